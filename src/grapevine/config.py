@@ -1,0 +1,103 @@
+"""Options: frozen dataclasses, written as TOML, changed by `--set name=value`."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from grapevine.errors import ConfigError, unknown
+
+T = TypeVar("T")
+
+
+def from_dict(cls: type[T], given: Mapping[str, Any], at: str = "") -> T:
+    """A config of class `cls` from plain values, such as a TOML table.
+
+    Args:
+        cls: a dataclass.
+        given: option name to value; options left out keep their defaults.
+        at: where the options stand, for the message.
+
+    Raises:
+        ConfigError: an option is unknown, or its value has the wrong type.
+    """
+    hints = typing.get_type_hints(cls)
+    known = [field.name for field in dataclasses.fields(cls) if field.init]  # pyright: ignore[reportArgumentType]
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise unknown(f"option of {at or cls.__qualname__}", name, known)
+        values[name] = _fit(hints[name], value, f"{at}.{name}" if at else name)
+    return cls(**values)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Every option with its value; None is left out, since TOML has no null."""
+    return _plain(dataclasses.asdict(config))
+
+
+def override(config: T, settings: Iterable[str], at: str = "model") -> T:
+    """The same config with `at.name=value` settings applied, values as in TOML or bare text.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Options:
+    ...     width: int = 64
+    >>> override(Options(), ["model.width=32"])
+    Options(width=32)
+
+    Raises:
+        ConfigError: a setting is not `name=value`, or does not fit the config.
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"`{setting}` is not a setting", hint=f"write --set {at}.name=value")
+        changes[name.strip().removeprefix(f"{at}.")] = _parse(text.strip())
+    fitted = from_dict(type(config), {**to_dict(config), **changes}, at)
+    return fitted
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _fit(hint: Any, value: Any, at: str) -> Any:
+    """The value as the annotated type, if nothing is lost by it."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in {typing.Union, types.UnionType}:
+        for option in args:
+            try:
+                return _fit(option, value, at)
+            except ConfigError:
+                continue
+    elif origin is typing.Literal:
+        if value in args:
+            return value
+    elif dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+        return from_dict(hint, value, at)
+    elif origin is tuple and isinstance(value, list | tuple):
+        return tuple(_fit(args[0], part, at) for part in value)
+    elif origin in {dict, Mapping} and isinstance(value, Mapping):
+        return dict(value)
+    elif hint is Any:
+        return value
+    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(hint, type) and type(value) is hint:
+        return value
+    wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    raise ConfigError(f"{at}: wanted {wanted}, got {value!r}")

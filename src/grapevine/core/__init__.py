@@ -1,0 +1,1 @@
+"""How neighbours talk: one primitive, neighbourhoods, merges, exact top-k."""

@@ -1,0 +1,1 @@
+"""What happened: schema, readers, dataset, vocabulary, splits, public sources, the built-in shop."""

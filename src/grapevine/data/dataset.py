@@ -1,0 +1,71 @@
+"""A dataset: a folder of tables, and the same encoded once for models."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import UInt8
+
+from grapevine.data.holdout import Holdout
+from grapevine.data.interactions import Interactions
+from grapevine.data.schema import Schema
+from grapevine.data.vocabulary import Vocabulary
+
+TRAIN, VALIDATION, TEST, UNUSED = range(4)
+"""Labels of the `split` column of the events."""
+
+LABELS = ("train", "validation", "test", "unused")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """What happened, encoded once.
+
+    A training set is a dataset too: the same tables, without what a split held out, and with a
+    vocabulary that knows only what training may know.
+
+    Attributes:
+        schema: what the columns mean.
+        users: IDs of the users; a user's place is its row everywhere.
+        items: IDs of the items, likewise.
+        interactions: the events.
+        item_table: one line per item row, with `item_id` and the columns of `schema.items`.
+        user_table: one line per user row, with `user_id`, or None.
+        links: relations between items (outfits, boards, follows), or None.
+        labels: `(events,)` TRAIN, VALIDATION, TEST or UNUSED where the folder holds a split.
+        validation: questions for model selection, where this is the training part of a split.
+        path: the folder this came from, or None.
+    """
+
+    schema: Schema
+    users: Vocabulary
+    items: Vocabulary
+    interactions: Interactions
+    item_table: pl.DataFrame
+    user_table: pl.DataFrame | None = None
+    links: pl.DataFrame | None = None
+    labels: UInt8[np.ndarray, " events"] | None = None
+    validation: Holdout | None = None
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.interactions.num_users != len(self.users):
+            raise ValueError(f"{self.interactions.num_users} histories for {len(self.users)} users")
+        if self.interactions.num_items != len(self.items) or len(self.item_table) != len(
+            self.items
+        ):
+            raise ValueError(
+                f"{len(self.items)} items, but {self.interactions.num_items} in the events and "
+                f"{len(self.item_table)} in the item table"
+            )
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return self.schema.name
+
+    @property
+    def target_interactions(self) -> Interactions:
+        """Only the events of the behaviour that is predicted."""
+        return self.interactions.of(self.schema.target_row)

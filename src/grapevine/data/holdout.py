@@ -1,0 +1,50 @@
+"""Questions with known answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from grapevine.data.interactions import Interactions
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """Questions with known answers: who is asked, what may be looked at, what came next.
+
+    Attributes:
+        name: "validation" or "test".
+        users: `(queries,)` user rows of the training vocabulary; -1 is a user met only here.
+        targets: item rows of the training vocabulary, in time order, one list a query; -1 is an
+            item that training could not know, which counts as missed.
+        history: what may be looked at, by user row.
+        asked_at: `(queries,)` time of each query's first target.
+        target: place of the behaviour that is asked for.
+        by: how the split was made, in a word: "leave-last-out", "time", "published".
+    """
+
+    name: str
+    users: Int64[np.ndarray, " queries"]
+    targets: Jagged
+    history: Interactions
+    asked_at: Int64[np.ndarray, " queries"]
+    target: int = 0
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        if not len(self.users) == len(self.targets) == len(self.asked_at):
+            raise ValueError(
+                f"got {len(self.users)} users, {len(self.targets)} lists of targets and "
+                f"{len(self.asked_at)} times of asking"
+            )
+        if (self.targets.lengths == 0).any():
+            raise ValueError("a query without a target cannot be measured: leave it out")
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def questions(self, start: int, stop: int) -> Batch:
+        """Queries start to stop, as a model is asked them."""
+        return self.history.batch(self.users[start:stop], self.asked_at[start:stop])

@@ -1,0 +1,64 @@
+"""What can go wrong, as one tree, and the nearest name to a misspelt one."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class GrapevineError(Exception):
+    """Base of every error a caller may want to catch.
+
+    ```
+    GrapevineError
+    +-- ConfigError     an option is unknown, missing or impossible
+    +-- DataError       the events or the catalogue are not what was promised
+    +-- BundleError     a saved run or dataset does not fit this version or these files
+    +-- CheckFailed     the work ran and the answer is no: a leak, a figure out of bounds
+    ```
+
+    Attributes:
+        hint: what to do about it, or None.
+        exit_code: what the command line returns: 2 wrong input, 1 a check that failed.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}\nhint: {self.hint}" if self.hint else message
+
+
+class ConfigError(GrapevineError, ValueError):
+    """An option is unknown, missing or impossible."""
+
+
+class DataError(GrapevineError, ValueError):
+    """The events or the catalogue are not what was promised."""
+
+
+class BundleError(GrapevineError, ValueError):
+    """A saved run or dataset does not fit this version or these files."""
+
+
+class CheckFailed(GrapevineError):
+    """The work ran, and the answer is no."""
+
+    exit_code = 1
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """The error for a name that is not there, with the nearest one that is.
+
+    >>> print(unknown("model", "poularity", ["popularity", "ease"]))
+    no model is called `poularity`
+    hint: did you mean `popularity`? There are: ease, popularity
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean `{near[0]}`? " if near else ""
+    return ConfigError(
+        f"no {kind} is called `{name}`", hint=f"{hint}There are: {', '.join(names) or 'none'}"
+    )

@@ -1,0 +1,1 @@
+"""Who is near whom: compiled kernels over arrays, no models and no tables."""

@@ -1,0 +1,1 @@
+"""Named systems, one short file a row of the table."""

@@ -1,0 +1,79 @@
+"""What a model is: a config that fits, and a frozen value that scores."""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+
+from grapevine.data.dataset import Dataset
+from grapevine.errors import BundleError
+from grapevine.structs.batch import Batch
+
+ModelT = TypeVar("ModelT", covariant=True)
+
+
+class Config(Protocol[ModelT]):
+    """Options of a model, a frozen dataclass. What is learnt from the data arrives in `fit`."""
+
+    def fit(self, train: Dataset, *, seed: int = 0) -> ModelT:
+        """Learn from the training events alone."""
+        ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A fitted model: a config, arrays, and a score for any item and any question."""
+
+    config: Any
+
+    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
+        """Score of every item for every question; higher is better, -inf is never shown.
+
+        The result may be a read-only broadcast: copy it before writing to it.
+        """
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was learnt, as named arrays."""
+        ...
+
+    @classmethod
+    def restore(cls, config: Any, state: dict[str, np.ndarray]) -> Self:
+        """The model that had this config and this state."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A model whose fields are its config and the arrays it learnt; saving is reading them.
+
+    Subclasses are frozen dataclasses; every field but `config` is a numpy array.
+    """
+
+    config: Any
+    paper: ClassVar[str] = ""
+    """Whom to cite: authors, title, venue, year, identifier."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was learnt, as named arrays."""
+        return {
+            field.name: np.ascontiguousarray(getattr(self, field.name))
+            for field in fields(self)
+            if field.name != "config"
+        }
+
+    @classmethod
+    def restore(cls, config: Any, state: dict[str, np.ndarray]) -> Self:
+        """The model that had this config and this state.
+
+        Raises:
+            BundleError: an array is missing, or there is one too many.
+        """
+        wanted = {field.name for field in fields(cls)} - {"config"}
+        if wanted != set(state):
+            raise BundleError(
+                f"{cls.__name__} is made of {', '.join(sorted(wanted))}: "
+                f"the file holds {', '.join(sorted(state)) or 'nothing'}"
+            )
+        return cls(config=config, **state)

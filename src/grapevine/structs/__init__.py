@@ -1,0 +1,11 @@
+"""The nouns: frozen values that check themselves once, so that nothing downstream needs to.
+
+`Graph` holds torch tensors and is imported from its own file, so that the command line can answer
+before torch is loaded.
+"""
+
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
+from grapevine.structs.ranking import Ranking
+
+__all__ = ["Batch", "Jagged", "Ranking"]

@@ -1,0 +1,1 @@
+"""Public: contracts that a new part must pass, and tiny awkward worlds."""
