@@ -24,8 +24,8 @@ def segment_sum(values: Tensor, segments: Int64[Tensor, " edges"], num_segments:
 
 
 def segment_softmax(
-    logits: Float[Tensor, "edges *heads"], segments: Int64[Tensor, " edges"], num_segments: int
-) -> Float[Tensor, "edges *heads"]:
+    logits: Float[Tensor, " edges *heads"], segments: Int64[Tensor, " edges"], num_segments: int
+) -> Float[Tensor, " edges *heads"]:
     """Softmax over the values of each segment."""
     index = segments.view(-1, *[1] * (logits.dim() - 1)).expand_as(logits)
     peak = logits.new_full((num_segments, *logits.shape[1:]), float("-inf"))
@@ -34,7 +34,7 @@ def segment_softmax(
     return weight / segment_sum(weight, segments, num_segments)[segments]
 
 
-def propagate(graph: Graph, x: Float[Tensor, "nodes *width"], weigh: Weigh) -> Tensor:
+def propagate(graph: Graph, x: Float[Tensor, " nodes *width"], weigh: Weigh) -> Tensor:
     """Every node takes the weighted sum of what its senders hold.
 
     A node to which nobody speaks takes 0.
