@@ -4,8 +4,8 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard, TypeVar
 
 from grapevine.errors import ConfigError, unknown
 
@@ -68,11 +68,19 @@ def _parse(text: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if _is_table(value):
         return {str(k): _plain(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list | tuple):
+    if _is_list(value):
         return [_plain(part) for part in value]
     return value
+
+
+def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, list | tuple)
 
 
 def _fit(hint: Any, value: Any, at: str) -> Any:
@@ -87,11 +95,11 @@ def _fit(hint: Any, value: Any, at: str) -> Any:
     elif origin is typing.Literal:
         if value in args:
             return value
-    elif dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+    elif dataclasses.is_dataclass(hint) and isinstance(hint, type) and _is_table(value):
         return from_dict(hint, value, at)
-    elif origin is tuple and isinstance(value, list | tuple):
+    elif origin is tuple and _is_list(value):
         return tuple(_fit(args[0], part, at) for part in value)
-    elif origin in {dict, Mapping} and isinstance(value, Mapping):
+    elif origin in {dict, Mapping} and _is_table(value):
         return dict(value)
     elif hint is Any:
         return value

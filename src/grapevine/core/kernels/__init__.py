@@ -1,1 +1,1 @@
-"""The same contract as the plain version, compiled: the only place that looks at device and dtype."""
+"""The same contract as the plain version, compiled; the only place that looks at device, dtype."""
