@@ -1,0 +1,462 @@
+"""The dataset folder: written as a stream, published whole or not at all, opened as a Dataset."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grapevine.data.dataset import LABELS, Dataset
+from grapevine.data.interactions import Interactions
+from grapevine.data.schema import Role, Schema
+from grapevine.data.vocabulary import Vocabulary
+from grapevine.errors import BundleError, ConfigError, DataError
+from grapevine.structs.jagged import offsets_of
+
+ROWS_PER_GROUP = 1 << 20
+"""Events in a row group: what is held in memory at once, on writing and on reading."""
+
+EVENT_KEY = ("user_id", "item_id", "behaviour", "timestamp", "event_id")
+"""Columns (those that are there) on which two events are the same event."""
+
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+_KNOWN = {
+    "behaviour": _NAMES,
+    "split": _NAMES,
+    "value": pa.float32(),
+    "text": pa.string(),
+    "session_id": _NAMES,
+    "event_id": pa.string(),
+}
+_EVENT_ROLES: dict[str, Role] = {"value": "number", "text": "text"}
+_NOT_DESCRIBED = ("user_id", "item_id", "behaviour", "timestamp", "split")
+
+
+class FolderWriter:
+    """Writes a dataset folder beside its final place and moves it there on success.
+
+    ```
+    with FolderWriter(Path("shop"), schema) as folder:
+        folder.items(items)
+        for table in tables:  # sorted by user, then time
+            folder.events(table)
+    ```
+
+    On any exception nothing stays behind. Further files may be put under `path` before the end.
+    Columns without a role in the schema are given the one their type suggests.
+
+    Attributes:
+        schema: what the columns mean; may be replaced until the end.
+        path: the unfinished folder.
+
+    Raises:
+        ConfigError: `out` exists and is not an empty folder.
+        DataError: no events were written.
+    """
+
+    def __init__(self, out: Path, schema: Schema) -> None:
+        out = Path(out)
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ConfigError(
+                f"`{out}` exists already", hint="choose another --out, or remove it first"
+            )
+        self.schema = schema
+        self.out = out
+        self.path = out.parent / f".{out.name}.{os.getpid()}.partial"
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._num_waiting = 0
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._publish()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def events(self, table: pa.Table) -> None:
+        """Append events, sorted by user, then time, and after all those appended before.
+
+        `user_id` and `item_id` are int64 or string; `timestamp` is timestamp[ms, UTC] where the
+        clock is exact (int64 counts as milliseconds), otherwise int64; `behaviour` may be left
+        out where there is only one. Strings may come dictionary-encoded.
+        """
+        self._waiting.append(_event_columns(table, self.schema))
+        self._num_waiting += len(table)
+        if self._num_waiting >= ROWS_PER_GROUP:
+            self._flush()
+
+    def items(self, table: pl.DataFrame) -> None:
+        """Write the catalogue: `item_id` and any further columns."""
+        self._table("items", table)
+
+    def users(self, table: pl.DataFrame) -> None:
+        """Write what is known of users: `user_id` and any further columns."""
+        self._table("users", table)
+
+    def links(self, table: pl.DataFrame) -> None:
+        """Write relations between items: source_id, target_id, relation, weight, text."""
+        table.write_parquet(self.path / "links.parquet", compression="zstd")
+
+    def _table(self, name: str, table: pl.DataFrame) -> None:
+        key = f"{name[:-1]}_id"
+        table = table.with_columns(_plain_id(table[key]))
+        roles = getattr(self.schema, name)
+        found = {column: _role(table.schema[column]) for column in table.columns if column != key}
+        self.schema = replace(self.schema, **{name: {**found, **roles}})
+        table.write_parquet(self.path / f"{name}.parquet", compression="zstd")
+
+    def _flush(self) -> None:
+        table = pa.concat_tables(self._waiting)
+        self._waiting, self._num_waiting = [], 0
+        if self._writer is None:
+            roles = {
+                name: _EVENT_ROLES.get(name, "category")
+                for name in table.column_names
+                if name not in _NOT_DESCRIBED
+            }
+            self.schema = replace(self.schema, events={**roles, **self.schema.events})
+            self._writer = pq.ParquetWriter(
+                self.path / "events.parquet",
+                table.schema,
+                compression="zstd",
+                compression_level=1,
+                # Times hardly repeat: a dictionary of them would cost time and save nothing.
+                use_dictionary=_coded_columns(table),  # pyright: ignore[reportArgumentType]
+                dictionary_pagesize_limit=1 << 24,
+                # The dictionaries are an encoding; other readers shall see plain strings.
+                store_schema=False,
+            )
+        self._writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+
+    def _publish(self) -> None:
+        if self._waiting:
+            self._flush()
+        if self._writer is None:
+            raise DataError(f"there are no events to write to `{self.out}`")
+        self._writer.close()
+        self.schema.write(self.path)
+        self.path.rename(self.out)
+
+
+def write_dataset(
+    out: Path,
+    schema: Schema,
+    events: pl.DataFrame,
+    items: pl.DataFrame | None = None,
+    users: pl.DataFrame | None = None,
+    links: pl.DataFrame | None = None,
+) -> Path:
+    """Write tables that are in memory as a dataset folder.
+
+    Events are sorted by user, then time; those of the same time keep the order they came in.
+    Events that agree in user, item, behaviour, time (and `event_id` if there is one) count once.
+    Without a `timestamp` the order of the rows is the time, and the clock is "order".
+
+    Args:
+        out: the folder to make.
+        schema: what the columns mean.
+        events: `user_id`, `item_id`, and what `FolderWriter.events` allows.
+        items: the catalogue; gathered from the events if not given.
+        users: what is known of users.
+        links: relations between items.
+
+    Raises:
+        ConfigError: `out` exists and is not an empty folder.
+        DataError: a needed column or ID is missing, or an event's item is not in the catalogue.
+    """
+    for name in ("user_id", "item_id"):
+        if name not in events.columns or events[name].null_count():
+            raise DataError(f"{schema.name}: the events need a `{name}` in every row")
+    if "timestamp" not in events.columns:
+        events = events.with_row_index("timestamp")
+        schema = replace(schema, clock="order")
+    events = events.with_columns(_plain_id(events["user_id"]), _plain_id(events["item_id"]))
+    key = [name for name in EVENT_KEY if name in events.columns]
+    events = events.unique(key, keep="first", maintain_order=True)
+    events = events.sort("user_id", "timestamp", maintain_order=True)
+    if items is None:
+        schema = replace(schema, catalogue=False)
+        items = Vocabulary.of(events["item_id"]).ids.to_frame("item_id")
+    _check_items(events["item_id"].unique(), Vocabulary.of(items["item_id"]), schema.name)
+    with FolderWriter(out, schema) as folder:
+        folder.items(items)
+        if users is not None:
+            folder.users(users)
+        if links is not None:
+            folder.links(links)
+        for part in events.iter_slices(ROWS_PER_GROUP):
+            folder.events(part.to_arrow())
+    return Path(out)
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Read a dataset folder and encode its events, in one pass and in bounded memory.
+
+    Raises:
+        BundleError: the folder, a file or a column is missing, damaged or not as promised.
+        DataError: an event's item is not in the catalogue.
+    """
+    folder = Path(folder)
+    schema = Schema.read(folder)
+    item_table = _read_table(folder / "items.parquet", "item_id")
+    items = Vocabulary(item_table["item_id"])
+    user_table = None
+    if (folder / "users.parquet").is_file():
+        user_table = _read_table(folder / "users.parquet", "user_id")
+    events = _Events(folder / "events.parquet", schema, items)
+    users = events.users
+    if user_table is not None:
+        users = Vocabulary.of(_joined(events.users.ids, user_table["user_id"]))
+        user_table = _in_order(user_table, users)
+    lengths = np.zeros(len(users), np.int64)
+    lengths[users.rows(events.users.ids)] = events.lengths
+    links = _read(folder / "links.parquet") if (folder / "links.parquet").is_file() else None
+    return Dataset(
+        schema=schema,
+        users=users,
+        items=items,
+        interactions=Interactions(
+            offsets=offsets_of(lengths),
+            items=events.items,
+            behaviours=events.behaviours,
+            times=events.times,
+            num_items=len(items),
+            values=events.values,
+        ),
+        item_table=item_table,
+        user_table=user_table,
+        links=links,
+        labels=events.labels,
+        path=folder,
+    )
+
+
+class _Events:
+    """The columns of `events.parquet`, encoded batch by batch into arrays made once.
+
+    Users need no hash table: the file is sorted by them, so each is one run of rows.
+    """
+
+    def __init__(self, path: Path, schema: Schema, items: Vocabulary) -> None:
+        self.path, self.schema, self.vocabulary = path, schema, items
+        file = _open(path)
+        total = file.metadata.num_rows
+        names = file.schema_arrow.names
+        missing = {"user_id", "item_id", "behaviour", "timestamp"} - set(names)
+        if missing:
+            raise BundleError(f"{path}: no column `{min(missing)}`")
+        self.items = np.empty(total, np.int32)
+        self.behaviours = np.empty(total, np.uint8)
+        self.times = np.empty(total, np.int64)
+        self.values = np.empty(total, np.float32) if "value" in names else None
+        self.labels = np.empty(total, np.uint8) if "split" in names else None
+        heads: list[pl.Series] = []
+        starts: list[np.ndarray] = []
+        done = 0
+        for batch in _batches(path, file):
+            new = self._fill(batch, done, heads)
+            starts.append(new + done)
+            done += len(batch)
+        ids = pl.concat(heads) if heads else pl.Series("user_id", [], pl.String)
+        start = np.concatenate([*starts, [total]]).astype(np.int64)
+        self.lengths = np.diff(start)
+        if not (ids.is_sorted() and ids.n_unique() == len(ids)) or self._times_fall(start[:-1]):
+            raise BundleError(
+                f"{path}: the events are not sorted by user, then time",
+                hint="write the folder with `grapevine data import` or `write_dataset`",
+            )
+        self.users = Vocabulary(ids)
+
+    def _fill(self, batch: pa.RecordBatch, done: int, heads: list[pl.Series]) -> np.ndarray:
+        """Encode one batch; return where new users start, having put their IDs to `heads`."""
+        place = slice(done, done + len(batch))
+        self.items[place] = self._item_rows(batch)
+        self.behaviours[place] = self._coded(batch, "behaviour", self.schema.behaviours)
+        self.times[place] = self._column(batch, "timestamp").cast(pa.int64()).to_numpy()
+        if self.values is not None:
+            # A missing value is NaN.
+            value = batch.column("value").cast(pa.float32())
+            self.values[place] = value.to_numpy(zero_copy_only=False)
+        if self.labels is not None:
+            self.labels[place] = self._coded(batch, "split", LABELS)
+        ids, codes = _split(self._column(batch, "user_id"))
+        change = np.flatnonzero(np.diff(codes, prepend=-1))
+        head = ids.gather(pl.Series(codes[change]))
+        if heads and len(head) and heads[-1][-1] == head[0]:
+            head, change = head[1:], change[1:]
+        if len(head):
+            heads.append(head)
+        return change
+
+    def _column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        column = batch.column(name)
+        if column.null_count:
+            raise BundleError(f"{self.path}: column `{name}` has {column.null_count} nulls")
+        return column
+
+    def _item_rows(self, batch: pa.RecordBatch) -> np.ndarray:
+        ids, codes = _split(self._column(batch, "item_id"))
+        return _check_items(ids, self.vocabulary, str(self.path))[codes]
+
+    def _coded(self, batch: pa.RecordBatch, name: str, known: tuple[str, ...]) -> np.ndarray:
+        ids, codes = _split(self._column(batch, name))
+        for one in ids:
+            if one not in known:
+                raise BundleError(
+                    f"{self.path}: column `{name}` holds `{one}`, which is none of "
+                    f"{', '.join(known)}"
+                )
+        return np.array([known.index(one) for one in ids], np.uint8)[codes]
+
+    def _times_fall(self, starts: np.ndarray) -> bool:
+        falls = self.times[1:] < self.times[:-1]
+        falls[starts[1:] - 1] = False
+        return bool(falls.any())
+
+
+def _split(column: pa.Array) -> tuple[pl.Series, np.ndarray]:
+    """Distinct values of a column (or a few more), and the place of each row's value in them."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    coded = cast(pa.DictionaryArray, coded)
+    values = cast(pl.Series, pl.from_arrow(coded.dictionary))
+    return values, coded.indices.to_numpy()
+
+
+def _check_items(ids: pl.Series, known: Vocabulary, where: str) -> np.ndarray:
+    """The row of each item ID.
+
+    Raises:
+        DataError: an item is not in the catalogue.
+    """
+    rows = known.rows(ids)
+    if len(rows) and rows.min() < 0:
+        raise DataError(
+            f"{where}: an event names the item `{ids[int(rows.argmin())]}`, "
+            "which is not in items.parquet",
+            hint="add it to the items, or leave the items out: they are gathered from the events",
+        )
+    return rows
+
+
+def _event_columns(table: pa.Table, schema: Schema) -> pa.Table:
+    """The columns in the order and types of `events.parquet`."""
+    if "behaviour" not in table.column_names:
+        if len(schema.behaviours) > 1:
+            raise DataError(f"{schema.name}: the events need a `behaviour` in every row")
+        table = table.append_column("behaviour", pa.repeat(schema.target, len(table)))
+    first = ["user_id", "item_id", "behaviour", "timestamp"]
+    names = first + [name for name in table.column_names if name not in first]
+    clock = pa.timestamp("ms", "UTC") if schema.clock == "exact" else pa.int64()
+    columns: dict[str, pa.ChunkedArray] = {}
+    for name in names:
+        column = table.column(name)
+        kind = clock if name == "timestamp" else _KNOWN.get(name, column.type)
+        if name in {"user_id", "item_id"}:
+            kind = pa.int64() if pa.types.is_integer(column.type) else _NAMES
+        columns[name] = _cast(column, kind)
+    return pa.table(columns)
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if column.type == kind:
+        return column
+    if kind == _NAMES and not pa.types.is_dictionary(column.type):
+        return column.cast(pa.string()).dictionary_encode()
+    if pa.types.is_timestamp(kind) and pa.types.is_integer(column.type):
+        return column.cast(pa.int64()).cast(kind)
+    return column.cast(kind)
+
+
+def _coded_columns(table: pa.Table) -> list[str]:
+    return [name for name in table.column_names if name not in {"timestamp", "text"}]
+
+
+def _plain_id(ids: pl.Series) -> pl.Series:
+    return ids.cast(pl.Int64 if ids.dtype.is_integer() else pl.String)
+
+
+def _role(kind: Any) -> Role:
+    """The role that a column's type suggests."""
+    if kind.is_numeric():
+        return "number"
+    if kind.is_temporal():
+        return "time"
+    if isinstance(kind, pl.Array) or kind == pl.List(pl.Float32) or kind == pl.List(pl.Float64):
+        return "vector"
+    if kind == pl.Binary:
+        return "image"
+    return "tags" if isinstance(kind, pl.List) else "category"
+
+
+def _joined(first: pl.Series, second: pl.Series) -> pl.Series:
+    """Two series of IDs as one; strings if either holds strings."""
+    if first.dtype != second.dtype:
+        first, second = first.cast(pl.String), second.cast(pl.String)
+    return pl.concat([first.alias("id"), second.alias("id")])
+
+
+def _in_order(table: pl.DataFrame, users: Vocabulary) -> pl.DataFrame:
+    """One line for each user of the vocabulary; nulls for one that the table does not have."""
+    ids = users.ids.to_frame("user_id")
+    table = table.with_columns(pl.col("user_id").cast(users.ids.dtype))
+    return ids.join(table, on="user_id", how="left", maintain_order="left")
+
+
+def _read_table(path: Path, key: str) -> pl.DataFrame:
+    """A table with one line for each ID, sorted by it."""
+    table = _read(path)
+    if key not in table.columns or table[key].null_count():
+        raise BundleError(f"{path}: there must be a `{key}` in every row")
+    table = table.with_columns(_plain_id(table[key])).sort(key)
+    twice = table.filter(table[key].is_duplicated())
+    if len(twice):
+        raise BundleError(f"{path}: `{twice[key][0]}` stands there more than once")
+    return table
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    if not path.is_file():
+        raise BundleError(f"`{path.parent}` is not a dataset folder: it has no {path.name}")
+    try:
+        names = set(pq.read_schema(path).names)
+        coded = {"user_id", "item_id", "behaviour", "split"} & names
+        return pq.ParquetFile(path, read_dictionary=sorted(coded))
+    except (pa.ArrowException, OSError) as error:
+        raise BundleError(f"{path}: damaged, or not Parquet: {error}") from error
+
+
+def _batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    names = ("user_id", "item_id", "behaviour", "timestamp", "value", "split")
+    wanted = [name for name in names if name in file.schema_arrow.names]
+    try:
+        yield from file.iter_batches(ROWS_PER_GROUP, columns=wanted)
+    except (pa.ArrowException, OSError) as error:
+        raise BundleError(f"{path}: damaged: {error}") from error
+
+
+def _read(path: Path) -> pl.DataFrame:
+    _open(path).close()
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BundleError(f"{path}: damaged: {error}") from error
