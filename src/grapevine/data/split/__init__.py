@@ -1,0 +1,31 @@
+"""Which events are learnt from and which are asked for: one label an event.
+
+A rule (`leave_last_out`, `by_time`, `rolling`, `published`, `everything`) gives each event the
+part it belongs to; `apply` turns the labels into a training set and its questions; `write` keeps
+them in a dataset folder.
+
+>>> train, test = leave_last_out(data)  # doctest: +SKIP
+"""
+
+from grapevine.data.split.materialise import Split, apply
+from grapevine.data.split.rules import (
+    RULES,
+    by_time,
+    everything,
+    leave_last_out,
+    of,
+    published,
+    rolling,
+)
+
+__all__ = [
+    "RULES",
+    "Split",
+    "apply",
+    "by_time",
+    "everything",
+    "leave_last_out",
+    "of",
+    "published",
+    "rolling",
+]
