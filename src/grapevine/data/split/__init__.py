@@ -17,6 +17,7 @@ from grapevine.data.split.rules import (
     published,
     rolling,
 )
+from grapevine.data.split.write import write
 
 __all__ = [
     "RULES",
@@ -28,4 +29,5 @@ __all__ = [
     "of",
     "published",
     "rolling",
+    "write",
 ]
