@@ -59,6 +59,18 @@ class Batch:
             keep &= self.behaviours == behaviour
         return self.history if keep.all() else self.history.where(keep)
 
+    def slice(self, start: int, stop: int) -> "Batch":
+        """Questions start to stop; the histories are views, not copies."""
+        low, high = self.offsets[start], self.offsets[stop]
+        return Batch(
+            users=self.users[start:stop],
+            offsets=self.offsets[start : stop + 1] - low,
+            items=self.items[low:high],
+            behaviours=self.behaviours[low:high],
+            times=self.times[low:high],
+            asked_at=self.asked_at[start:stop],
+        )
+
     @classmethod
     def of_histories(cls, histories: Jagged, *, behaviour: int = 0) -> "Batch":
         """Strangers with nothing but a list of items each, one event a second."""

@@ -1,0 +1,66 @@
+"""All commands under one name, and what every one of them does when something is wrong."""
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated
+
+import click
+import typer
+
+import grapevine
+from grapevine.cli import data, demo, doctor, models, recommend, runs
+from grapevine.errors import GrapevineError
+
+app = typer.Typer(
+    name="grapevine",
+    help="Raw event logs and a catalogue in; trained, measured and explained recommendations out.",
+    epilog="Start with: grapevine demo",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.add_typer(data.app, name="data")
+app.command()(demo.demo)
+app.command()(models.models)
+app.command()(runs.train)
+app.command()(runs.evaluate)
+app.command()(recommend.recommend)
+app.command()(models.cite)
+app.command()(doctor.doctor)
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")] = False,
+) -> None:
+    """Raw event logs and a catalogue in; trained, measured and explained recommendations out."""
+    if version:
+        typer.echo(f"grapevine {grapevine.__version__}")
+        raise typer.Exit
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO, format="%(message)s", force=True
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every failure is one message with a hint."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(list(arguments), prog_name="grapevine", standalone_mode=False)
+    except GrapevineError as error:
+        return _fail(str(error), error.exit_code)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "grapevine"
+        return _fail(f"{error.format_message()}\nhint: `{where} --help` tells what it takes", 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted\nhint: what was finished is kept", 3)
+    except BrokenPipeError:
+        return 0  # the reader, `head` say, has seen enough
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"error: {message}", err=True)
+    return code

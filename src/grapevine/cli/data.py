@@ -1,0 +1,184 @@
+"""`grapevine data ...`: what there is, fetching, making, importing, describing, splitting."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import grapevine as gv
+from grapevine.cli import complete
+from grapevine.cli.output import Json, print_json, print_table, say
+from grapevine.errors import ConfigError
+
+app = typer.Typer(
+    help="Datasets: public ones, the built-in shop, and your own event logs.",
+    no_args_is_help=True,
+)
+Out = Annotated[Path, typer.Option(help="The dataset folder to write.")]
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """Built-in and public datasets: size, licence, what they serve."""
+    from grapevine.data.sources import SOURCES
+
+    if json:
+        print_json([{"name": name, **source.facts()} for name, source in SOURCES.items()])
+        return
+    from rich.table import Table
+
+    table = Table(title="grapevine data fetch NAME")
+    for column in ("name", "what it is", "size", "licence", "serves"):
+        table.add_column(column)
+    table.add_row("shop", "The built-in shop, with known truth", "as you like", "Apache-2.0", "all")
+    for name, source in SOURCES.items():
+        facts = source.facts()
+        table.add_row(name, source.title, facts["size"], source.licence, source.serves)
+    print_table(table)
+
+
+@app.command()
+def fetch(
+    name: Annotated[
+        str, typer.Argument(help="A public dataset.", autocompletion=complete.datasets)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to; `datasets/NAME` if not given.")
+    ] = None,
+    mirror: Annotated[
+        Path | None,
+        typer.Option(envvar="GRAPEVINE_MIRROR", help="A folder to look in before the network."),
+    ] = None,
+) -> None:
+    """Download a public dataset (or copy it from a mirror), verify it, convert it.
+
+    Example: `grapevine data fetch ml-1m --out datasets/ml-1m`
+    """
+    from grapevine.data.fetch import fetch as fetch_source
+
+    say(f"{name} -> {fetch_source(name, out or Path('datasets') / name, mirror)}")
+
+
+@app.command("make-shop")
+def make_shop(
+    out: Out,
+    users: Annotated[int, typer.Option(min=1)] = 2_000,
+    items: Annotated[int | None, typer.Option(min=1)] = None,
+    events: Annotated[int | None, typer.Option(min=1, help="About so many.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 0,
+) -> None:
+    """Generate a shop whose truth is known: tastes, sessions, a funnel, reviews, pictures.
+
+    Example: `grapevine data make-shop --users 10000 --out datasets/shop`
+    """
+    from grapevine.data import shop
+
+    say(f"shop -> {shop.make(out, users=users, items=items, events=events, seed=seed)}")
+
+
+@app.command("import")
+def import_(
+    events: Annotated[Path, typer.Argument(help="CSV, JSON lines, Parquet, or a folder of them.")],
+    out: Out,
+    items: Annotated[Path | None, typer.Option(help="The catalogue, one line an item.")] = None,
+    users: Annotated[Path | None, typer.Option(help="What is known of users.")] = None,
+    links: Annotated[Path | None, typer.Option(help="Relations between items.")] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="column=role, such as customer=user_id; may be repeated."),
+    ] = None,
+    time_unit: Annotated[
+        str, typer.Option(help="auto, s, ms, us, ns, iso, or a format such as %d/%m/%Y.")
+    ] = "auto",
+    bad_rows: Annotated[
+        str, typer.Option(help="fail: write nothing; quarantine: import the good rows.")
+    ] = "fail",
+    behaviours: Annotated[
+        str | None, typer.Option(help="In cascade order: click,cart,buy.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The behaviour to predict.")] = None,
+    name: Annotated[str | None, typer.Option(help="What reports call it.")] = None,
+    json: Json = False,
+) -> None:
+    """Import raw events (and a catalogue) into a dataset folder, every row checked.
+
+    Example: `grapevine data import log.csv --items catalogue.csv --map customer=user_id
+    --map sku=item_id --map when=timestamp --out datasets/mine`
+    """
+    from grapevine.data.importer import import_events
+
+    report = import_events(
+        events,
+        out,
+        items=items,
+        users=users,
+        links=links,
+        mapping=_pairs(mapping or []),
+        time_unit=time_unit,
+        bad_rows=bad_rows,
+        name=name,
+        behaviours=behaviours.split(",") if behaviours else None,
+        target=target,
+    )
+    if json:
+        print_json(report.to_json())
+    else:
+        print_table(report.table())
+        say(f"next: grapevine data describe {out}")
+
+
+@app.command()
+def describe(
+    data: Annotated[str, typer.Argument(help="A dataset folder or a public name.")],
+    json: Json = False,
+) -> None:
+    """Counts, sparsity, times, behaviours, columns, and what looks wrong."""
+    from grapevine.data.describe import describe as describe_dataset
+
+    description = describe_dataset(gv.load(data))
+    if json:
+        print_json(description.to_json())
+    else:
+        print_table(description.table())
+
+
+@app.command()
+def split(
+    data: Annotated[str, typer.Argument(help="A dataset folder or a public name.")],
+    out: Out,
+    by: Annotated[str, typer.Option(help="leave-last-out or time.")] = "leave-last-out",
+    at: Annotated[
+        str | None, typer.Option(help="For time: when the test starts, such as 2024-05-01.")
+    ] = None,
+    validation_at: Annotated[str | None, typer.Option(help="When the validation starts.")] = None,
+    repeats: Annotated[
+        str, typer.Option(help="drop: ask for nothing that the user has; keep: ask for it.")
+    ] = "drop",
+    json: Json = False,
+) -> None:
+    """Hold events out, check that nothing leaks, and write the split as a column.
+
+    Example: `grapevine data split datasets/mine --by time --at 2024-05-01 --out datasets/mine-split`
+    """
+    options = {"at": at, "validation_at": validation_at, "repeats": repeats}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    parts = gv.pipeline.prepare(gv.load(data), by, **given)
+    gv.split.write(parts, out)
+    facts = {"out": str(out), **parts.settings, **parts.counts, "leaks": 0}
+    if json:
+        print_json(facts)
+    else:
+        for key, value in facts.items():
+            typer.echo(f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value}")
+
+
+def _pairs(settings: list[str]) -> dict[str, str]:
+    pairs = {}
+    for setting in settings:
+        column, equals, role = setting.rpartition("=")
+        if not equals or not column or not role:
+            raise ConfigError(
+                f"`{setting}` is not column=role", hint="write --map customer=user_id"
+            )
+        pairs[column] = role
+    return pairs

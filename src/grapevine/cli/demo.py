@@ -1,0 +1,65 @@
+"""`grapevine demo`: the whole way once, on the built-in shop or on any dataset."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import grapevine as gv
+from grapevine.cli.output import as_table, print_table, say
+
+if TYPE_CHECKING:
+    from grapevine.models.run import Run
+
+
+def demo(
+    data: Annotated[
+        str | None,
+        typer.Option(help="A public dataset or a folder; the built-in shop if not given."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("runs/demo"),
+    users: Annotated[int, typer.Option(min=10, help="Size of the built-in shop.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 0,
+) -> None:
+    """From events to recommendations: train, measure against baselines, explain.
+
+    Example: `grapevine demo --data ml-1m`
+    """
+    from grapevine.data.describe import describe
+
+    say("1. events" + ("" if data else ": a shop is being made, whose truth is known"))
+    dataset = gv.load(data) if data else gv.shop(users=users, seed=seed)
+    print_table(describe(dataset).table())
+
+    say("2. split: the last of each user is held out, and nothing of it may leak")
+    parts = gv.pipeline.prepare(dataset)
+
+    say("3. models: every baseline, each learning from the training events alone")
+    runs = gv.pipeline.baselines(parts.train, seed=seed)
+
+    say("4. measured on the held-out events, every item a candidate")
+    report = gv.evaluate(runs, parts.test, train=parts.train, seed=seed)
+    print_table(report.table())
+
+    say("5. the best on the validation events is kept")
+    chosen = gv.pipeline.choose(runs, parts)
+    run = gv.pipeline.keep(chosen, out, dataset, {"data": data or "shop", "split": parts.settings})
+    gv.pipeline.attach(report, out)
+
+    say(f"6. recommendations of {run.name}, and why")
+    users_shown = some_users(run)
+    for one in users_shown:
+        print_table(as_table(run.recommend(users=[one], k=5, why=True), title=f"user {one}"))
+
+    say(f"\nrun: {out}\nreport: {out / 'report.html'}")
+    say(f"next: grapevine recommend {out} --user {users_shown[0]} --why")
+
+
+def some_users(run: "Run", most: int = 3) -> list[Any]:
+    """A few users whose histories are neither the shortest nor the longest."""
+    import numpy as np
+
+    lengths = np.diff(run.history.offsets)
+    middle = np.argsort(lengths, kind="stable")[len(lengths) // 2 :]
+    step = max(len(middle) // (most + 1), 1)
+    return run.users.take(middle[::step][:most]).to_list()

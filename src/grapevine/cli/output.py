@@ -1,0 +1,50 @@
+"""Results on standard output, as a table to read or as one JSON document."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, all else on stderr.")
+]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output; IDs stay as they are, non-ASCII too."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(table: Any) -> None:
+    """A rich renderable, or text, on standard output."""
+    # Imported here: the answer to `--help` should not wait for it.
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def say(message: str) -> None:
+    """A line for the person at the terminal, on standard error."""
+    typer.echo(message, err=True)
+
+
+def as_table(frame: "pl.DataFrame", title: str | None = None) -> Any:
+    """A polars table as people read it."""
+    from rich.table import Table
+
+    table = Table(title=title)
+    for name, kind in frame.schema.items():
+        table.add_column(name, justify="right" if kind.is_numeric() else "left")
+    for row in frame.iter_rows():
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    # IDs and titles are data: square brackets in them are not colours.
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))

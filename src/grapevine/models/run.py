@@ -1,0 +1,223 @@
+"""A run: a fitted model with all that evaluation, recommendation and serving need."""
+
+import json
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import tomli_w
+
+import grapevine
+from grapevine import config
+from grapevine.data import manifest
+from grapevine.data.dataset import Dataset
+from grapevine.data.interactions import Interactions
+from grapevine.data.schema import Schema
+from grapevine.data.vocabulary import Vocabulary
+from grapevine.errors import BundleError, ConfigError
+from grapevine.models import MODELS, recommend
+from grapevine.models.base import Model
+from grapevine.structs.batch import Batch
+
+FORMAT = 1
+_EVENT_COLUMNS = ("offsets", "items", "behaviours", "times")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A fitted model with all that evaluation, recommendation and serving need.
+
+    Attributes:
+        name: the model's name in the one table.
+        model: the fitted model.
+        schema: what the columns of the data meant.
+        users: IDs of the user rows.
+        items: IDs of the item rows.
+        item_table: one line per item row, without pictures and other heavy columns.
+        history: what each user has done, as far as this run knows.
+        record: how it came about: seed, seconds, data, split, version.
+        train: the training set, while the run is still in the memory that fitted it.
+        path: its folder, or None.
+    """
+
+    name: str
+    model: Model
+    schema: Schema
+    users: Vocabulary
+    items: Vocabulary
+    item_table: pl.DataFrame
+    history: Interactions
+    record: dict[str, Any]
+    train: Dataset | None = None
+    path: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """What reports call it: its folder if it has one, else the model's name."""
+        return str(self.path) if self.path else self.name
+
+    @classmethod
+    def of(
+        cls, name: str, model: Model, train: Dataset, record: dict[str, Any], known: Dataset | None
+    ) -> "Run":
+        """The run of a model just fitted.
+
+        Args:
+            name: the model's name in the one table.
+            model: the fitted model.
+            train: what it learnt from.
+            record: how it came about.
+            known: everything known of the users by now, held-out events included, so that
+                nobody is recommended what they have; the training set if not given.
+        """
+        plain = [c for c, t in train.item_table.schema.items() if t != pl.Binary]
+        return cls(
+            name=name,
+            model=model,
+            schema=train.schema,
+            users=train.users,
+            items=train.items,
+            item_table=train.item_table.select(plain),
+            history=_recode(known, train) if known is not None else train.interactions,
+            record={**record, "version": grapevine.__version__},
+            train=train,
+        )
+
+    def questions(self, users: Sequence[Any]) -> Batch:
+        """The batch of these users' histories; an unknown user has none."""
+        return self.history.batch(self.users.rows(users))
+
+    def recommend(self, **asked: Any) -> pl.DataFrame:
+        """The best items for users, items or histories: see `models.recommend.recommend`."""
+        return recommend.recommend(self, **asked)
+
+    def recommend_all(self, out: Path, **asked: Any) -> int:
+        """The best items for every user, to a Parquet file: see `models.recommend`."""
+        return recommend.recommend_all(self, out, **asked)
+
+    def save(self, out: Path) -> "Run":
+        """Write the run folder; nothing is left behind if that fails.
+
+        Raises:
+            ConfigError: `out` exists and is not a run folder, so that overwriting may lose work.
+        """
+        if out.exists() and any(out.iterdir()) and not (out / manifest.NAME).is_file():
+            raise ConfigError(
+                f"`{out}` exists and is not a run folder", hint="choose another --out"
+            )
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+            folder = Path(scratch) / "run"
+            self._write(folder)
+            if out.exists():
+                out.rename(Path(scratch) / "old")
+            shutil.move(folder, out)
+        return replace(self, path=out)
+
+    def _write(self, folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        (folder / "vocab").mkdir(parents=True)
+        self.schema.write(folder / "vocab")
+        self.item_table.write_parquet(folder / "vocab" / "items.parquet")
+        self.users.ids.to_frame("user_id").write_parquet(folder / "vocab" / "users.parquet")
+        options = config.to_dict(self.model.config)
+        text = {"format": FORMAT, "model": {"name": self.name, **options}, "run": self.record}
+        (folder / "config.toml").write_text(tomli_w.dumps(text), encoding="utf-8")
+        save_file(self.model.state(), folder / "model.safetensors")
+        events = {name: getattr(self.history, name) for name in _EVENT_COLUMNS}
+        save_file(
+            {name: np.ascontiguousarray(column) for name, column in events.items()},
+            folder / "history.safetensors",
+        )
+        line = {"epoch": 1, "seconds": self.record.get("train_seconds")}
+        (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+        (folder / "card.md").write_text(_card(self), encoding="utf-8")
+        manifest.write(folder)
+
+
+def open_run(folder: Path) -> Run:
+    """Open a run folder, every byte checked against its manifest first.
+
+    Raises:
+        BundleError: the folder is not a run, is damaged, or needs another version.
+    """
+    if not (folder / "config.toml").is_file():
+        raise BundleError(
+            f"`{folder}` is not a run folder: it has no config.toml",
+            hint="make one with `grapevine train MODEL --data DIR --out RUN`",
+        )
+    manifest.verify(folder)
+    from safetensors.numpy import load_file
+
+    given = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+    if given.get("format") != FORMAT:
+        raise BundleError(
+            f"{folder}: format {given.get('format')}, this version reads format {FORMAT}",
+            hint="train it again with this version of grapevine",
+        )
+    options = dict(given["model"])
+    name = options.pop("name")
+    if name not in MODELS:
+        raise BundleError(f"{folder}: this version has no model `{name}`")
+    kind = MODELS[name].model
+    item_table = pl.read_parquet(folder / "vocab" / "items.parquet")
+    users = pl.read_parquet(folder / "vocab" / "users.parquet")["user_id"]
+    events = load_file(folder / "history.safetensors")
+    return Run(
+        name=name,
+        model=kind.restore(
+            config.from_dict(kind.Config, options, at="model"),
+            load_file(folder / "model.safetensors"),
+        ),
+        schema=Schema.read(folder / "vocab"),
+        users=Vocabulary(users),
+        items=Vocabulary(item_table["item_id"]),
+        item_table=item_table,
+        history=Interactions(num_items=len(item_table), **events),
+        record=given["run"],
+        path=folder,
+    )
+
+
+def _recode(data: Dataset, train: Dataset) -> Interactions:
+    """All events of a dataset in the rows of a training set; what that cannot know is left out."""
+    item_row = train.items.rows(data.items.ids)
+    user_row = data.users.rows(train.users.ids)
+    batch = data.interactions.batch(user_row)
+    items = item_row[batch.items]
+    events = Interactions(
+        offsets=batch.offsets,
+        items=np.maximum(items, 0).astype(np.int32),
+        behaviours=batch.behaviours,
+        times=batch.times,
+        num_items=len(train.items),
+    )
+    return events.where(items >= 0)
+
+
+def _card(run: Run) -> str:
+    options = "\n".join(f"- `{k}`: {v}" for k, v in config.to_dict(run.model.config).items())
+    split = run.record.get("split") or {}
+    lines = [
+        f"# {run.name} on {run.schema.name}",
+        f"Trained by grapevine {run.record['version']} on {run.record['events']:,} events of "
+        f"{len(run.users):,} users and {len(run.items):,} items, seed {run.record['seed']}, in "
+        f"{run.record['train_seconds']:.1f} seconds.",
+        f"Split: {split.get('by', 'none')}. Predicts: `{run.schema.target}`.",
+        f"## Options\n\n{options or 'none'}",
+        "## Data\n\n"
+        + "\n".join(
+            f"- {note}"
+            for note in (run.schema.source, run.schema.licence, *run.schema.notes)
+            if note
+        ),
+        "## Measured\n\nSee `report.json`, written by `grapevine evaluate`.",
+    ]
+    return "\n\n".join(line.rstrip() for line in lines) + "\n"

@@ -1,0 +1,217 @@
+"""The system on one page: events -> dataset -> split -> fitted runs -> report -> lists.
+
+Read this first. Every step takes values and gives values; files are touched at the two ends.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from grapevine import config
+from grapevine.data import audit as audits
+from grapevine.data import fetch, shop, split
+from grapevine.data.dataset import Dataset
+from grapevine.data.folder import open_dataset
+from grapevine.data.holdout import Holdout
+from grapevine.data.sources import SOURCES
+from grapevine.data.split import Split
+from grapevine.errors import ConfigError, DataError, unknown
+from grapevine.evaluation import Entry, Report
+from grapevine.evaluation import evaluate as measure
+from grapevine.log import logger, track
+from grapevine.models import BASELINES, MODELS
+from grapevine.models.base import Config
+from grapevine.models.run import Run, open_run
+
+
+def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
+    """A dataset by folder, or a public one by name, fetched once and kept.
+
+    Raises:
+        ConfigError: it is neither a folder nor a known name.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return open_dataset(folder)
+    if str(source) not in SOURCES:
+        raise unknown("dataset folder or public dataset", str(source), SOURCES)
+    kept = fetch.home() / str(source)
+    if not kept.is_dir():
+        fetch.fetch(str(source), kept, mirror)
+    return open_dataset(kept)
+
+
+def make_shop(users: int = 2_000, *, seed: int = 0, out: Path | None = None) -> Dataset:
+    """The built-in shop, made once for each size and seed and kept."""
+    folder = out or fetch.home() / f"shop-{users}-{seed}"
+    if not (folder / "schema.toml").is_file():
+        shop.make(folder, users=users, seed=seed)
+    return open_dataset(folder)
+
+
+def prepare(data: Dataset, by: str = "auto", **options: Any) -> Split:
+    """Hold events out, and refuse to go on if any of them can still be seen.
+
+    Raises:
+        CheckFailed: the leakage audit found something.
+    """
+    parts = split.of(data, by, **options)
+    audits.audit(parts).raise_if_leaking()
+    return parts
+
+
+def fit(
+    model: str | Config[Any],
+    train: Dataset,
+    *,
+    out: str | Path | None = None,
+    seed: int = 0,
+    settings: Iterable[str] = (),
+    known: Dataset | None = None,
+    record: dict[str, Any] | None = None,
+) -> Run:
+    """Fit a model by name or by its config, and write its run folder if `out` is given.
+
+    Args:
+        model: a name of the one table, or a config such as `gv.models.EASE.Config()`.
+        train: what to learn from: the training part of a split, or a whole dataset.
+        out: the run folder.
+        seed: for all that is random in this model.
+        settings: `model.name=value` changes to the config.
+        known: what is known of the users by now, for recommending; the training set if not given.
+        record: more to write down about how the run came about.
+    """
+    name, options = _resolve(model)
+    options = config.override(options, settings)
+    started = time.perf_counter()
+    fitted = options.fit(train, seed=seed)
+    facts = {
+        "seed": seed,
+        "train_seconds": round(time.perf_counter() - started, 3),
+        "events": len(train.interactions),
+        "fingerprint": fingerprint(train),
+        **(record or {}),
+    }
+    run = Run.of(name, fitted, train, facts, known)
+    return run.save(Path(out)) if out else run
+
+
+def baselines(train: Dataset, *, seed: int = 0, names: Sequence[str] = BASELINES) -> list[Run]:
+    """Every baseline that can be fitted here; one that cannot says why in the log."""
+    runs = []
+    for name in track(names, "baselines"):
+        try:
+            runs.append(fit(name, train, seed=seed))
+        except (ConfigError, DataError) as error:
+            logger.warning("baseline %s left out: %s", name, str(error).splitlines()[0])
+    return runs
+
+
+def evaluate(
+    runs: Sequence[Run | str | Path],
+    test: Holdout,
+    *,
+    train: Dataset | None = None,
+    **protocol: Any,
+) -> Report:
+    """Measure runs on the same questions.
+
+    Args:
+        runs: fitted runs, or folders of them.
+        test: the questions, from the same split that the runs were trained on.
+        train: what they were trained on; may be left out for runs fitted in this process.
+        protocol: k, candidates, exclude_seen, slices, seed, users: see `evaluation.evaluate`.
+
+    Raises:
+        ConfigError: a run was trained on other events, so its rows mean other things.
+    """
+    opened = [run if isinstance(run, Run) else open_run(Path(run)) for run in runs]
+    train = train or next((run.train for run in opened if run.train), None)
+    if train is None:
+        raise ConfigError("runs opened from folders need `train`, the training set of the split")
+    wanted = fingerprint(train)
+    for run in opened:
+        if run.record["fingerprint"] != wanted:
+            raise ConfigError(
+                f"{run.label} was trained on other events than this split's",
+                hint="evaluate on the data and split it was trained on, or train it again",
+            )
+    return measure([_entry(run) for run in opened], test, train=train, **protocol)
+
+
+def split_of(run: Run, data: Dataset) -> Split:
+    """The split that a run was trained on, made again from the whole data.
+
+    Raises:
+        ConfigError: the run learnt from everything, so nothing is left to ask.
+    """
+    settings = dict(run.record.get("split") or {"by": "none"})
+    if settings["by"] == "none":
+        raise ConfigError(
+            f"{run.label} learnt from every event: there is nothing left to measure it on",
+            hint="train it with --split-by leave-last-out or time",
+        )
+    if data.labels is not None:
+        return prepare(data, "published", repeats=settings.get("repeats", "drop"))
+    return prepare(data, **settings)
+
+
+def choose(runs: Sequence[Run], split: Split, *, k: int = 10) -> Run:
+    """The run with the best NDCG@k on the validation questions; the oracle does not compete."""
+    able = [run for run in runs if run.name != "oracle"]
+    if not len(split.validation):
+        return able[0]
+    report = evaluate(able, split.validation, train=split.train, k=k)
+    return max(able, key=lambda run: report.mean(run.name, f"ndcg@{k}"))
+
+
+def keep(run: Run, out: Path, known: Dataset, record: dict[str, Any]) -> Run:
+    """Write a run's folder, with all that is known of the users by now."""
+    if run.train is None:
+        raise ConfigError(f"{run.label} is not from this process: copy its folder instead")
+    return Run.of(run.name, run.model, run.train, {**run.record, **record}, known).save(out)
+
+
+def attach(report: Report, folder: Path) -> None:
+    """Put a report beside the run that it measured: `report.json` and `report.html`."""
+    (folder / "report.json").write_text(
+        json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    report.to_html(folder / "report.html")
+
+
+def fingerprint(train: Dataset) -> str:
+    """A name for exactly these events and IDs; two datasets share it only if they are the same."""
+    digest = hashlib.blake2b(digest_size=16)
+    for ids in (train.users.ids, train.items.ids):
+        digest.update("\n".join(ids.cast(pl.String)).encode())
+    events = train.interactions
+    for column in (events.offsets, events.items, events.behaviours, events.times):
+        digest.update(memoryview(column).cast("B"))
+    return digest.hexdigest()
+
+
+def _resolve(model: str | Config[Any]) -> tuple[str, Config[Any]]:
+    if isinstance(model, str):
+        if model not in MODELS:
+            raise unknown("model", model, MODELS)
+        return model, MODELS[model].config
+    for name, row in MODELS.items():
+        if isinstance(model, row.model.Config):
+            return name, model
+    raise ConfigError(f"{model!r} is not the config of a model in the table")
+
+
+def _entry(run: Run) -> Entry:
+    return Entry(
+        name=run.name,
+        model=run.model,
+        seed=run.record["seed"],
+        train_seconds=run.record["train_seconds"],
+        run=str(run.path or run.name),
+    )
