@@ -5,6 +5,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from grapevine.errors import ConfigError, unknown
@@ -36,6 +37,18 @@ def from_dict(cls: type[T], given: Mapping[str, Any], at: str = "") -> T:
 def to_dict(config: Any) -> dict[str, Any]:
     """Every option with its value; None is left out, since TOML has no null."""
     return _plain(dataclasses.asdict(config))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
 
 
 def override(config: T, settings: Iterable[str], at: str = "model") -> T:

@@ -24,9 +24,22 @@ from grapevine.errors import ConfigError, DataError, unknown
 from grapevine.evaluation import Entry, Report
 from grapevine.evaluation import evaluate as measure
 from grapevine.log import logger, track
-from grapevine.models import BASELINES, MODELS
+from grapevine.models import MODELS
 from grapevine.models.base import Config
 from grapevine.models.run import Run, open_run
+
+BASELINES = (
+    "random",
+    "popularity",
+    "recent-popularity",
+    "markov",
+    "item-knn",
+    "ease",
+    "als",
+    "bpr",
+    "oracle",
+)
+"""What stands beside every model in every report; the oracle only where the truth is known."""
 
 
 def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
@@ -78,7 +91,8 @@ def fit(
     """Fit a model by name or by its config, and write its run folder if `out` is given.
 
     Args:
-        model: a name of the one table, or a config such as `gv.models.EASE.Config()`.
+        model: a name of the one table, a `config.toml`, or a config such as
+            `gv.models.EASE.Config()`.
         train: what to learn from: the training part of a split, or a whole dataset.
         out: the run folder.
         seed: for all that is random in this model.
@@ -197,14 +211,20 @@ def fingerprint(train: Dataset) -> str:
 
 
 def _resolve(model: str | Config[Any]) -> tuple[str, Config[Any]]:
+    """The name and the options of a model given by name, by `config.toml`, or by its config."""
     if isinstance(model, str):
-        if model not in MODELS:
-            raise unknown("model", model, MODELS)
-        return model, MODELS[model].config
-    for name, row in MODELS.items():
-        if isinstance(model, row.model.Config):
-            return name, model
-    raise ConfigError(f"{model!r} is not the config of a model in the table")
+        name, options = model, {}
+        if model.endswith(".toml"):
+            options = config.read_toml(Path(model)).get("model", {})
+            name = str(options.pop("name", "none: it needs [model] with a name"))
+        if name not in MODELS:
+            raise unknown("model", name, MODELS)
+        row = MODELS[name]
+        return name, config.from_dict(row.model.Config, {**config.to_dict(row.config), **options})
+    rows = {name: row for name, row in MODELS.items() if isinstance(model, row.model.Config)}
+    if not rows:
+        raise ConfigError(f"{model!r} is not the config of a model in the table")
+    return next((name for name, row in rows.items() if row.config == model), min(rows)), model
 
 
 def _entry(run: Run) -> Entry:

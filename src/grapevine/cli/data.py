@@ -7,7 +7,7 @@ import typer
 
 import grapevine as gv
 from grapevine.cli import complete
-from grapevine.cli.output import Json, print_json, print_table, say
+from grapevine.cli.output import Json, as_table, print_json, print_table, say
 from grapevine.errors import ConfigError
 
 app = typer.Typer(
@@ -22,19 +22,27 @@ def list_(json: Json = False) -> None:
     """Built-in and public datasets: size, licence, what they serve."""
     from grapevine.data.sources import SOURCES
 
+    shop = {
+        "name": "shop",
+        "title": "the built-in shop, with known truth",
+        "size": "any",
+        "licence": "Apache-2.0",
+        "serves": "every task",
+    }
+    rows = [shop] + [
+        {
+            "name": name,
+            "title": source.title,
+            "size": " / ".join(f"{count:,} {what}" for what, count in source.expected.items()),
+            "licence": source.licence,
+            "serves": source.serves,
+        }
+        for name, source in SOURCES.items()
+    ]
     if json:
-        print_json([{"name": name, **source.facts()} for name, source in SOURCES.items()])
-        return
-    from rich.table import Table
-
-    table = Table(title="grapevine data fetch NAME")
-    for column in ("name", "what it is", "size", "licence", "serves"):
-        table.add_column(column)
-    table.add_row("shop", "The built-in shop, with known truth", "as you like", "Apache-2.0", "all")
-    for name, source in SOURCES.items():
-        facts = source.facts()
-        table.add_row(name, source.title, facts["size"], source.licence, source.serves)
-    print_table(table)
+        print_json(rows)
+    else:
+        print_table(as_table(rows, title="grapevine data fetch NAME"))
 
 
 @app.command()
@@ -158,7 +166,7 @@ def split(
 ) -> None:
     """Hold events out, check that nothing leaks, and write the split as a column.
 
-    Example: `grapevine data split datasets/mine --by time --at 2024-05-01 --out datasets/mine-split`
+    Example: `grapevine data split datasets/mine --by time --at 2024-05-01 --out datasets/may`
     """
     options = {"at": at, "validation_at": validation_at, "repeats": repeats}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}

@@ -6,23 +6,20 @@ from typing import Annotated
 import typer
 
 import grapevine as gv
-from grapevine.cli.output import Json, print_json, print_table
+from grapevine.cli.output import Json, as_table, print_json, print_table
 
 
 def models(json: Json = False) -> None:
     """The one table: every model, who listens to whom, how messages merge, what is asked."""
-    rows = gv.models.MODELS
+    columns = ("neighbourhood", "merge", "update", "asked")
+    rows = [
+        {"model": name, **{column: getattr(row, column) for column in columns}}
+        for name, row in gv.models.MODELS.items()
+    ]
     if json:
-        print_json([{"name": name, **row.facts()} for name, row in rows.items()])
-        return
-    from rich.table import Table
-
-    table = Table(title="who listens to whom, how messages merge, how the listener updates")
-    for column in ("model", "neighbourhood", "merge", "update", "asked"):
-        table.add_column(column)
-    for name, row in rows.items():
-        table.add_row(name, row.neighbourhood, row.merge, row.update, row.asked)
-    print_table(table)
+        print_json(rows)
+    else:
+        print_table(as_table(rows, title="who listens to whom, how messages merge, what is asked"))
 
 
 def cite(

@@ -1,6 +1,7 @@
 """Results on standard output, as a table to read or as one JSON document."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,15 +32,16 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def as_table(frame: "pl.DataFrame", title: str | None = None) -> Any:
-    """A polars table as people read it."""
+def as_table(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", title: str | None = None) -> Any:
+    """Rows as people read them."""
     from rich.table import Table
 
+    lines = rows if isinstance(rows, Sequence) else rows.to_dicts()
     table = Table(title=title)
-    for name, kind in frame.schema.items():
-        table.add_column(name, justify="right" if kind.is_numeric() else "left")
-    for row in frame.iter_rows():
-        table.add_row(*(_cell(value) for value in row))
+    for name, value in (lines[0] if lines else {}).items():
+        table.add_column(name, justify="right" if isinstance(value, int | float) else "left")
+    for line in lines:
+        table.add_row(*(_cell(value) for value in line.values()))
     return table
 
 

@@ -1,7 +1,7 @@
 """`grapevine train` and `grapevine evaluate`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,15 +44,14 @@ def train(
 
     Example: `grapevine train ease --data ml-1m --out runs/ease --set model.regularization=300`
     """
-    name, changes = _model_and_settings(model)
     dataset = gv.load(data)
     split = gv.pipeline.prepare(dataset, split_by)
     run = gv.fit(
-        name,
+        model,
         split.train,
         out=out,
         seed=seed,
-        settings=[*changes, *(settings or [])],
+        settings=settings or (),
         known=dataset,
         record={"data": data, "split": split.settings},
     )
@@ -123,20 +122,3 @@ def evaluate(
         print_json(report.to_json())
     else:
         print_table(report.table())
-
-
-def _model_and_settings(model: str) -> tuple[str, list[str]]:
-    """A model's name and its settings, from a name or from the config.toml of a run."""
-    if not model.endswith(".toml"):
-        return model, []
-    import tomllib
-
-    try:
-        given: dict[str, Any] = tomllib.loads(Path(model).read_text(encoding="utf-8"))
-        options = dict(given["model"])
-        name = str(options.pop("name"))
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise ConfigError(
-            f"{model}: not a config: {error}", hint="it needs a table [model] with a name"
-        ) from error
-    return name, [f"model.{key}={gv.config.as_toml(value)}" for key, value in options.items()]

@@ -30,7 +30,7 @@ def world(
     [1, 0]
     """
     # What an event leaves out is the last behaviour, and a second after the one before it.
-    full = [
+    full: list[tuple[Any, ...]] = [
         (*event, *(behaviours[-1], 1000 * place)[len(event) - 2 :])
         for place, event in enumerate(events)
     ]

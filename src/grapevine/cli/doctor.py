@@ -1,0 +1,208 @@
+"""`grapevine doctor`: what this machine has, what is missing, and how to get it."""
+
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from grapevine.cli.output import Json, print_json, print_table
+
+DISTRIBUTION = "grapevine-rec"
+GIB = 2**30
+
+Status = Literal["ok", "warn", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        name: what was looked at.
+        status: "ok"; "warn" where it will get in the way; "missing" where one can do without.
+        found: what there is, in a few words.
+        remedy: what to do about it, empty where nothing needs doing.
+    """
+
+    name: str
+    status: Status
+    found: str
+    remedy: str = ""
+
+
+def doctor(json: Json = False) -> None:
+    """What this machine has, what is missing, and how to get it."""
+    findings = diagnose()
+    if json:
+        print_json([asdict(finding) for finding in findings])
+        return
+    from rich.table import Table
+
+    colours = {"ok": "green", "warn": "bold yellow", "missing": "dim"}
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "what", "found", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        status = f"[{colours[finding.status]}]{finding.status}[/]"
+        table.add_row(status, finding.name, *_escaped(finding.found, finding.remedy))
+    print_table(table)
+
+
+def diagnose() -> list[Finding]:
+    """Everything worth knowing before a long run; takes the second or two that torch takes."""
+    return [
+        Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
+        Finding("platform", "ok", platform.platform()),
+        Finding("cores", "ok", f"{_cores()} of {os.cpu_count()} may be used"),
+        _memory(),
+        _disk(Path.cwd()),
+        *_torch(),
+        _matrix_units(),
+        _kernel_cache(Path(__file__).parent.parent),
+        _mirror(os.environ.get("GRAPEVINE_MIRROR")),
+        *_extras(),
+    ]
+
+
+def _cores() -> int:
+    # Inside a container the machine has more cores than the process may use.
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _memory(
+    meminfo: Path = Path("/proc/meminfo"), limit: Path = Path("/sys/fs/cgroup/memory.max")
+) -> Finding:
+    if not meminfo.is_file():
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return Finding("memory", "ok", f"{total / GIB:.1f} GiB")
+    kib = dict(re.findall(r"^(\w+):\s+(\d+) kB$", meminfo.read_text(), re.MULTILINE))
+    total, free = int(kib["MemTotal"]) * 1024, int(kib["MemAvailable"]) * 1024
+    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+        total = min(total, int(text))
+    found = f"{total / GIB:.1f} GiB, {min(free, total) / GIB:.1f} free"
+    if free < 2 * GIB:
+        return Finding("memory", "warn", found, "close other programs: the demo needs about 2 GiB")
+    return Finding("memory", "ok", found)
+
+
+def _disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    found = f"{free / GIB:.1f} GiB free in {folder}"
+    if free < 2 * GIB:
+        return Finding("disk", "warn", found, "make room, or give --out a folder on another disk")
+    return Finding("disk", "ok", found)
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("torch", "warn", str(error), "pip install torch")
+        return
+    yield Finding("torch", "ok", str(torch.__version__))
+    if torch.cuda.is_available():
+        card = torch.cuda.get_device_properties(0)
+        found = (
+            f"cuda: {torch.cuda.device_count()} x {card.name}, {card.total_memory / GIB:.0f} GiB"
+        )
+        yield Finding("device", "ok", found)
+    elif torch.backends.mps.is_available():
+        yield Finding("device", "ok", "mps")
+    elif shutil.which("nvidia-smi"):
+        remedy = "install the build for your driver: https://pytorch.org/get-started"
+        yield Finding("device", "warn", "cpu, beside an NVIDIA card that torch cannot use", remedy)
+    else:
+        yield Finding("device", "ok", "cpu")
+    threads, cores = torch.get_num_threads(), _cores()
+    if threads > cores:
+        remedy = f"set OMP_NUM_THREADS={cores}"
+        yield Finding("threads", "warn", f"{threads} on {cores} cores, in each other's way", remedy)
+    else:
+        yield Finding("threads", "ok", str(threads))
+
+
+def _matrix_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> Finding:
+    name = "bf16 matrix units"
+    if not cpuinfo.is_file():
+        return Finding(name, "missing", "not known on this system; float32 is used")
+    match = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)
+    flags = set(match[1].split()) if match else set[str]()
+    if "amx_bf16" in flags:
+        return Finding(name, "ok", "AMX")
+    return Finding(name, "missing", "none in this processor; float32 is used")
+
+
+def _kernel_cache(package: Path) -> Finding:
+    """Where numba keeps compiled kernels: beside the source, or in the user's cache folder."""
+    name = "kernel cache"
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    places = [Path(given)] if given else [package / "graph", Path.home() / ".cache"]
+    for place in places:
+        standing = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        if os.access(standing, os.W_OK):
+            return Finding(name, "ok", f"writable: {place}")
+    return Finding(
+        name,
+        "warn",
+        f"not writable: {', '.join(map(str, places))}; kernels are compiled anew in every run",
+        "set NUMBA_CACHE_DIR to a folder of yours",
+    )
+
+
+def _mirror(given: str | None) -> Finding:
+    name = "GRAPEVINE_MIRROR"
+    if not given:
+        remedy = "set it to a folder with the public files to fetch datasets without the network"
+        return Finding(name, "missing", "not set", remedy)
+    folder = Path(given)
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        return Finding(name, "warn", f"{given} is not a readable folder", "correct it or unset it")
+    count = sum(one.is_dir() for one in folder.iterdir())
+    return Finding(name, "ok", f"{given}, {count} folders")
+
+
+def _extras() -> Iterator[Finding]:
+    """Each optional extra that the installed package names, and what it still lacks."""
+    try:
+        facts = metadata.metadata(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        yield Finding("extras", "warn", f"{DISTRIBUTION} is not installed", "pip install -e .")
+        return
+    for extra in sorted(facts.get_all("Provides-Extra") or ()):
+        lacking = [name for name in _members(extra) if not _installed(name)]
+        if lacking:
+            found, remedy = (
+                f"without {', '.join(lacking)}",
+                f"pip install '{DISTRIBUTION}[{extra}]'",
+            )
+            yield Finding(f"extra {extra}", "missing", found, remedy)
+        else:
+            yield Finding(f"extra {extra}", "ok", "installed")
+
+
+def _members(extra: str) -> Iterator[str]:
+    for requirement in metadata.requires(DISTRIBUTION) or ():
+        wanted, _, marker = requirement.partition(";")
+        if re.search(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]", marker):
+            yield re.split(r"[^\w.-]", wanted.strip(), maxsplit=1)[0]
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _escaped(*texts: str) -> list[str]:
+    # Imported here: the answer to `--help` should not wait for it.
+    from rich.markup import escape
+
+    return [escape(text) for text in texts]
