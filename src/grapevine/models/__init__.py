@@ -1,1 +1,78 @@
-"""Named systems, one short file a row of the table."""
+"""Named systems, one short file a row of the table: who listens to whom, how, and what is asked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from grapevine.models.ease import EASE
+from grapevine.models.item_knn import ItemKNN
+from grapevine.models.markov import Markov
+from grapevine.models.popularity import Popularity
+from grapevine.models.random import Random
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelRow:
+    """A row of the one table: a name is a model and the options it starts from.
+
+    Attributes:
+        model: the class of the fitted model; `model.restore` opens a saved one.
+        config: the options that the name alone gives; `config.fit` trains.
+        neighbourhood: who listens to whom.
+        merge: how the messages of the neighbours become one.
+        update: what the listener makes of it.
+        asked: the question it answers.
+    """
+
+    model: type
+    config: Any
+    neighbourhood: str
+    merge: str
+    update: str
+    asked: str = "next item"
+
+
+MODELS: dict[str, ModelRow] = {
+    "random": ModelRow(
+        model=Random,
+        config=Random.Config(),
+        neighbourhood="none",
+        merge="none",
+        update="hash",
+    ),
+    "popularity": ModelRow(
+        model=Popularity,
+        config=Popularity.Config(),
+        neighbourhood="item <- all its users",
+        merge="count",
+        update="none",
+    ),
+    "recent-popularity": ModelRow(
+        model=Popularity,
+        config=Popularity.Config(days=30.0),
+        neighbourhood="item <- its users of the last 30 days",
+        merge="count",
+        update="none",
+    ),
+    "markov": ModelRow(
+        model=Markov,
+        config=Markov.Config(),
+        neighbourhood="user <- last item -> next items",
+        merge="share of steps",
+        update="plus a little popularity",
+    ),
+    "item-knn": ModelRow(
+        model=ItemKNN,
+        config=ItemKNN.Config(),
+        neighbourhood="user <- history -> nearest items",
+        merge="sum of cosines",
+        update="none",
+    ),
+    "ease": ModelRow(
+        model=EASE,
+        config=EASE.Config(),
+        neighbourhood="user <- history -> all items",
+        merge="sum of ridge weights",
+        update="none",
+    ),
+}
+"""Every system by the name it has on the command line."""
