@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 import grapevine
 from grapevine.cli import data, demo, doctor, models, recommend, runs
 from grapevine.errors import GrapevineError
+
+# The class of every complaint about a command line; newer versions of Typer carry a click of
+# their own and do not name it.
+UsageError: Any = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="grapevine",
@@ -30,15 +33,21 @@ app.command()(models.cite)
 app.command()(doctor.doctor)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"grapevine {grapevine.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")] = False,
 ) -> None:
     """Raw event logs and a catalogue in; trained, measured and explained recommendations out."""
-    if version:
-        typer.echo(f"grapevine {grapevine.__version__}")
-        raise typer.Exit
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(message)s", force=True
     )
@@ -51,10 +60,12 @@ def run(arguments: Sequence[str]) -> int:
         code = command.main(list(arguments), prog_name="grapevine", standalone_mode=False)
     except GrapevineError as error:
         return _fail(str(error), error.exit_code)
-    except click.UsageError as error:
+    except UsageError as error:
+        if not error.format_message():  # no arguments at all: the help has been shown
+            return 2
         where = error.ctx.command_path if error.ctx else "grapevine"
         return _fail(f"{error.format_message()}\nhint: `{where} --help` tells what it takes", 2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted\nhint: what was finished is kept", 3)
     except BrokenPipeError:
         return 0  # the reader, `head` say, has seen enough
