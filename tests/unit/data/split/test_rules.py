@@ -1,0 +1,194 @@
+from collections import defaultdict
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grapevine.data import split
+from grapevine.data.dataset import TEST, TRAIN, UNUSED, VALIDATION, Dataset
+from grapevine.errors import ConfigError, DataError
+from grapevine.testing.worlds import world
+
+BEHAVIOURS = ("view", "buy")
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(0, 5), st.integers(0, 7), st.sampled_from(BEHAVIOURS), st.integers(0, 12)
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def with_clock(data: Dataset, clock: str) -> Dataset:
+    return replace(data, schema=replace(data.schema, clock=clock))
+
+
+def slow_leave_last_out(data: Dataset) -> list[int]:
+    """The rule, event by event."""
+    labels = []
+    events = data.interactions
+    for user in range(events.num_users):
+        places = range(events.offsets[user], events.offsets[user + 1])
+        targets = [place for place in places if events.behaviours[place] == data.schema.target_row]
+        for place in places:
+            if len(targets) < 3 or place < targets[-2]:
+                labels.append(TRAIN)
+            elif place < targets[-1]:
+                labels.append(VALIDATION)
+            else:
+                labels.append(TEST if place == targets[-1] else UNUSED)
+    return labels
+
+
+@given(EVENTS)
+def test_leave_last_out_is_its_slow_self(events):
+    data = world([(0, 0, "view", 0), *events], behaviours=BEHAVIOURS)
+    expected = slow_leave_last_out(data)
+    assert split.leave_last_out(data).labels.tolist() == expected
+
+
+def test_leave_last_out_by_hand():
+    shopping = [
+        ("ann", "tea", "buy", 1),
+        ("ann", "jam", "view", 2),
+        ("ann", "jam", "buy", 3),
+        ("ann", "rum", "view", 4),
+        ("ann", "rum", "buy", 5),
+        ("ann", "oat", "view", 6),
+        ("bob", "tea", "buy", 1),
+        ("bob", "oat", "buy", 2),
+    ]
+    parts = split.leave_last_out(world(shopping, behaviours=BEHAVIOURS))
+    # ann: jam is the validation; the view of rum is known when the test asks for rum, and the
+    # view of oat is not known to anyone. bob has two purchases, too few to ask.
+    assert parts.labels.tolist() == [0, 0, 1, 1, 2, 3, 0, 0]
+    train, test = parts
+    ids = train.items.ids.to_list()
+    assert ids == ["jam", "oat", "rum", "tea"]
+    assert [ids[i] for i in train.interactions.histories[0]] == ["tea", "jam"]
+    assert train.validation is parts.validation
+    assert [ids[i] for i in parts.validation.targets[0]] == ["jam"]
+    assert parts.validation.history is train.interactions
+    assert [ids[i] for i in test.targets[0]] == ["rum"]
+    assert [ids[i] for i in test.questions(0, 1).items] == ["tea", "jam", "jam", "rum"]
+    assert test.asked_at.tolist() == [5]
+    assert (test.name, test.by, test.target) == ("test", "leave-last-out", 1)
+    assert parts.settings == {"by": "leave-last-out", "repeats": "drop"}
+    assert (parts.counts["test_users"], parts.counts["users_not_asked"]) == (1, 1)
+    assert (parts.counts["train"], parts.counts["unused"]) == (4, 1)
+
+
+@given(EVENTS, st.integers(1, 12), st.integers(1, 12))
+def test_time_windows_hold_what_their_times_say(events, first, second):
+    data = world([(0, 0, "view", 0), *events], behaviours=BEHAVIOURS)
+    validation_at, at = sorted((first, second))
+    parts = split.by_time(data, at, validation_at=validation_at)
+    times = data.interactions.times
+    expected = [TRAIN if t < validation_at else VALIDATION if t < at else TEST for t in times]
+    assert parts.labels.tolist() == expected
+    # All first-time targets of a user in the test window make one query.
+    asked = defaultdict(set)
+    known = set()
+    for user, item, behaviour, time in zip(
+        data.interactions.users, data.interactions.items, data.interactions.behaviours, times
+    ):
+        if behaviour == 1:
+            (known.add if time < at else asked[user].add)((user, item))
+    fresh = {user: {i for _, i in pairs - known} for user, pairs in asked.items() if pairs - known}
+    assert len(parts.test) == len(fresh)
+    assert sum(parts.test.targets.lengths) == sum(map(len, fresh.values()))
+
+
+def test_equal_times_fall_on_one_side():
+    data = world([(u, i, "event", 5 if i < 3 else 9) for u in range(2) for i in range(4)])
+    # A tenth of eight events is one, but both events of time 9 come after the cut.
+    parts = split.by_time(data, test_fraction=0.1, validation_fraction=0)
+    assert parts.settings["at"] == 9
+    assert parts.labels.tolist() == [0, 0, 0, 2] * 2
+    with pytest.raises(DataError, match="leaves no training events"):
+        split.by_time(data, test_fraction=0.5, validation_fraction=0)
+    with pytest.raises(DataError, match="no events before the test"):
+        split.by_time(data, test_fraction=0.5)
+
+
+@pytest.mark.parametrize("at", [1714521600000, "1714521600000", "2024-05-01", "20240501",
+                                "2024-05-01T02:00+02:00"])  # fmt: skip
+def test_a_moment_in_any_of_the_usual_ways(at):
+    data = world([("u", "a", "event", 1), ("u", "b", "event", 1714521600000)])
+    parts = split.by_time(data, at, validation_fraction=0)
+    assert parts.settings == {"by": "time", "at": 1714521600000, "repeats": "drop"}
+    assert parts.labels.tolist() == [TRAIN, TEST]
+
+
+def test_fractions_cut_where_the_share_begins():
+    data = world([("u", i, "event", i) for i in range(100)])
+    parts = split.by_time(data, test_fraction=0.2, validation_fraction=0.25)
+    assert (parts.settings["validation_at"], parts.settings["at"]) == (60, 80)
+    assert np.bincount(parts.labels).tolist() == [60, 20, 20]
+
+
+def test_rolling_windows_follow_each_other():
+    data = world([("u", i, "event", i) for i in range(100)])
+    windows = split.rolling(data, windows=3, test_fraction=0.1)
+    assert [np.bincount(one.labels, minlength=4).tolist() for one in windows] == [
+        [60, 10, 10, 20],
+        [70, 10, 10, 10],
+        [80, 10, 10, 0],
+    ]
+    for before, after in pairwise(windows):
+        assert before.settings["at"] == after.settings["validation_at"]
+        assert before.settings["until"] == after.settings["at"]
+    with pytest.raises(ConfigError, match="leave nothing to learn from"):
+        split.rolling(data, windows=9, test_fraction=0.1)
+    with pytest.raises(DataError, match="share a time for 2 windows"):
+        split.rolling(world([("u", i, "event", 7) for i in range(30)]), windows=2)
+
+
+def test_everything_is_learnt_from():
+    data = world([("u", "a"), ("v", "b")])
+    train, test = split.everything(data)
+    assert len(train.interactions) == 2
+    assert (len(test), train.validation) == (0, None)
+    assert test.targets.values.dtype == np.int32
+
+
+def test_published_labels_are_taken_as_they_are():
+    data = world([("u", "a"), ("u", "b"), ("v", "b"), ("v", "a")])
+    labelled = replace(data, labels=np.array([TRAIN, TEST, TRAIN, TEST], np.uint8))
+    parts = split.of(labelled)
+    assert parts.settings == {"by": "published", "repeats": "drop"}
+    assert (len(parts.validation), len(parts.test)) == (0, 2)
+    assert parts.train.labels is None
+    with pytest.raises(DataError, match="no `split` column"):
+        split.published(data)
+
+
+def test_names_are_dispatched_and_misspelt_ones_corrected():
+    data = world([("u", i) for i in "abcd"])
+    assert split.of(data).settings["by"] == "leave-last-out"
+    assert split.of(data, "none").settings["by"] == "none"
+    assert split.of(data, "time", at=2000).settings["at"] == 2000
+    with pytest.raises(ConfigError, match="did you mean `leave-last-out`"):
+        split.of(data, "leave-last-one")
+    with pytest.raises(ConfigError, match="no option of the split by leave-last-out"):
+        split.of(data, at=2000)
+    with pytest.raises(ConfigError, match="`yesterday` is not a moment"):
+        split.of(data, "time", at="yesterday")
+    with pytest.raises(ConfigError, match="after the test"):
+        split.by_time(data, 1000, validation_at=2000)
+    with pytest.raises(ConfigError, match=r"between 0 and 1: got 1\.5"):
+        split.by_time(data, test_fraction=1.5)
+
+
+def test_the_clock_decides_which_rules_there_are():
+    data = world([("u", i) for i in "abcd"])
+    ordered, timeless = with_clock(data, "order"), with_clock(data, "none")
+    assert len(split.leave_last_out(ordered).test) == 1
+    for rule in (split.by_time, split.rolling):
+        with pytest.raises(DataError, match="hint: split by leave-last-out"):
+            rule(ordered)
+    with pytest.raises(DataError, match="hint: use the published split"):
+        split.leave_last_out(timeless)
