@@ -1,11 +1,12 @@
 """What every test runs under: shapes checked at the boundaries, and one hypothesis profile."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 PACKAGE = Path(__file__).parent.parent / "src" / "grapevine"
 ROOMS = ("structs", "core", "data", "models", "evaluation")
@@ -65,3 +66,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mirror() -> Path:
     """The folder with the public datasets; only for tests that are marked `data`."""
     return Path(os.environ["GRAPEVINE_MIRROR"])
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """The package as its users run it, for the messages that a shape check would come before."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

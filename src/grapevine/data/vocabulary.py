@@ -72,8 +72,8 @@ class Vocabulary:
             return np.full(len(wanted), -1, np.int64)
         table = self._table
         if table is not None:
-            low = int(self._numbers[0])
-            inside = known & (wanted >= low) & (wanted - low < len(table))
+            low, high = self._numbers[0], self._numbers[-1]
+            inside = known & (wanted >= low) & (wanted <= high)
             return np.where(inside, table[np.where(inside, wanted - low, 0)], -1)
         place = np.searchsorted(self._numbers, wanted)
         place = np.minimum(place, len(self) - 1)
