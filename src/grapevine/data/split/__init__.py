@@ -4,7 +4,9 @@ A rule (`leave_last_out`, `by_time`, `rolling`, `published`, `everything`) gives
 part it belongs to; `apply` turns the labels into a training set and its questions; `write` keeps
 them in a dataset folder.
 
->>> train, test = leave_last_out(data)  # doctest: +SKIP
+```
+train, test = split.leave_last_out(data)
+```
 """
 
 from grapevine.data.split.materialise import Split, apply

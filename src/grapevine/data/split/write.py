@@ -52,16 +52,16 @@ def write(split: Split, out: Path) -> Path:
 
 def _labelled(path: Path, labels: UInt8[np.ndarray, " events"]) -> Iterator[pa.Table]:
     """The events, a row group at a time, each with its label."""
-    names = set(pq.read_schema(path).names)
-    file = pq.ParquetFile(path, read_dictionary=sorted({"user_id", "item_id"} & names))
-    if file.metadata.num_rows != len(labels):
-        raise BundleError(
-            f"{path}: {file.metadata.num_rows} events now, {len(labels)} when it was split",
-            hint="open the folder and split it again",
-        )
+    names = [name for name in pq.read_schema(path).names if name != "split"]
     done = 0
-    for batch in file.iter_batches(ROWS_PER_GROUP, columns=sorted(names - {"split"})):
-        part = pa.array(labels[done : done + len(batch)].astype(np.int32))
-        named = pa.DictionaryArray.from_arrays(part, pa.array(LABELS))
-        yield pa.Table.from_batches([batch]).append_column("split", named)
-        done += len(batch)
+    with pq.ParquetFile(path, read_dictionary=["user_id", "item_id"]) as file:
+        if file.metadata.num_rows != len(labels):
+            raise BundleError(
+                f"{path}: {file.metadata.num_rows} events now, {len(labels)} when it was split",
+                hint="open the folder and split it again",
+            )
+        for batch in file.iter_batches(ROWS_PER_GROUP, columns=names):
+            part = pa.array(labels[done : done + len(batch)].astype(np.int32))
+            named = pa.DictionaryArray.from_arrays(part, pa.array(LABELS))
+            yield pa.Table.from_batches([batch]).append_column("split", named)
+            done += len(batch)
