@@ -1,0 +1,291 @@
+"""Evaluate several models on the same questions, by one protocol, with intervals and tests."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+import grapevine
+from grapevine import random
+from grapevine.data.dataset import Dataset
+from grapevine.data.holdout import Holdout
+from grapevine.errors import ConfigError, unknown
+from grapevine.evaluation import significance
+from grapevine.evaluation.candidates import Candidates, candidates_of
+from grapevine.evaluation.compare import (
+    Measured,
+    comparisons_of,
+    headline,
+    slice_results,
+    summarise,
+)
+from grapevine.evaluation.measures import BLOCK, Metric, World, wanted
+from grapevine.evaluation.rank import distinct, rank_model
+from grapevine.evaluation.report import Report, Result
+from grapevine.evaluation.slices import Slice, slices_of
+from grapevine.models.base import Model
+from grapevine.structs.jagged import Jagged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A fitted model that takes part.
+
+    Entries with the same name and the same options but different seeds are one model, trained
+    several times.
+
+    Attributes:
+        name: of the model.
+        model: fitted.
+        seed: it was trained with.
+        train_seconds: how long that took, if known.
+        run: its folder, or whatever else names it apart from others of the same name.
+    """
+
+    name: str
+    model: Model
+    seed: int = 0
+    train_seconds: float | None = None
+    run: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The run, or else the name."""
+        return self.run or self.name
+
+
+def evaluate(
+    entries: Sequence[Entry],
+    holdout: Holdout,
+    *,
+    train: Dataset,
+    k: int = 10,
+    metrics: Sequence[str] | None = None,
+    candidates: str | Jagged = "all",
+    exclude_seen: bool = True,
+    slices: Sequence[str] = (),
+    baseline: str | None = None,
+    seed: int = 0,
+    users: int | None = None,
+) -> Report:
+    """Rank the targets of every question by every model, and say how sure the figures are.
+
+    Args:
+        entries: fitted models.
+        holdout: the questions, from the split that the models were trained on.
+        train: what they were trained on.
+        k: length of the lists.
+        metrics: names such as `ndcg` or `ndcg@5`; the usual ones if not given.
+        candidates: "all"; "popular-N" or "uniform-N" for N sampled negatives; or published
+            lists, one a query.
+        exclude_seen: leave out what a query has already done with the target behaviour.
+        slices: columns of the user or item table to report by, beside those always reported.
+        baseline: name or run that the others are marked against; `popularity` if it takes part,
+            else the first.
+        seed: of bootstrap, tests and sampled candidates.
+        users: ask only so many of the queries, drawn by the seed; all if not given.
+
+    Raises:
+        ConfigError: nothing to evaluate, or an option is unknown or does not fit.
+        CheckFailed: a model scored NaN.
+    """
+    models = _models(entries)
+    if not len(holdout):
+        raise ConfigError("there is no query to evaluate", hint="the split held nothing out")
+    asked, queries = _sample(holdout, users, seed)
+    protocol = candidates_of(candidates, train, queries=queries, seed=seed)
+    wished = wanted(metrics, k)
+    world = World(asked, train, seed)
+    groups = slices_of(asked, train, slices)
+    names = _labels(models)
+    measured = [
+        _measured(model, names[place], world, wished, protocol, groups, exclude_seen)
+        for place, model in enumerate(models)
+    ]
+    base = _baseline([one.result for one in measured], baseline)
+    facts = {
+        "split": holdout.name,
+        "by": holdout.by,
+        "candidates": protocol.name,
+        "exclude_seen": exclude_seen,
+        "k": k,
+        "users": len(asked),
+        "items": len(train.items),
+        "dataset": train.name,
+        "target": train.schema.behaviours[holdout.target],
+        "queries_held_out": len(holdout),
+        "seed": seed,
+        "resamples": significance.num_resamples(len(asked)),
+    }
+    skipped = _skipped(world, exclude_seen)
+    return Report(
+        protocol=facts,
+        results=tuple(one.result for one in measured),
+        comparisons=comparisons_of(measured, base, seed),
+        slices=slice_results(groups, measured),
+        baseline=base,
+        primary=headline(list(measured[0].values))[0],
+        warnings=_warnings(facts, protocol, models, skipped),
+        skipped=skipped,
+        version=grapevine.__version__,
+    )
+
+
+def _models(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Entries that are seeds of one model, together."""
+    if not entries:
+        raise ConfigError("there is no model to evaluate")
+    models: list[list[Entry]] = []
+    for entry in entries:
+        for model in models:
+            if _same_model(model[0], entry) and entry.seed not in {one.seed for one in model}:
+                model.append(entry)
+                break
+        else:
+            models.append([entry])
+    return models
+
+
+def _same_model(one: Entry, other: Entry) -> bool:
+    return one.name == other.name and one.model.config == other.model.config
+
+
+def _sample(
+    holdout: Holdout, users: int | None, seed: int
+) -> tuple[Holdout, Int64[np.ndarray, " queries"]]:
+    """The holdout, or so many of its queries, and the number of each in the whole."""
+    if users is None or users >= len(holdout):
+        return holdout, np.arange(len(holdout))
+    drawn = np.sort(random.stream(seed, "queries").permutation(len(holdout))[:users])
+    part = replace(
+        holdout,
+        users=holdout.users[drawn],
+        targets=holdout.targets.take(drawn),
+        asked_at=holdout.asked_at[drawn],
+    )
+    return part, drawn
+
+
+def _measured(
+    model: Sequence[Entry],
+    label: str,
+    world: World,
+    wished: dict[str, tuple[Metric, int]],
+    protocol: Candidates,
+    groups: Sequence[Slice],
+    exclude_seen: bool,
+) -> Measured:
+    """Rank and measure every seed of one model."""
+    longest = max(k for _, k in wished.values())
+    started = time.perf_counter()
+    rankings = [
+        rank_model(
+            entry.model,
+            world.holdout,
+            k=longest,
+            candidates=protocol,
+            exclude_seen=exclude_seen,
+            name=entry.label,
+        )
+        for entry in model
+    ]
+    seconds = (time.perf_counter() - started) / len(model)
+    trained = [entry.train_seconds for entry in model if entry.train_seconds is not None]
+    return summarise(
+        rankings,
+        world,
+        wished,
+        groups,
+        run=model[0].label,
+        label=label,
+        model=model[0].name,
+        seeds=tuple(entry.seed for entry in model),
+        train_seconds=float(np.mean(trained)) if trained else None,
+        evaluate_seconds=seconds,
+    )
+
+
+def _labels(models: Sequence[Sequence[Entry]]) -> list[str]:
+    """The model's name, or its run where another model has the same name."""
+    names = [model[0].name for model in models]
+    labels = [
+        name if names.count(name) == 1 else model[0].label
+        for name, model in zip(names, models, strict=True)
+    ]
+    runs = [model[0].label for model in models]
+    for run in runs:
+        if runs.count(run) > 1:
+            raise ConfigError(
+                f"two models are called `{run}`", hint="give each entry a `run` of its own"
+            )
+    return labels
+
+
+def _baseline(results: Sequence[Result], wished: str | None) -> str:
+    """The run of this name; popularity, or the first, where none is named."""
+    known = {name: result.run for result in results for name in (result.run, result.label)}
+    if wished is not None and wished not in known:
+        raise unknown("model to compare with", wished, known)
+    return known[wished] if wished else known.get("popularity", results[0].run)
+
+
+def _skipped(world: World, exclude_seen: bool) -> dict[str, int]:
+    """Counts of what could not be asked or found as it stands."""
+    holdout = world.holdout
+    targets = distinct(holdout.targets)
+    seen = 0
+    for start in range(0, len(holdout) if exclude_seen else 0, BLOCK):
+        history = world.histories(start)
+        wanted_here = targets.slice(start, start + len(history))
+        seen += int(np.isin(_keys(wanted_here), _keys(history)).sum())
+    return {
+        "users_without_history": int((holdout.users < 0).sum()),
+        "targets_unknown_to_training": int((targets.values < 0).sum()),
+        "targets_already_seen": seen,
+        "targets_repeated": len(holdout.targets.values) - len(targets.values),
+    }
+
+
+def _keys(lists: Jagged) -> Int64[np.ndarray, " values"]:
+    """A number for each pair of query and item; unknown items have one of their own sign."""
+    query = np.repeat(np.arange(len(lists)), lists.lengths)
+    return np.where(lists.values >= 0, (query << 32) + lists.values, -1)
+
+
+def _warnings(
+    facts: dict[str, Any],
+    protocol: Candidates,
+    models: Sequence[Sequence[Entry]],
+    skipped: dict[str, int],
+) -> tuple[str, ...]:
+    """What a reader must know before trusting a figure."""
+    found = list(protocol.warnings)
+    if facts["users"] < facts["queries_held_out"]:
+        found.append(
+            f"{facts['users']:,} of {facts['queries_held_out']:,} queries were asked, drawn with "
+            f"seed {facts['seed']}"
+        )
+    if all(len(model) == 1 for model in models):
+        found.append(
+            "one training run a model: intervals and tests speak of these very models, not of "
+            "what another seed would have given"
+        )
+    if facts["by"] == "leave-last-out":
+        found.append(
+            "leave-last-out: models may learn from what other users did after a question was "
+            "asked (Ji et al., TOIS 2023); a split by time does not allow it"
+        )
+    if skipped["targets_unknown_to_training"]:
+        found.append(
+            f"{skipped['targets_unknown_to_training']:,} targets are items that training did not "
+            "know: every model misses them"
+        )
+    if skipped["targets_already_seen"]:
+        found.append(
+            f"{skipped['targets_already_seen']:,} targets repeat what the query had already done, "
+            "and count as missed since what was seen is left out; include it if repeats matter"
+        )
+    return tuple(found)

@@ -1,0 +1,200 @@
+"""What an evaluation found, as values; for people as a table and a page, for programs as JSON."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over queries with its 95 % interval; no interval for what describes the whole."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        """NaN becomes null."""
+        return {"mean": _plain(self.mean), "low": _plain(self.low), "high": _plain(self.high)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What one model reached.
+
+    Attributes:
+        run: the run folder, or the model's name.
+        label: what tables call it: the model's name, or the run where two share a name.
+        model: the model's name.
+        seeds: one for each training run of it.
+        metrics: by name, in the order of the report.
+        train_seconds: mean over the seeds, where known.
+        evaluate_seconds: to score and rank every query, mean over the seeds.
+        exposure: `(points,)` share of all exposure of the least shown 0, 1, ... 100 % of items.
+    """
+
+    run: str
+    label: str
+    model: str
+    seeds: tuple[int, ...]
+    metrics: dict[str, Estimate]
+    train_seconds: float | None
+    evaluate_seconds: float
+    exposure: Float64[np.ndarray, " points"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "run": self.run,
+            "model": self.model,
+            "seeds": list(self.seeds),
+            "metrics": {name: value.to_json() for name, value in self.metrics.items()},
+            "train_seconds": _plain(self.train_seconds),
+            "evaluate_seconds": _plain(self.evaluate_seconds),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """a minus b on the same queries.
+
+    Attributes:
+        a: run of the first model.
+        b: run of the second.
+        metric: what was compared.
+        difference: mean over queries and seeds.
+        low: lower end of the 95 % interval, seeds and queries resampled.
+        high: upper end.
+        p: of the paired test over queries.
+        p_holm: the same, corrected for all pairs of this metric.
+        test: "sign-flip" or "paired t".
+    """
+
+    a: str
+    b: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    test: str
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval excludes zero and the corrected test agrees."""
+        return self.p_holm <= 0.05 and (self.low > 0 or self.high < 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        names = ("a", "b", "metric", "difference", "low", "high", "p", "p_holm", "test")
+        return {name: _plain(getattr(self, name)) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SliceResult:
+    """What every model reached on one group of queries or targets.
+
+    Attributes:
+        by: what is told apart.
+        group: which of it.
+        queries: how many count.
+        results: run to metric to estimate.
+    """
+
+    by: str
+    group: str
+    queries: int
+    results: dict[str, dict[str, Estimate]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "by": self.by,
+            "group": self.group,
+            "queries": self.queries,
+            "runs": [
+                {"run": run, "metrics": {name: one.to_json() for name, one in metrics.items()}}
+                for run, metrics in self.results.items()
+            ],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What an evaluation found, and how it was measured.
+
+    Attributes:
+        protocol: split, candidates, k, counts, seed, resamples: all that a figure depends on.
+        results: one for each model.
+        comparisons: pairs on the same queries.
+        slices: the headline metrics by group.
+        baseline: the run that the others are marked against.
+        primary: the metric that decides which model is best.
+        warnings: what a reader must know before trusting a figure.
+        skipped: counts of what could not be asked or found.
+        version: of grapevine.
+    """
+
+    protocol: dict[str, Any]
+    results: tuple[Result, ...]
+    comparisons: tuple[Comparison, ...]
+    slices: tuple[SliceResult, ...]
+    baseline: str
+    primary: str
+    warnings: tuple[str, ...] = ()
+    skipped: dict[str, int] = field(default_factory=dict)
+    version: str = ""
+
+    @property
+    def best(self) -> Result:
+        """The model with the highest primary metric; the first of equals."""
+        return max(self.results, key=lambda result: _or_least(result.metrics[self.primary].mean))
+
+    def against_baseline(self, run: str, metric: str) -> Comparison | None:
+        """The comparison of a run with the baseline, if there is one."""
+        for one in self.comparisons:
+            if (one.a, one.b, one.metric) == (run, self.baseline, metric):
+                return one
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for `json.dumps`; NaN becomes null."""
+        return {
+            "protocol": self.protocol,
+            "runs": [result.to_json() for result in self.results],
+            "comparisons": [one.to_json() for one in self.comparisons],
+            "slices": [one.to_json() for one in self.slices],
+            "baseline": self.baseline,
+            "primary": self.primary,
+            "warnings": list(self.warnings),
+            "skipped": self.skipped,
+            "version": self.version,
+        }
+
+    def table(self) -> "Table":
+        """For the terminal."""
+        from grapevine.evaluation.terminal import table_of
+
+        return table_of(self)
+
+    def to_html(self, path: str | Path) -> None:
+        """Write one page that needs nothing else."""
+        from grapevine.evaluation.html import page_of
+
+        Path(path).write_text(page_of(self), encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _or_least(value: float) -> float:
+    return value if math.isfinite(value) else -math.inf
