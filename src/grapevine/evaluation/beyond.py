@@ -139,11 +139,11 @@ def diversity(lists: Lists, features: sp.csr_array) -> PerQuery:
     The features are those of the content, not the model's own vectors, or a model would judge
     itself. An item without features is at distance 1 from every other. NaN with fewer than two.
     """
-    length = np.sqrt(features.multiply(features).sum(axis=1))
-    scale = np.where(length > 0, 1 / np.maximum(length, 1e-300), 0.0)
-    unit = sp.diags_array(scale) @ features
-    total = _members(lists, features.shape[0]) @ unit
-    square = np.asarray(total.multiply(total).sum(axis=1)).ravel()
+    length = np.sqrt(_row_sums(features.power(2)))
+    unit = _scaled(features, length)
+    total = sp.csr_array(_members(lists, len(length)) @ unit)
+    square = _row_sums(total.power(2))
+    # The square holds each item with itself too: 1 for an item with features, 0 for one without.
     own = np.nan_to_num(_mean(lists, (length > 0).astype(float)))
     shown = (lists >= 0).sum(axis=1)
     pairs = np.where(shown > 1, shown * (shown - 1.0), np.nan)
@@ -156,36 +156,34 @@ def miscalibration(histories: Jagged, lists: Lists, features: sp.csr_array) -> P
     p is the mean over the history of each item's own distribution over its features, q the same
     over the list, smoothed to (1 - alpha) q + alpha p. NaN where history or list has no features.
     """
-    weight = np.asarray(features.sum(axis=1)).ravel()
-    scale = np.where(weight > 0, 1 / np.maximum(weight, 1e-300), 0.0)
-    shares = sp.csr_array(sp.diags_array(scale) @ features)
-    ones = np.ones(len(histories.values))
+    shares = _scaled(features, _row_sums(features))
+    shape = (len(histories), len(_row_sums(features)))
     past = sp.csr_array(
-        (ones, histories.values, histories.offsets), shape=(len(histories), features.shape[0])
+        (np.ones(len(histories.values)), histories.values, histories.offsets), shape=shape
     )
-    p, p_known = _distribution(past @ shares)
-    q, q_known = _distribution(_members(lists, features.shape[0]) @ shares)
+    p, q = past @ shares, _members(lists, shape[1]) @ shares
+    known = (_row_sums(p) > 0) & (_row_sums(q) > 0)
+    p, q = _scaled(p, _row_sums(p)), _scaled(q, _row_sums(q))
     # Only categories of the history count, and there the smoothed list is nowhere zero.
     smooth = sp.csr_array((1 - SMOOTHING) * q.multiply(p > 0) + SMOOTHING * p)
     p.sort_indices()
     smooth.sort_indices()
-    terms = p.data * np.log(p.data / smooth.data)
+    terms = p.data * np.log(np.divide(p.data, smooth.data))
     query = np.repeat(np.arange(len(lists)), np.diff(p.indptr))
     divergence = np.bincount(query, weights=terms, minlength=len(lists))
-    return np.where(p_known & q_known, divergence, np.nan)
+    return np.where(known, divergence, np.nan)
 
 
-def _distribution(
-    counts: sp.csr_array,
-) -> tuple[sp.csr_array, Bool[np.ndarray, " queries"]]:
-    """Rows scaled to sum 1, and which rows have anything to scale."""
-    counts = sp.csr_array(counts)
-    counts.eliminate_zeros()
-    total = np.asarray(counts.sum(axis=1)).ravel()
-    known = total > 0
-    return sp.csr_array(
-        sp.diags_array(np.where(known, 1 / np.where(known, total, 1), 0)) @ counts
-    ), known
+def _row_sums(matrix: sp.csr_array) -> Float64[np.ndarray, " rows"]:
+    return np.asarray(matrix.sum(axis=1), np.float64).ravel()
+
+
+def _scaled(matrix: sp.csr_array, by: Float64[np.ndarray, " rows"]) -> sp.csr_array:
+    """Each row divided by its number; rows of number 0 become 0."""
+    factor = np.where(by > 0, 1 / np.where(by > 0, by, 1), 0.0)
+    scaled = sp.csr_array(sp.diags_array(factor) @ matrix)
+    scaled.eliminate_zeros()
+    return scaled
 
 
 def _members(lists: Lists, num_items: int) -> sp.csr_array:

@@ -159,25 +159,32 @@ def _slice(
 ) -> tuple[int, dict[str, Estimate]]:
     """How many queries count, and the headline metrics of those, averaged over the seeds."""
     ranks = [group.ranks(ranked) for ranked in rankings]
-    found: dict[str, Estimate] = {}
-    for name in headline([name for name in wished if name.partition("@")[0] in metrics.CUT]):
-        values = np.mean([_of_ranks(name, one, wished[name][1]) for one in ranks], axis=0)
-        found[name] = _estimate(values[np.isfinite(values)], seed)
-    return int((ranks[0].lengths > 0).sum()), found
+    names = headline([name for name in wished if name.partition("@")[0] in metrics.CUT])
+    values = np.stack(
+        [
+            np.mean([_of_ranks(name, one, wished[name][1]) for one in ranks], axis=0)
+            for name in names
+        ]
+    )
+    values = values[:, ranks[0].lengths > 0]
+    return values.shape[1], dict(zip(names, _estimates(values, seed), strict=True))
 
 
 def _of_ranks(name: str, ranks: Jagged, k: int) -> Float64[np.ndarray, " queries"]:
     return metrics.mrr(ranks) if name == "mrr" else metrics.CUT[name.partition("@")[0]](ranks, k)
 
 
-def _estimate(values: Float64[np.ndarray, " queries"], seed: int) -> Estimate:
-    """Mean and interval of a slice: bootstrap where few, the normal approximation where many."""
-    if len(values) == 0:
-        return Estimate(float("nan"))
-    mean = float(values.mean())
-    if len(values) < significance.FEW:
+def _estimates(values: Float64[np.ndarray, "metrics queries"], seed: int) -> list[Estimate]:
+    """Mean and interval in a slice: bootstrap where few, the normal approximation where many."""
+    size = values.shape[1]
+    if size == 0:
+        return [Estimate(float("nan"))] * len(values)
+    means = values.mean(axis=1)
+    if size < significance.FEW:
         rng = random.stream(seed, "bootstrap", "slice")
-        means = significance.resample_means(values[None, :], resamples=1000, rng=rng)
-        return Estimate(mean, *significance.interval(means[:, 0]))
-    error = Z95 * float(values.std(ddof=1)) / np.sqrt(len(values))
-    return Estimate(mean, mean - float(error), mean + float(error))
+        drawn = significance.resample_means(values, resamples=1000, rng=rng)
+        ends = [significance.interval(column) for column in drawn.T]
+    else:
+        errors = Z95 * values.std(axis=1, ddof=1) / np.sqrt(size)
+        ends = [(float(m - e), float(m + e)) for m, e in zip(means, errors, strict=True)]
+    return [Estimate(float(mean), *end) for mean, end in zip(means, ends, strict=True)]
