@@ -1,0 +1,224 @@
+"""What each converter makes of a few lines whose meaning is known, and of the real files."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from grapevine.data.fetch import convert, fetch
+from grapevine.data.folder import open_dataset
+from grapevine.data.sources import SOURCES
+from grapevine.data.sources.base import Tables
+from grapevine.data.sources.graphs import load_graph
+from grapevine.errors import BundleError
+
+
+def tables_of(name: str, folder: Path, files: dict[str, bytes]) -> Tables:
+    """The tables that a source makes of hand-made files."""
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    tables = SOURCES[name].convert({file: folder / file for file in files})
+    assert isinstance(tables, Tables)
+    return tables
+
+
+LASTFM = {
+    "user_artists.dat": b"userID\tartistID\tweight\r\n2\t51\t13883\r\n2\t52\t11690\r\n4\t51\t1\r\n",
+    "artists.dat": 'id\tname\turl\tpictureURL\n51\tDuran "D" Duran\tu\tp\n52\tMöt\tu\tp\n'.encode(),
+}
+
+ML_1M = {
+    "ratings.dat": b"2::30::5::978300001\n1::10::3::978300760\n1::20::4::978300760\n"
+    b"1::30::1::978300000\n",
+    "movies.dat": "10::Amélie (Le fabuleux) (2001)::Comedy|Romance\n20::Heat (1995)::Action\n"
+    "30::M (1931)::Crime\n40::Never rated (1950)::Drama\n".encode("latin-1"),
+    "users.dat": b"1::F::1::10::48067\n2::M::56::16::06810-1\n",
+}
+
+
+def test_lastfm_by_hand(tmp_path):
+    tables = tables_of("lastfm", tmp_path, LASTFM)
+    assert tables.events.select("user_id", "item_id", "value").rows() == [
+        (2, 51, 13883.0),
+        (2, 52, 11690.0),
+        (4, 51, 1.0),
+    ]
+    assert tables.items is not None
+    assert tables.items.rows() == [(51, 'Duran "D" Duran'), (52, "Möt")]
+    assert tables.schema.clock == "none"
+
+
+def test_lastfm_of_the_wrong_size_is_refused(tmp_path):
+    folder = tmp_path / "mirror/lastfm"
+    folder.mkdir(parents=True)
+    for name, content in LASTFM.items():
+        (folder / name).write_bytes(content)
+    with pytest.raises(BundleError, match="users should be 1,892, got 2"):
+        convert(SOURCES["lastfm"], tmp_path / "out", tmp_path / "mirror")
+
+
+def test_movielens_in_the_publishers_layout_by_hand(tmp_path):
+    tables = tables_of("ml-1m", tmp_path, ML_1M)
+    # In the order of time, ties in the order of the file.
+    assert tables.events.select("user_id", "item_id", "value").rows() == [
+        (1, 30, 1.0),
+        (1, 10, 3.0),
+        (1, 20, 4.0),
+        (2, 30, 5.0),
+    ]
+    assert tables.events["timestamp"][0] == datetime(2000, 12, 31, 22, 0, tzinfo=UTC)
+    assert tables.items is not None
+    assert tables.items.row(0) == (10, "Amélie (Le fabuleux)", ["Comedy", "Romance"], 2001)
+    assert len(tables.items) == 4
+    assert tables.users is not None
+    assert tables.users.row(1) == (2, "M", "56", "16", "06810-1")
+    assert tables.schema.clock == "exact"
+    assert "checked by their counts only" in tables.schema.notes[0]
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_movielens_says_which_times_are_bounds_and_keeps_the_order(mirror, tmp_path):
+    data = open_dataset(fetch("ml-1m", tmp_path / "out", mirror))
+    assert "34 % of the timestamps" in data.schema.notes[0]
+    order = pl.read_parquet(mirror / "ml-1m/ratings.parquet").sort("user_id", "order")
+    assert data.items.take(data.interactions.items).to_list() == order["item_id"].to_list()
+    assert data.item_table.filter(pl.col("item_id") == 1).row(0, named=True) == {
+        "item_id": 1,
+        "title": "Toy Story",
+        "genres": ["Animation", "Children's", "Comedy"],
+        "year": 1995,
+    }
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_ncf_negatives_were_never_rated_and_the_test_item_comes_last(mirror, tmp_path):
+    data = open_dataset(fetch("ml-1m-ncf", tmp_path / "out", mirror))
+    negatives = pl.read_parquet(tmp_path / "out/negatives.parquet")
+    assert len(negatives) == 6040
+    assert set(negatives["item_id"].list.n_unique()) == {99}
+    assert negatives["item_id"].list.eval(pl.element().is_null()).explode().sum() == 0
+    events = pl.read_parquet(tmp_path / "out/events.parquet")
+    met = negatives.explode("item_id").join(events, on=["user_id", "item_id"], how="inner")
+    # As published, 156 lists hold the test item itself; no other item was ever rated.
+    assert len(met) == 156
+    assert set(met["split"]) == {"test"}
+    assert "156" in data.schema.notes[-1]
+    last = events.group_by("user_id", maintain_order=True).last()
+    assert set(last["split"]) == {"test"}
+    assert int((events["split"] == "test").sum()) == 6040
+
+
+@pytest.mark.data
+def test_a_test_purchase_without_a_time_follows_its_users_last_event(mirror, tmp_path):
+    out = fetch("retailrocket", tmp_path / "out", mirror)
+    events = pl.read_parquet(out / "events.parquet")
+    last = events.filter(pl.col("split") == "train").group_by("user_id")
+    test = events.filter(pl.col("split") == "test").join(
+        last.agg(end=pl.col("timestamp").max()), on="user_id"
+    )
+    assert len(test) == 2174
+    assert ((test["timestamp"] - test["end"]).dt.total_milliseconds() == 1000).all()
+    assert set(test["behaviour"]) == {"buy"}
+
+
+@pytest.mark.data
+def test_taobao_keeps_test_views_out_of_training(mirror, tmp_path):
+    events = pl.read_parquet(fetch("taobao-mb", tmp_path / "out", mirror) / "events.parquet")
+    counts = dict(
+        events.group_by("behaviour", "split")
+        .len()
+        .select(pl.format("{} {}", "behaviour", "split"), "len")
+        .iter_rows()
+    )
+    assert counts == {
+        "view train": 858505,
+        "view unused": 15449,
+        "cart train": 180027,
+        "cart unused": 15449,
+        "buy train": 76731,
+        "buy validation": 15449,
+        "buy test": 15449,
+    }
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_no_pinterest_test_pair_is_a_training_pair(mirror, tmp_path):
+    events = pl.read_parquet(fetch("pinterest", tmp_path / "out", mirror) / "events.parquet")
+    assert events.select(pl.struct("user_id", "item_id").is_duplicated().sum()).item() == 0
+    assert int((events["split"] == "test").sum()) == 218891 - 8743
+
+
+@pytest.mark.data
+def test_gowalla_has_the_publishers_ids(mirror, tmp_path):
+    events = pl.read_parquet(fetch("gowalla", tmp_path / "out", mirror) / "events.parquet")
+    # The first line of test.txt is user 0 (ID 343) and begins with item 7580.
+    test = events.filter(pl.col("user_id") == 343, pl.col("split") == "test")
+    assert len(test) == 32
+    assert 8975 in events.filter(pl.col("user_id") == 343, pl.col("split") == "train")["item_id"]
+
+
+@pytest.mark.data
+def test_amazon_links_stay_inside_the_catalogue(mirror, tmp_path):
+    data = open_dataset(fetch("amazon-grocery-rechorus", tmp_path / "out", mirror))
+    assert data.links is not None
+    assert set(data.links["relation"]) == {"complement", "substitute"}
+    assert (data.items.rows(data.links["source_id"]) >= 0).all()
+    assert (data.items.rows(data.links["target_id"]) >= 0).all()
+    first = data.links.filter(pl.col("source_id") == 1, pl.col("relation") == "substitute")
+    assert first["target_id"].to_list() == [6285, 194, 4169, 6068, 2286, 6426, 6191]
+
+
+@pytest.mark.data
+def test_gift_cards_have_text_prices_and_titles(mirror, tmp_path):
+    data = open_dataset(fetch("amazon-gift-cards", tmp_path / "out", mirror))
+    card = data.item_table.filter(pl.col("item_id") == "B001H53QEO").row(0, named=True)
+    assert card["title"].startswith("Amazon.com $50 Gift Cards, Pack of 50")
+    assert card["price"] is None
+    assert data.item_table["price"].value_counts().sort("count").row(-2) == (25.0, 146)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_online_retail_sells_only_products_and_names_guests_by_invoice(mirror, tmp_path):
+    out = fetch("online-retail", tmp_path / "out", mirror)
+    events = pl.read_parquet(out / "events.parquet")
+    assert (events["value"] > 0).all()
+    assert not events["item_id"].is_in(["POST", "DOT", "M"]).any()
+    guests = events.filter(pl.col("user_id").str.starts_with("guest-"))
+    assert (guests["user_id"] == "guest-" + guests["session_id"]).all()
+    item = pl.read_parquet(out / "items.parquet").filter(pl.col("item_id") == "85123A")
+    assert item["title"].item() == "WHITE HANGING HEART T-LIGHT HOLDER"
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_steam_prices_are_numbers_and_undated_reviews_come_last(mirror, tmp_path):
+    data = open_dataset(fetch("steam", tmp_path / "out", mirror))
+    prices = dict(data.item_table.select("item_id", "price").iter_rows())
+    assert prices[761140] == 4.99
+    assert prices[670290] == 0.0
+    assert data.interactions.times.max() == 1451606400000  # 2016-01-01
+    assert int((data.interactions.times == 1451606400000).sum()) == 9929
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("name", [name for name in SOURCES if SOURCES[name].files])
+def test_every_source_converts_to_the_published_counts_and_to_the_same_bytes(
+    name, mirror, tmp_path
+):
+    first, again = (fetch(name, tmp_path / place, mirror) for place in ("a", "b"))
+    names = sorted(path.name for path in first.iterdir())
+    assert names == sorted(path.name for path in again.iterdir())
+    for file in names:
+        assert (first / file).read_bytes() == (again / file).read_bytes(), file
+    if "graph.toml" in names:
+        assert load_graph(first).name == name
+    else:
+        data = open_dataset(first)
+        assert data.name == name
+        assert len(data.users) == SOURCES[name].expected.get("users", len(data.users))
