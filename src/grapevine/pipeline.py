@@ -23,6 +23,7 @@ from grapevine.data.split import Split
 from grapevine.errors import ConfigError, DataError, unknown
 from grapevine.evaluation import Entry, Report
 from grapevine.evaluation import evaluate as measure
+from grapevine.evaluation import rank as ranking
 from grapevine.log import logger, track
 from grapevine.models import MODELS
 from grapevine.models.base import Config
@@ -53,7 +54,7 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
         return open_dataset(folder)
     if str(source) not in SOURCES:
         raise unknown("dataset folder or public dataset", str(source), SOURCES)
-    kept = fetch.home() / str(source)
+    kept = fetch.home() / "datasets" / str(source)
     if not kept.is_dir():
         fetch.fetch(str(source), kept, mirror)
     return open_dataset(kept)
@@ -61,7 +62,7 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
 
 def make_shop(users: int = 2_000, *, seed: int = 0, out: Path | None = None) -> Dataset:
     """The built-in shop, made once for each size and seed and kept."""
-    folder = out or fetch.home() / f"shop-{users}-{seed}"
+    folder = out or fetch.home() / "datasets" / f"shop-{users}-{seed}"
     if not (folder / "schema.toml").is_file():
         shop.make(folder, users=users, seed=seed)
     return open_dataset(folder)
@@ -74,7 +75,10 @@ def prepare(data: Dataset, by: str = "auto", **options: Any) -> Split:
         CheckFailed: the leakage audit found something.
     """
     parts = split.of(data, by, **options)
-    audits.audit(parts).raise_if_leaking()
+    audit = audits.audit(parts)
+    audit.raise_if_leaking()
+    for finding in audit.warnings:
+        logger.info("note: %s", finding)
     return parts
 
 
@@ -175,13 +179,12 @@ def split_of(run: Run, data: Dataset) -> Split:
     return prepare(data, **settings)
 
 
-def choose(runs: Sequence[Run], split: Split, *, k: int = 10) -> Run:
-    """The run with the best NDCG@k on the validation questions; the oracle does not compete."""
+def choose(runs: Sequence[Run], split: Split, metric: str = "ndcg@10") -> Run:
+    """The run that does best on the validation questions; the oracle does not compete."""
     able = [run for run in runs if run.name != "oracle"]
     if not len(split.validation):
-        return able[0]
-    report = evaluate(able, split.validation, train=split.train, k=k)
-    return max(able, key=lambda run: report.mean(run.name, f"ndcg@{k}"))
+        return able[-1]
+    return max(able, key=lambda run: ranking.measure(run.model, split.validation, metric))
 
 
 def keep(run: Run, out: Path, known: Dataset, record: dict[str, Any]) -> Run:
