@@ -78,7 +78,7 @@ def prepare(data: Dataset, by: str = "auto", **options: Any) -> Split:
     audit = audits.audit(parts)
     audit.raise_if_leaking()
     for finding in audit.warnings:
-        logger.info("note: %s", finding)
+        logger.info("note: %s (%s): %d", audits.LEAKS[finding.leak], finding.where, finding.count)
     return parts
 
 

@@ -101,15 +101,15 @@ def recommend(
     if sum(part is not None for part in (users, items, histories)) != 1:
         raise ConfigError("give users, items or histories: exactly one of them")
     if users is not None:
-        _require_known(run, "user", users)
-        batch, label, asked = run.questions(list(users)), "user_id", pl.Series(users)
+        known = _require_known(run, "user", users)
+        batch, label, asked = run.questions(users), "user_id", run.users.take(known)
     else:
         lists = [[one] for one in items] if items is not None else list(histories or [])
         rows = [_require_known(run, "item", one) for one in lists]
         batch = Batch.of_histories(Jagged.from_lists(rows), behaviour=run.schema.target_row)
         label = "item" if items is not None else "history"
         asked = (
-            pl.Series(items)
+            run.items.take(np.array([row[0] for row in rows], np.int64))
             if items is not None
             else pl.Series([",".join(map(str, one)) for one in lists], dtype=pl.String)
         )
