@@ -46,7 +46,7 @@ check: $(DEV)
 	$(BIN)/codespell
 
 docs: $(DOCS)
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(DEV)
 	@for script in $(if $(TOPIC),benchmarks/$(TOPIC).py,$(sort $(wildcard benchmarks/*.py))); do \

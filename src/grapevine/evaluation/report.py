@@ -185,6 +185,11 @@ class Report:
 
         return table_of(self)
 
+    def __str__(self) -> str:
+        from grapevine.evaluation.terminal import text_of
+
+        return text_of(self)
+
     def to_html(self, path: str | Path) -> None:
         """Write one page that needs nothing else."""
         from grapevine.evaluation.html import page_of

@@ -1,6 +1,9 @@
 """A report as a table for the terminal."""
 
+import sys
+
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -9,6 +12,9 @@ from grapevine.evaluation.report import Estimate, Report, Result
 
 COLUMNS = ("ndcg", "hr", "recall", "mrr", "auc", "coverage", "novelty")
 """What fits beside each other; the page and the JSON have the rest."""
+
+WIDE = 160
+"""Characters that all columns need."""
 
 
 def table_of(report: Report) -> Table:
@@ -35,6 +41,15 @@ def table_of(report: Report) -> Table:
         trained = "" if result.train_seconds is None else f"{result.train_seconds:.1f} s"
         table.add_row(_name(result), *cells, trained, f"{result.evaluate_seconds:.1f} s")
     return table
+
+
+def text_of(report: Report) -> str:
+    """The table as `print` shows it, in colour where standard output is a terminal."""
+    # What is no terminal has no width to keep to: files and notebooks get the whole table.
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    with console.capture() as captured:
+        console.print(table_of(report))
+    return captured.get().rstrip("\n")
 
 
 def columns_of(report: Report) -> list[str]:

@@ -1,0 +1,89 @@
+"""Pages that are computed from the code, so that they cannot fall behind it.
+
+A page says `<!-- generated: commands -->` where the table is to stand.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from grapevine.cli.app import app
+from grapevine.data.sources import SOURCES
+from grapevine.evaluation import METRICS
+from grapevine.models import MODELS
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill in what the page asks for; called by mkdocs for each page."""
+    return re.sub(r"<!-- generated: (\w+) -->", lambda m: "\n".join(TABLES[m[1]]()), markdown)
+
+
+def commands() -> Iterator[str]:
+    """Each command with its help, its arguments and its options."""
+    yield from _command(typer.main.get_command(app), "grapevine")
+
+
+def _command(command: Any, name: str) -> Iterator[str]:
+    # Newer versions of Typer carry a click of their own: ask what it has, not what it is.
+    if parts := getattr(command, "commands", None):
+        for part in parts.values():
+            yield from _command(part, f"{name} {part.name}")
+        return
+    yield f"## `{name}`\n"
+    yield inspect.cleandoc(command.help or "") + "\n"
+    yield "| | default | |\n| --- | --- | --- |"
+    for parameter in command.params:
+        if parameter.name == "help":
+            continue
+        spelt = "/".join([*parameter.opts, *parameter.secondary_opts])
+        label = spelt if parameter.param_type_name == "option" else parameter.name.upper()
+        yield f"| `{label}` | {_default(parameter)} | {_cell(parameter.help or '')} |"
+    yield ""
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    default = parameter.default
+    if isinstance(default, bool):
+        names = parameter.opts if default else parameter.secondary_opts
+        return f"`{names[0]}`" if names else ""
+    return f"`{default}`" if isinstance(default, str | int | float | Path) else ""
+
+
+def models() -> Iterator[str]:
+    """The one table."""
+    yield "| name | neighbourhood | merge | update | asked | paper |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, row in MODELS.items():
+        cells = (row.neighbourhood, row.merge, row.update, row.asked, row.model.paper)
+        yield f"| `{name}` | " + " | ".join(map(_cell, cells)) + " |"
+
+
+def sources() -> Iterator[str]:
+    """The public datasets."""
+    yield "| name | what | counts | licence | serves |\n| --- | --- | --- | --- | --- |"
+    for name, source in SOURCES.items():
+        counts = ", ".join(f"{count:,} {what}" for what, count in source.expected.items())
+        cells = (source.title, counts, source.licence, source.serves)
+        yield f"| `{name}` | " + " | ".join(map(_cell, cells)) + " |"
+
+
+def metrics() -> Iterator[str]:
+    """Every metric that a report can name."""
+    yield "| name | what it is | better |\n| --- | --- | --- |"
+    better = {1: "more", -1: "less", 0: "it depends"}
+    for name, metric in METRICS.items():
+        shown = f"{name}@k" if metric.cut else name
+        yield f"| `{shown}` | {_cell(metric.meaning)} | {better[metric.better]} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+TABLES = {"commands": commands, "models": models, "sources": sources, "metrics": metrics}
