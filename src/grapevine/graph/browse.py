@@ -8,8 +8,8 @@ A category and an item are proposed in constant time from alias tables (Walker 1
 and kept with probability fit(i), which lies in (0, 1]; an item not kept is proposed anew. Rejection
 leaves the distribution exact, so a truth that is written down can be compared with what was drawn.
 
-Every shopper has a counter-based stream of its own (SplitMix64, Steele et al. 2014, keyed by seed
-and shopper), so a walk does not depend on who else walks, in which block or on which thread.
+Every shopper has a counter-based stream of its own, keyed by seed and shopper, so a walk does not
+depend on who else walks, in which block or on which thread.
 """
 
 # U = shoppers, S = sessions, I = items, C = categories, K = tastes
@@ -17,8 +17,10 @@ and shopper), so a walk does not depend on who else walks, in which block or on 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64, UInt8
+from jaxtyping import Float32, Int32, Int64, Shaped, UInt8, UInt64
 from numba import njit
+
+from grapevine.graph.counter import mix
 
 COLLECTED, CARTED, BOUGHT, BOUGHT_AT_ONCE = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
 """Bits of what follows a step. The last says that a bought item is bought in the same session."""
@@ -27,37 +29,45 @@ MAX_PROPOSALS = 1_000
 """After so many proposals the last one is taken; at a usual fit of 1/4 that never comes."""
 
 
+ITEM = np.dtype(
+    [
+        ("category", np.uint8),
+        ("colour", np.uint8),
+        ("dearness", np.float32),
+        ("quality", np.float32),
+        ("trend", np.float32),
+        ("listed", np.float32),
+    ],
+    align=True,
+)
+"""What is known of an item, side by side: a proposal then costs one look into memory.
+
+dearness: log price less the log of what the category usually costs. trend: below zero falls out
+of favour over the year, above zero comes into it. listed: share of the year that had passed when
+the item was listed.
+"""
+
+ALIAS = np.dtype([("keep", np.float32), ("item", np.int32), ("other", np.int32)])
+"""A place of an alias table: `item` with chance `keep`, else `other`."""
+
+
 class Shelves(NamedTuple):
     """What may be looked at.
 
     Attributes:
-        order: `(I,)` item rows, category by category.
-        starts: `(C + 1,)` the items of category c are `order[starts[c]:starts[c + 1]]`.
-        keep: `(K, I)` alias tables over places of `order`: the chance that a place is kept.
-        other: `(K, I)` the place that is taken otherwise.
-        category: `(I,)` of each item row.
-        colour: `(I,)` of each item row.
-        dearness: `(I,)` log price less the log of what the category usually costs.
-        quality: `(I,)`.
-        trend: `(I,)` below zero falls out of favour over the year, above zero comes into it.
-        listed: `(I,)` share of the year that had passed when the item was listed.
+        items: `(I,)` of ITEM.
         affinity: `(I, K)` how well each taste likes each item.
+        starts: `(C + 1,)` the places of category c are `[starts[c], starts[c + 1])`.
+        places: `(K, I)` of ALIAS: one alias table for each taste and category.
         season: `(C, W)` fit of each category in each of W equal parts of the year.
         follow: `(C, C)` cumulative chances of the next category after each category.
         harmony: `(colours, colours)` fit of a colour after a colour.
     """
 
-    order: Int32[np.ndarray, " I"]
-    starts: Int64[np.ndarray, " C_plus_one"]
-    keep: Float32[np.ndarray, "K I"]
-    other: Int32[np.ndarray, "K I"]
-    category: UInt8[np.ndarray, " I"]
-    colour: UInt8[np.ndarray, " I"]
-    dearness: Float32[np.ndarray, " I"]
-    quality: Float32[np.ndarray, " I"]
-    trend: Float32[np.ndarray, " I"]
-    listed: Float32[np.ndarray, " I"]
+    items: Shaped[np.ndarray, " I"]
     affinity: Float32[np.ndarray, "I K"]
+    starts: Int64[np.ndarray, " C_plus_one"]
+    places: Shaped[np.ndarray, "K I"]
     season: Float32[np.ndarray, "C W"]
     follow: Float32[np.ndarray, "C C"]
     harmony: Float32[np.ndarray, "colours colours"]
@@ -78,7 +88,7 @@ class Walkers(NamedTuple):
         share: `(S,)` share of the year that had passed when the session started.
     """
 
-    key: np.ndarray
+    key: UInt64[np.ndarray, " U"]
     before: Float32[np.ndarray, "U K"]
     after: Float32[np.ndarray, "U K"]
     wants: Float32[np.ndarray, "U C"]
@@ -110,13 +120,10 @@ class Rules(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _uniform(state: np.ndarray) -> float:
-    """The next number of the stream, in [0, 1)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    z = state[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    """The next number of the stream, in [0, 1); the state is its key and its counter."""
+    bits = mix(state[0], state[1]) >> np.uint64(11)
+    state[1] += np.uint64(1)
+    return bits * 2.0**-53
 
 
 @njit(cache=True, nogil=True)
@@ -129,21 +136,23 @@ def _pick(cumulative: np.ndarray, number: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _fit(shelves, rules, item: int, last: int, share: float, excess: float) -> float:
-    if shelves.listed[item] > share:
-        return 0.0
-    week = min(int(share * shelves.season.shape[1]), shelves.season.shape[1] - 1)
-    fit = shelves.season[shelves.category[item], week] * max(rules.least, np.exp(-excess))
-    trend = shelves.trend[item]
-    fit *= 1.0 - rules.faded * (trend * (1.0 - share) if trend > 0 else -trend * share)
-    if last >= 0:
-        fit *= shelves.harmony[shelves.colour[last], shelves.colour[item]]
-    return fit
+def _excess(walkers, user: int, item) -> float:
+    return walkers.care[user] * max(0.0, item.dearness - walkers.budget[user])
 
 
 @njit(cache=True, nogil=True)
-def _excess(shelves, walkers, user: int, item: int) -> float:
-    return walkers.care[user] * max(0.0, shelves.dearness[item] - walkers.budget[user])
+def _fit(shelves, walkers, rules, user: int, item, last: int, share: float) -> float:
+    if item.listed > share:
+        return 0.0
+    week = min(int(share * shelves.season.shape[1]), shelves.season.shape[1] - 1)
+    fit = shelves.season[item.category, week]
+    fit *= 1.0 - rules.faded * (
+        item.trend * (1.0 - share) if item.trend > 0 else -item.trend * share
+    )
+    if last >= 0:
+        fit *= shelves.harmony[shelves.items[last].colour, item.colour]
+    excess = _excess(walkers, user, item)
+    return fit if excess == 0.0 else fit * max(rules.least, np.exp(-excess))
 
 
 @njit(cache=True, nogil=True)
@@ -153,17 +162,15 @@ def _step(shelves, walkers, rules, user, last, share, taken, num_taken, state) -
     for _ in range(MAX_PROPOSALS):
         wants = walkers.wants[user]
         if last >= 0 and _uniform(state) < rules.stay:
-            wants = shelves.follow[shelves.category[last]]
+            wants = shelves.follow[shelves.items[last].category]
         category = _pick(wants, _uniform(state))
         mix = walkers.after[user] if _uniform(state) < share else walkers.before[user]
         taste = _pick(mix, _uniform(state))
         start, stop = shelves.starts[category], shelves.starts[category + 1]
-        place = start + int(_uniform(state) * (stop - start))
-        if _uniform(state) >= shelves.keep[taste, place]:
-            place = shelves.other[taste, place]
-        item = shelves.order[place]
-        excess = _excess(shelves, walkers, user, item)
-        if _uniform(state) >= _fit(shelves, rules, item, last, share, excess):
+        place = shelves.places[taste, start + int(_uniform(state) * (stop - start))]
+        item = place.item if _uniform(state) < place.keep else place.other
+        fit = _fit(shelves, walkers, rules, user, shelves.items[item], last, share)
+        if _uniform(state) >= fit:
             continue
         free = True
         for index in range(num_taken):
@@ -188,8 +195,8 @@ def _outcome(shelves, walkers, rules, user: int, item: int, share: float, state)
         mix = (1.0 - share) * (before - low_before) + share * (after - low_after)
         taste += mix * shelves.affinity[item, k]
         low_before, low_after = before, after
-    excess = _excess(shelves, walkers, user, item)
-    quality = shelves.quality[item]
+    excess = _excess(walkers, user, shelves.items[item])
+    quality = shelves.items[item].quality
     bits = 0
     collected = _uniform(state) < _chance(rules.funnel[0], taste, quality, excess)
     if collected:
@@ -216,9 +223,9 @@ def browse(
     items = np.empty(total, np.int32)
     outcomes = np.empty(total, np.uint8)
     taken = np.empty(total, np.int32)
-    state = np.empty(1, np.uint64)
+    state = np.empty(2, np.uint64)
     for user in range(len(walkers.key)):
-        state[0] = walkers.key[user]
+        state[0], state[1] = walkers.key[user], np.uint64(0)
         num_taken = 0
         for session in range(walkers.sessions[user], walkers.sessions[user + 1]):
             last = -1
@@ -234,51 +241,60 @@ def browse(
 
 
 @njit(cache=True, nogil=True)
-def alias_tables(
-    weights: Float32[np.ndarray, "K I"], starts: Int64[np.ndarray, " C_plus_one"]
-) -> tuple[Float32[np.ndarray, "K I"], Int32[np.ndarray, "K I"]]:
-    """Alias tables of each row of weights within each slice of places (Vose 1991).
-
-    Returns:
-        keep: the chance that a uniformly drawn place is kept.
-        other: the place that is taken otherwise.
-    """
-    keep = np.ones(weights.shape, np.float32)
-    other = np.empty(weights.shape, np.int32)
+def _fill_aliases(weights: np.ndarray, order: np.ndarray, starts: np.ndarray, table) -> None:
     stack = np.empty(weights.shape[1], np.int64)
     scaled = np.empty(weights.shape[1], np.float64)
     for k in range(weights.shape[0]):
         for slot in range(len(starts) - 1):
             start, stop = starts[slot], starts[slot + 1]
-            total = weights[k, start:stop].astype(np.float64).sum()
-            # Small places are stacked from the left end, large ones from the right.
-            small, large = start, stop
+            total = 0.0
             for place in range(start, stop):
-                other[k, place] = place
-                scaled[place] = weights[k, place] * (stop - start) / total
+                total += weights[k, order[place]]
+            # Light places are stacked from the left end, heavy ones from the right.
+            light, heavy = start, stop
+            for place in range(start, stop):
+                row = table[k, place]
+                row.keep, row.item, row.other = 1.0, order[place], order[place]
+                scaled[place] = weights[k, order[place]] * (stop - start) / total
                 if scaled[place] < 1.0:
-                    stack[small] = place
-                    small += 1
+                    stack[light] = place
+                    light += 1
                 else:
-                    large -= 1
-                    stack[large] = place
-            while small > start and large < stop:
-                small -= 1
-                low, high = stack[small], stack[large]
-                keep[k, low], other[k, low] = scaled[low], high
+                    heavy -= 1
+                    stack[heavy] = place
+            while light > start and heavy < stop:
+                light -= 1
+                low, high = stack[light], stack[heavy]
+                row = table[k, low]
+                row.keep, row.other = scaled[low], order[high]
                 scaled[high] -= 1.0 - scaled[low]
                 if scaled[high] < 1.0:
-                    large += 1
-                    stack[small] = high
-                    small += 1
-    return keep, other
+                    heavy += 1
+                    stack[light] = high
+                    light += 1
 
 
-def keys(seed: np.uint64, rows: Int64[np.ndarray, " U"]) -> np.ndarray:
-    """A stream key for each row, a function of the seed and that row alone."""
-    with np.errstate(over="ignore"):
-        z = (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1342543DE82EF95) ^ seed
-        z = (z ^ (z >> np.uint64(32))) * np.uint64(0xDABA0B6EB09322E3)
-        return z ^ (z >> np.uint64(29))
+def alias_tables(
+    weights: Float32[np.ndarray, "K I"],
+    order: Int32[np.ndarray, " I"],
+    starts: Int64[np.ndarray, " C_plus_one"],
+) -> Shaped[np.ndarray, "K I"]:
+    """Alias tables of ALIAS (Vose 1991): one for each row of weights and slice of `order`.
+
+    Args:
+        weights: of each item in each row; what a slice sums to does not matter.
+        order: item rows, slice by slice.
+        starts: where each slice starts, and where the last one ends.
+    """
+    table = np.empty(weights.shape, ALIAS)
+    _fill_aliases(weights, order, starts, table)
+    return table
 
 
+@njit(cache=True, nogil=True)
+def walk_keys(seed: np.uint64, first: int, last: int) -> UInt64[np.ndarray, " U"]:
+    """A stream key for each row from `first` up to `last`, a function of seed and row alone."""
+    out = np.empty(last - first, np.uint64)
+    for row in range(first, last):
+        out[row - first] = mix(seed, np.uint64(row))
+    return out

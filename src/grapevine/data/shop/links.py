@@ -41,7 +41,7 @@ def goes_together(
     return harmonious(world.colour[tops], world.colour[bottoms]) & calm & (match >= MATCH), match
 
 
-def outfits(world: World, seed: int) -> pl.DataFrame:
+def outfits(world: World, seed: int, item_ids: pl.Series) -> pl.DataFrame:
     """Pairs of a top and a bottom that go together, each with a sentence why."""
     rng = stream(seed, "shop", "outfits")
     tops = np.flatnonzero(np.isin(world.category, TOPS))
@@ -56,7 +56,6 @@ def outfits(world: World, seed: int) -> pl.DataFrame:
         np.stack([tops[row], tried[row, column]], 1), axis=0, return_index=True
     )
     top, bottom = pairs.T
-    item_ids = words.ids("i", range(len(world)), len(world))
     return pl.DataFrame(
         {
             "source_id": item_ids.gather(top),
@@ -91,7 +90,7 @@ def _reason(world: World, top: int, bottom: int) -> str:
     )
 
 
-def boards(world: World, visits: Visits, user_ids: pl.Series) -> pl.DataFrame:
+def boards(world: World, visits: Visits, user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
     """The lists that users keep: what each collected, one list for each style."""
     kept = np.flatnonzero(visits.behaviour == COLLECT)
     user, item = visits.user[kept], visits.item[kept].astype(np.int64)
@@ -108,7 +107,7 @@ def boards(world: World, visits: Visits, user_ids: pl.Series) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "source_id": user_ids.gather(user) + "/" + styles,
-            "target_id": words.ids("i", range(len(world)), len(world)).gather(item),
+            "target_id": item_ids.gather(item),
             "relation": pl.repeat("board", len(line), eager=True),
             "weight": pl.repeat(1.0, len(line), dtype=pl.Float32, eager=True),
             "text": names,

@@ -13,8 +13,8 @@ WEIGHTS = np.array([0.6, 0.45, 0.5, 0.45])
 """How much each aspect moves the rating, in stars per unit of liking."""
 MEAN, SPREAD = 3.4, 0.3
 """Stars where every aspect is as usual, and the part that no aspect explains."""
-USUAL_TASTE = 0.6
-"""Taste for what people buy, on average: liking of the style is counted from here."""
+USUAL_TASTE, TASTE_SPREAD = 1.2, 1.3
+"""Taste for what people buy: its mean and spread, from which liking of the style is counted."""
 RATED, REVIEWED = 0.6, 0.7
 """Chance that a purchase is rated, and that a rating comes with a review."""
 
@@ -128,7 +128,7 @@ def likings(
     mix = shoppers.before[users] * (1 - share[:, None]) + shoppers.after[users] * share[:, None]
     return np.stack(
         [
-            (mix * world.affinity[items]).sum(1) - USUAL_TASTE,
+            ((mix * world.affinity[items]).sum(1) - USUAL_TASTE) / TASTE_SPREAD,
             np.clip(2 * (shoppers.budget[users] - world.dearness[items]), -2, 2),
             world.quality[items],
             world.comfort[items],

@@ -32,14 +32,18 @@ Point = tuple[float, float]
 # Right half of each garment seen from the front, from the neck down; the left half mirrors it.
 _HALVES: dict[str, list[Point]] = {
     "tee": [(32, 18), (38, 13), (44, 14), (56, 25), (50, 32), (45, 28), (45, 53), (32, 53)],
-    "shirt": [(32, 15), (38, 10), (45, 13), (54, 25), (57, 47), (51, 48), (46, 30), (45, 56), (32, 56)],
-    "blouse": [(32, 20), (40, 12), (45, 15), (57, 36), (50, 42), (44, 29), (41, 37), (48, 55), (32, 57)],
-    "jumper": [(32, 15), (39, 12), (47, 15), (56, 28), (58, 49), (50, 50), (47, 31), (47, 56), (32, 56)],
+    "shirt": [(32, 15), (38, 10), (45, 13), (54, 25), (57, 47), (51, 48), (46, 30), (45, 56),
+              (32, 56)],
+    "blouse": [(32, 20), (40, 12), (45, 15), (57, 36), (50, 42), (44, 29), (41, 37), (48, 55),
+               (32, 57)],
+    "jumper": [(32, 15), (39, 12), (47, 15), (56, 28), (58, 49), (50, 50), (47, 31), (47, 56),
+               (32, 56)],
     "trousers": [(32, 8), (43, 8), (46, 30), (47, 58), (37, 58), (32, 25)],
     "skirt": [(32, 15), (41, 15), (52, 50), (43, 53), (32, 54)],
     "shorts": [(32, 18), (43, 18), (49, 45), (36, 46), (32, 33)],
     "dress": [(32, 18), (36, 8), (39, 8), (41, 18), (38, 29), (51, 57), (32, 59)],
-    "coat": [(32, 13), (38, 7), (46, 11), (55, 26), (58, 48), (51, 49), (48, 31), (50, 60), (32, 60)],
+    "coat": [(32, 13), (38, 7), (46, 11), (55, 26), (58, 48), (51, 49), (48, 31), (50, 60),
+             (32, 60)],
 }  # fmt: skip
 _WHOLE: dict[str, list[Point]] = {
     "shoes": [(9, 24), (22, 24), (27, 33), (42, 38), (55, 42), (57, 49), (8, 49)],
@@ -55,13 +59,17 @@ _LINES: dict[str, list[list[Point]]] = {
     "jumper": [[(26, 14), (32, 18), (38, 14)], [(17, 52), (47, 52)], [(20, 52), (20, 56)],
                [(24, 52), (24, 56)], [(28, 52), (28, 56)], [(32, 52), (32, 56)],
                [(36, 52), (36, 56)], [(40, 52), (40, 56)], [(44, 52), (44, 56)]],
-    "trousers": [[(21, 12), (43, 12)], [(32, 12), (32, 26)], [(23, 13), (26, 19)], [(41, 13), (38, 19)]],
-    "skirt": [[(23, 19), (41, 19)], [(27, 22), (22, 51)], [(32, 22), (32, 53)], [(37, 22), (42, 51)]],
-    "shorts": [[(21, 22), (43, 22)], [(32, 22), (32, 33)], [(17, 42), (35, 43)], [(29, 43), (47, 42)]],
+    "trousers": [[(21, 12), (43, 12)], [(32, 12), (32, 26)], [(23, 13), (26, 19)],
+                 [(41, 13), (38, 19)]],
+    "skirt": [[(23, 19), (41, 19)], [(27, 22), (22, 51)], [(32, 22), (32, 53)],
+              [(37, 22), (42, 51)]],
+    "shorts": [[(21, 22), (43, 22)], [(32, 22), (32, 33)], [(17, 42), (35, 43)],
+               [(29, 43), (47, 42)]],
     "dress": [[(26, 29), (38, 29)], [(29, 32), (24, 57)], [(35, 32), (40, 57)]],
     "coat": [[(32, 26), (32, 60)], [(26, 9), (32, 26), (38, 9)], [(20, 42), (27, 42)],
              [(37, 42), (44, 42)], [(26, 9), (22, 20), (32, 26)], [(38, 9), (42, 20), (32, 26)]],
-    "shoes": [[(24, 31), (30, 28)], [(29, 34), (34, 31)], [(34, 36), (39, 33)], [(8, 45), (57, 45)]],
+    "shoes": [[(24, 31), (30, 28)], [(29, 34), (34, 31)], [(34, 36), (39, 33)],
+              [(8, 45), (57, 45)]],
     "bag": [[(12, 36), (52, 36)], [(32, 33), (32, 40)]],
     "hat": [[(17, 40), (47, 40)], [(18, 37), (46, 37)]],
 }  # fmt: skip
@@ -78,23 +86,18 @@ def draw(category: str, shape: str, colour: str, pattern: str, *, variant: int =
         pattern: see category.
         variant: moves the pattern and the light a little, as in the picture of item row `variant`.
     """
-    one = np.array(
-        [
-            CATEGORIES.index(category), SHAPES.index(shape), COLOURS.index(colour),
-            PATTERNS.index(pattern), variant,
-        ]
-    )[:, None]  # fmt: skip
-    return Image.fromarray(_compose(*one)[0])
+    names = ((CATEGORIES, category), (SHAPES, shape), (COLOURS, colour), (PATTERNS, pattern))
+    codes = [np.array([known.index(name)]) for known, name in names]
+    return Image.fromarray(_compose(*codes, variant=np.array([variant]))[0])
 
 
 def draw_all(world: World) -> list[bytes]:
     """The picture of every item, as PNG."""
+    codes = (world.category, world.shape, world.colour, world.pattern)
     images: list[bytes] = []
     for start in range(0, len(world), CHUNK):
-        part = slice(start, start + CHUNK)
-        codes = (world.category, world.shape, world.colour, world.pattern)
         rows = np.arange(start, min(start + CHUNK, len(world)))
-        pixels = _compose(*(code[part].astype(np.int64) for code in codes), rows)
+        pixels = _compose(*(code[rows].astype(np.int64) for code in codes), variant=rows)
         images += [png(Image.fromarray(one)) for one in pixels]
     return images
 
@@ -151,8 +154,9 @@ def _mask(category: str, width: float) -> np.ndarray:
     else:
         on_cloth.polygon(place(_WHOLE[category]), fill=255)
     if category == "hat":
-        on_cloth.ellipse(place([(4, 38), (60, 50)]), fill=255)
-    cloth = cloth.filter(ImageFilter.GaussianBlur(3)).point(lambda value: 255 * (value > 127))
+        on_cloth.ellipse(place([(6, 38), (58, 50)]), fill=255)
+    # Blurred and cut again: round corners.
+    cloth = cloth.filter(ImageFilter.GaussianBlur(3)).point([0] * 128 + [255] * 128)
     grown = cloth.filter(ImageFilter.MaxFilter(7))
     ink.paste(160, mask=Image.fromarray(np.asarray(grown) - np.asarray(cloth)))
     for line in _LINES[category]:
@@ -164,7 +168,9 @@ def _mask(category: str, width: float) -> np.ndarray:
         on_ink.arc(place([(21, 10), (43, 46)]), 180, 360, fill=190, width=2 * FINE)
     if category == "shoes":
         on_ink.rectangle(place([(7, 49), (58, 53)]), fill=200)
-    return np.stack([np.asarray(mask.resize((SIZE, SIZE), Image.Resampling.BOX)) for mask in (cloth, ink)])
+    return np.stack(
+        [np.asarray(mask.resize((SIZE, SIZE), Image.Resampling.BOX)) for mask in (cloth, ink)]
+    )
 
 
 @cache

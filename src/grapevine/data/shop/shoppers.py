@@ -20,7 +20,7 @@ TOWNS = (
     "Alderquay", "Birchmouth", "Coldhaven", "Dovecliffe", "Eastmarch", "Fernholm",
     "Greywater", "Highfen", "Inverlock", "Juniper Bay", "Kestrelton", "Larkmoor",
 )  # fmt: skip
-PEAKED = 1.3
+PEAKED = 2.5
 """How decided tastes are: the inverse temperature of the mix."""
 DRIFT = 0.8
 """Standard deviation of how far each taste moves over the year."""
@@ -69,7 +69,7 @@ class Shoppers:
         taste += 0.5 * groups.normal(size=(len(TOWNS), len(STYLES)))[town]
         wants = 0.8 * groups.normal(size=(len(GENDERS), len(CATEGORIES)))[gender]
         taste += rng.normal(0, 1, taste.shape)
-        wants += rng.normal(0, 0.7, wants.shape)
+        wants += rng.normal(0, 1.2, wants.shape)
         moved = taste + rng.normal(0, DRIFT, taste.shape)
         return cls(
             age=age.astype(np.uint8),
@@ -80,7 +80,7 @@ class Shoppers:
             wants=_softmax(wants),
             budget=(0.006 * (age - 40) + rng.normal(0, 0.3, BLOCK)).astype(np.float32),
             care=np.exp(rng.normal(0.6, 0.4, BLOCK)).astype(np.float32),
-            activity=np.exp(rng.normal(-0.32, 0.8, BLOCK)).astype(np.float32),
+            activity=np.exp(rng.normal(-0.18, 0.6, BLOCK)).astype(np.float32),
         )
 
     def take(self, rows: Int64[np.ndarray, " rows"] | slice) -> "Shoppers":

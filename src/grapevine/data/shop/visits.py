@@ -13,12 +13,13 @@ from grapevine.graph.browse import (
     BOUGHT_AT_ONCE,
     CARTED,
     COLLECTED,
+    ITEM,
     Rules,
     Shelves,
     Walkers,
     alias_tables,
     browse,
-    keys,
+    walk_keys,
 )
 from grapevine.random import stream
 from grapevine.structs.jagged import offsets_of
@@ -27,10 +28,10 @@ BEHAVIOURS = ("click", "collect", "cart", "buy")
 CLICK, COLLECT, CART, BUY = range(4)
 
 FUNNEL = np.array(
-    [[-0.8, 0.5, 0.3, 0.0], [0.1, 0.4, 0.0, -1.0], [-1.6, 0.4, 0.0, -1.0], [0.5, 0.3, 0.5, -1.0]],
+    [[-0.9, 0.5, 0.3, 0.0], [0.6, 0.4, 0.0, -1.0], [-1.0, 0.4, 0.0, -1.0], [0.1, 0.3, 0.5, -1.0]],
     np.float32,
 )
-RULES = Rules(stay=0.75, faded=0.6, least=0.1, at_once=0.4, funnel=FUNNEL)
+RULES = Rules(stay=0.75, faded=0.6, least=0.1, at_once=0.3, funnel=FUNNEL)
 """What holds for all; what each number means stands with `Rules`."""
 
 SESSION_CLICKS = 4.5
@@ -45,7 +46,7 @@ CART_MS = (10_000, 26_000)
 """From the click to collecting and to the cart, evenly."""
 CHECKOUT_MS = (30_000, 90_000)
 """What is bought at once is bought evenly in this time after the last click of the session."""
-DELAY_MS = 12 * 86_400_000
+DELAY_MS = 25 * 86_400_000
 """Mean time from the cart to a purchase that is not made at once; exponential."""
 
 
@@ -82,21 +83,16 @@ class Visits:
 def shelves(world: World) -> Shelves:
     """The catalogue laid out for browsing."""
     follow = following()
+    items = np.empty(len(world), ITEM)
+    for name in ITEM.fields or ():
+        items[name] = getattr(world, name)
     order = np.argsort(world.category, kind="stable").astype(np.int32)
     starts = offsets_of(np.bincount(world.category, minlength=len(follow)))
-    keep, other = alias_tables(np.ascontiguousarray(world.shares[:, order]), starts)
     return Shelves(
-        order=order,
-        starts=starts,
-        keep=keep,
-        other=other,
-        category=world.category,
-        colour=world.colour,
-        dearness=world.dearness,
-        quality=world.quality,
-        trend=world.trend,
-        listed=world.listed,
+        items=items,
         affinity=world.affinity,
+        starts=starts,
+        places=alias_tables(world.shares, order, starts),
         season=season(),
         follow=_cumulative(follow),
         harmony=harmony(),
@@ -159,7 +155,7 @@ _STAGE_BITS = (COLLECTED, CARTED, BOUGHT)
 
 def _keys(seed: int, block: int) -> np.ndarray:
     base = stream(seed, "shop", "walks").integers(1 << 63, dtype=np.uint64)
-    return keys(base, np.arange(block * BLOCK, (block + 1) * BLOCK))
+    return walk_keys(base, block * BLOCK, (block + 1) * BLOCK)
 
 
 def _sessions(

@@ -65,7 +65,7 @@ STYLES = (
     "vintage", "bold", "artful", "nautical", "tailored", "bohemian",
 )  # fmt: skip
 """Names of the tastes."""
-POWER = 0.9
+POWER = 0.6
 """Exponent of the power law of popularity."""
 OLD_STOCK = 0.75
 """Share of the items that are listed from the first day; the rest arrive over the year."""
@@ -123,10 +123,10 @@ class World:
         rank = rng.permutation(num_items) + 1.0
         late = rng.random(num_items) >= OLD_STOCK
         listed = np.where(late, rng.uniform(0, 0.95, num_items), 0)
-        affinity = 0.5 * rng.normal(size=(num_items, len(STYLES)))
+        affinity = 0.3 * rng.normal(size=(num_items, len(STYLES)))
         attributes = (
-            (brand, len(BRANDS), 0.9), (colour, len(COLOURS), 0.8), (pattern, len(PATTERNS), 0.5),
-            (shape, len(SHAPES), 0.5), (material, len(MATERIALS), 0.5),
+            (brand, len(BRANDS), 1.1), (colour, len(COLOURS), 1.0), (pattern, len(PATTERNS), 0.7),
+            (shape, len(SHAPES), 0.6), (material, len(MATERIALS), 0.6),
         )  # fmt: skip
         styles = stream(seed, "shop", "styles")
         for values, size, weight in attributes:
@@ -166,6 +166,10 @@ class World:
         np.add.at(total.T, self.category, weight.T)
         return (weight / total[:, self.category]).astype(np.float32)
 
+    def take(self, rows: Int64[np.ndarray, " rows"]) -> "World":
+        """Only these items; `shares` are then among them."""
+        return World(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
     def save(self, path: Path) -> None:
         """Write every array to a safetensors file."""
         save_file({field.name: getattr(self, field.name) for field in fields(self)}, path)
@@ -176,9 +180,7 @@ class World:
         return cls(**load_file(path))
 
 
-def harmonious(
-    first: UInt8[np.ndarray, "..."], second: UInt8[np.ndarray, "..."]
-) -> np.ndarray:
+def harmonious(first: UInt8[np.ndarray, "..."], second: UInt8[np.ndarray, "..."]) -> np.ndarray:
     """Which colours go together: a neutral with all, near hues, and opposite ones."""
     a, b = HUES[first], HUES[second]
     apart = np.abs(a - b) % 360

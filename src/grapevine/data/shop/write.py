@@ -1,7 +1,8 @@
 """The shop as a dataset folder, written block by block."""
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -11,18 +12,20 @@ import pyarrow as pa
 
 from grapevine.data.folder import FolderWriter
 from grapevine.data.schema import Schema
-from grapevine.data.shop import links, opinions, pictures, words
+from grapevine.data.shop import links, opinions, pictures, truth, words
 from grapevine.data.shop.shoppers import BLOCK, Shoppers
 from grapevine.data.shop.visits import BEHAVIOURS, Visits, behave, shelves
 from grapevine.data.shop.world import World
 from grapevine.errors import ConfigError
 
-EVENTS_PER_CLICK = 1.8
+EVENTS_PER_CLICK = 1.94
 """What the cascade makes of a click on average, within a tenth."""
-EVENTS_PER_USER = 70
+EVENTS_PER_USER = 80
 MOST_EVENTS_PER_USER = 2_000
 PICTURED = 20_000
 """A larger catalogue comes without the `image` column: `pictures.draw` draws on demand."""
+AHEAD = 2
+"""Blocks drawn, each on a thread of its own, while one is written."""
 SAVED = 32 * BLOCK
 """Users in one file of the truth."""
 
@@ -56,8 +59,7 @@ def make(
     world = World.draw(seed, items)
     with FolderWriter(out, _schema(seed)) as folder:
         folder.items(_catalogue(world))
-        (folder.path / "truth").mkdir()
-        world.save(folder.path / "truth" / "world.safetensors")
+        truth.save_items(folder.path, world)
         clicks = events / users / EVENTS_PER_CLICK
         _people(folder, world, seed, users, clicks)
     return Path(out)
@@ -65,19 +67,19 @@ def make(
 
 def _people(folder: FolderWriter, world: World, seed: int, users: int, clicks: float) -> None:
     """Write users, events, truth and links, one block after the other."""
-    item_ids = words.ids("i", range(len(world)), len(world)).to_arrow()
-    tables, connected, waiting = [], [links.outfits(world, seed)], []
+    item_ids = words.ids("i", range(len(world)), len(world))
+    item_names = item_ids.to_arrow()
+    tables, connected, waiting = [], [links.outfits(world, seed, item_ids)], []
     for block, (shoppers, visits) in enumerate(_blocks(world, seed, users, clicks)):
         first = block * BLOCK
         user_ids = words.ids("u", range(first, first + len(shoppers)), users)
-        folder.events(_event_table(visits, user_ids, item_ids))
+        folder.events(_event_table(visits, user_ids, item_names))
         tables.append(words.user_table(shoppers, user_ids))
         if first < links.BOARD_USERS:
-            connected.append(links.boards(world, visits, user_ids))
+            connected.append(links.boards(world, visits, user_ids, item_ids))
         waiting.append(shoppers)
         if sum(map(len, waiting)) >= SAVED or first + len(shoppers) == users:
-            path = folder.path / "truth" / f"users-{first // SAVED:05}.safetensors"
-            Shoppers.joined(waiting).save(path)
+            truth.save_users(folder.path, Shoppers.joined(waiting), part=first // SAVED)
             waiting = []
     folder.users(pl.concat(tables))
     folder.links(pl.concat(connected))
@@ -86,7 +88,7 @@ def _people(folder: FolderWriter, world: World, seed: int, users: int, clicks: f
 def _blocks(
     world: World, seed: int, users: int, clicks: float
 ) -> Iterator[tuple[Shoppers, Visits]]:
-    """The users of each block and what they did; the next block is drawn while this is used."""
+    """The users of each block and what they did; the next two are drawn while one is used."""
     layout = shelves(world)
 
     def draw(block: int) -> tuple[Shoppers, Visits]:
@@ -95,14 +97,14 @@ def _blocks(
         here = min(users - block * BLOCK, BLOCK)
         return shoppers.take(slice(here)), visits.take(visits.user < here)
 
-    blocks = range(-(-users // BLOCK))
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(draw, 0)
-        for block in blocks:
-            ready = ahead.result()
-            if block + 1 in blocks:
-                ahead = pool.submit(draw, block + 1)
-            yield ready
+    with ThreadPoolExecutor(AHEAD) as pool:
+        waiting: deque[Future[tuple[Shoppers, Visits]]] = deque()
+        for block in range(-(-users // BLOCK)):
+            waiting.append(pool.submit(draw, block))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _event_table(visits: Visits, user_ids: pl.Series, item_ids: pa.Array) -> pa.Table:
