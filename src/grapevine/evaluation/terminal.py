@@ -10,7 +10,7 @@ from rich.text import Text
 from grapevine.evaluation.measures import better
 from grapevine.evaluation.report import Estimate, Report, Result
 
-COLUMNS = ("ndcg", "hr", "recall", "mrr", "auc", "coverage", "novelty")
+COLUMNS = ("ndcg", "hr", "recall", "mrr", "coverage")
 """What fits beside each other; the page and the JSON have the rest."""
 
 WIDE = 160
@@ -34,12 +34,11 @@ def table_of(report: Report) -> Table:
     for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("train", justify="right", no_wrap=True)
-    table.add_column("evaluate", justify="right", no_wrap=True)
     best = {name: best_of(report, name) for name in shown}
     for result in report.results:
         cells = [_cell(report, result, name, best[name]) for name in shown]
         trained = "" if result.train_seconds is None else f"{result.train_seconds:.1f} s"
-        table.add_row(_name(result), *cells, trained, f"{result.evaluate_seconds:.1f} s")
+        table.add_row(_name(result), *cells, trained)
     return table
 
 
@@ -116,7 +115,7 @@ def _cell(report: Report, result: Result, name: str, best: float | None) -> Text
 def _half_width(estimate: Estimate) -> str:
     assert estimate.low is not None
     assert estimate.high is not None
-    return f"±{number((estimate.high - estimate.low) / 2)}"
+    return f"±{(estimate.high - estimate.low) / 2:.3f}"
 
 
 def _name(result: Result) -> Text:
