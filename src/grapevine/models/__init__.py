@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from grapevine.models.als import ALS
+from grapevine.models.bpr import BPR
 from grapevine.models.ease import EASE
 from grapevine.models.item_knn import ItemKNN
 from grapevine.models.markov import Markov
@@ -73,6 +75,20 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <- history -> all items",
         merge="sum of ridge weights",
         update="none",
+    ),
+    "als": ModelRow(
+        model=ALS,
+        config=ALS.Config(),
+        neighbourhood="user <-> its items, in turns",
+        merge="confidence-weighted sum",
+        update="least squares",
+    ),
+    "bpr": ModelRow(
+        model=BPR,
+        config=BPR.Config(),
+        neighbourhood="user <-> one item taken, one not",
+        merge="difference",
+        update="gradient step",
     ),
 }
 """Every system by the name it has on the command line."""
