@@ -20,6 +20,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("runs/demo"),
     users: Annotated[int, typer.Option(min=10, help="Size of the built-in shop.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 0,
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="End with the report; this version always does.")
+    ] = True,
 ) -> None:
     """From events to recommendations: train, measure against baselines, explain.
 

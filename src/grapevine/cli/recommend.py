@@ -18,6 +18,9 @@ def recommend(
         str | None, typer.Option(help="Item IDs A,B,C in time order, for somebody new.")
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="How many items each.")] = 10,
+    behaviour: Annotated[
+        str | None, typer.Option(help="What it is for, if the run predicts it: buy, say.")
+    ] = None,
     exclude_seen: Annotated[
         bool, typer.Option("--exclude-seen/--include-seen", help="Leave out what users have.")
     ] = True,
@@ -42,6 +45,11 @@ def recommend(
     `... --item 260`, `... --all-users lists.parquet`
     """
     opened = gv.open_run(run)
+    if behaviour is not None and behaviour != opened.schema.target:
+        raise ConfigError(
+            f"{run} predicts `{opened.schema.target}`, not `{behaviour}`",
+            hint="import or split the data with that target, and train on it",
+        )
     allowed = (
         [line for line in candidates.read_text(encoding="utf-8").splitlines() if line]
         if candidates
