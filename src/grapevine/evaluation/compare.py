@@ -1,7 +1,7 @@
 """From ranked lists to figures with intervals, comparisons and slices."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -27,27 +27,27 @@ class Measured:
     """One model's figures, and the values behind them.
 
     Attributes:
-        result: the figures.
+        result: the figures; `with_intervals` completes them.
         values: by metric `(seeds, queries)`.
+        slices: for each slice `(headline metrics, queries that count)`, averaged over the seeds.
         resampled: by metric, its mean in every resample of the bootstrap; resample b draws the
             same queries for every model, so that differences are paired.
-        slices: by slice, the headline metrics and how many queries count.
     """
 
     result: Result
     values: dict[str, Float64[np.ndarray, "seeds queries"]]
-    resampled: dict[str, Float64[np.ndarray, " resamples"]]
-    slices: list[tuple[int, dict[str, Estimate]]]
+    slices: list[Float64[np.ndarray, "metrics counted"]]
+    resampled: dict[str, Float64[np.ndarray, " resamples"]] = field(default_factory=dict)
 
 
-def summarise(
+def measured(
     rankings: Sequence[Ranked],
     world: World,
     wished: dict[str, tuple[Metric, int]],
     groups: Sequence[Slice],
     **facts: Any,
 ) -> Measured:
-    """All figures of one model.
+    """All figures of one model, without intervals yet.
 
     Args:
         rankings: one for each seed.
@@ -59,25 +59,46 @@ def summarise(
     values: dict[str, Float64[np.ndarray, "seeds queries"]] = {}
     figures: dict[str, Estimate] = {}
     for name, (metric, k) in wished.items():
-        found = [metric.compute(ranked, world, k) for ranked in rankings]
-        stacked = np.array(found, np.float64)
-        if stacked.ndim == 2:
-            values[name] = stacked
-        known = stacked[np.isfinite(stacked)]
+        found = np.array([metric.compute(ranked, world, k) for ranked in rankings], np.float64)
+        if found.ndim == 2:
+            values[name] = found
+        known = found[np.isfinite(found)]
         figures[name] = Estimate(float(known.mean()) if len(known) else float("nan"))
-    resampled = _bootstrap(values, world.seed)
-    for name, means in resampled.items():
-        if np.isfinite(figures[name].mean):
-            figures[name] = Estimate(figures[name].mean, *significance.interval(means))
     lists = [ranked.best.items for ranked in rankings]
     shown = [beyond.exposure(one, len(world.train.items)) for one in lists]
     exposure = np.mean([beyond.lorenz(one) for one in shown], axis=0)
     return Measured(
         result=Result(metrics=figures, exposure=exposure, **facts),
         values=values,
-        resampled=resampled,
-        slices=[_slice(one, rankings, wished, world.seed) for one in groups],
+        slices=[_slice(one, rankings, wished) for one in groups],
     )
+
+
+def with_intervals(models: Sequence[Measured], seed: int) -> list[Measured]:
+    """The same with bootstrap intervals: queries drawn once for all models, then seeds for each."""
+    names = list(models[0].values)
+    if not names:
+        return list(models)
+    parts = [np.concatenate([model.values[name] for name in names]) for model in models]
+    means = significance.resample_means(
+        parts,
+        resamples=significance.num_resamples(parts[0].shape[1]),
+        rng=random.stream(seed, "bootstrap", "queries"),
+    )
+    found: list[Measured] = []
+    for place, (model, columns) in enumerate(zip(models, means, strict=True)):
+        resampled: dict[str, Float64[np.ndarray, " resamples"]] = {}
+        figures = dict(model.result.metrics)
+        for name, of_seeds in zip(names, np.split(columns, len(names), axis=1), strict=True):
+            # Seeds of one model are drawn alike for its metrics, apart from other models' seeds.
+            rng = random.stream(seed, "bootstrap", "seeds", place)
+            resampled[name] = significance.resample_seeds(of_seeds, rng)
+            if np.isfinite(figures[name].mean):
+                low, high = significance.interval(resampled[name])
+                figures[name] = Estimate(figures[name].mean, low, high)
+        result = replace(model.result, metrics=figures)
+        found.append(replace(model, result=result, resampled=resampled))
+    return found
 
 
 def headline(names: Sequence[str]) -> list[str]:
@@ -86,56 +107,40 @@ def headline(names: Sequence[str]) -> list[str]:
     return found or list(names[:1])
 
 
-def comparisons_of(
-    measured: Sequence[Measured], baseline: str, seed: int
-) -> tuple[Comparison, ...]:
+def comparisons_of(models: Sequence[Measured], baseline: str, seed: int) -> tuple[Comparison, ...]:
     """Every pair of models by every headline metric; p corrected over the pairs of a metric."""
     # The baseline is always the one that is subtracted.
-    ordered = sorted(measured, key=lambda one: one.result.run == baseline)
+    ordered = sorted(models, key=lambda model: model.result.run == baseline)
     found: list[Comparison] = []
-    for metric in headline(list(measured[0].values)):
+    for metric in headline(list(models[0].values)):
         pairs = [_compare(a, b, metric, seed) for a, b in combinations(ordered, 2)]
-        if pairs:
-            corrected = significance.holm(np.array([one["p"] for one in pairs]))
-            found.extend(
-                Comparison(**one, p_holm=float(p)) for one, p in zip(pairs, corrected, strict=True)
-            )
+        corrected = significance.holm(np.array([pair["p"] for pair in pairs]))
+        found.extend(
+            Comparison(**pair, p_holm=float(p)) for pair, p in zip(pairs, corrected, strict=True)
+        )
     return tuple(found)
 
 
-def slice_results(groups: Sequence[Slice], measured: Sequence[Measured]) -> tuple[SliceResult, ...]:
+def slice_results(
+    groups: Sequence[Slice],
+    models: Sequence[Measured],
+    wished: dict[str, tuple[Metric, int]],
+    seed: int,
+) -> tuple[SliceResult, ...]:
     """The slices that have any query, with every model's figures."""
-    return tuple(
-        SliceResult(
-            by=group.by,
-            group=group.group,
-            queries=measured[0].slices[place][0],
-            results={one.result.run: one.slices[place][1] for one in measured},
-        )
-        for place, group in enumerate(groups)
-        if measured[0].slices[place][0]
-    )
-
-
-def _bootstrap(
-    values: dict[str, Float64[np.ndarray, "seeds queries"]], seed: int
-) -> dict[str, Float64[np.ndarray, " resamples"]]:
-    """Seeds and queries drawn with replacement; the same queries whatever the model."""
-    if not values:
-        return {}
-    stacked = np.concatenate(list(values.values()))
-    seeds = len(stacked) // len(values)
-    means = significance.resample_means(
-        stacked,
-        resamples=significance.num_resamples(stacked.shape[1]),
-        rng=random.stream(seed, "bootstrap", "queries"),
-    )
-    return {
-        name: significance.resample_seeds(
-            means[:, place * seeds : (place + 1) * seeds], random.stream(seed, "bootstrap", "seeds")
-        )
-        for place, name in enumerate(values)
-    }
+    names = _sliced(wished)
+    found: list[SliceResult] = []
+    for place, group in enumerate(groups):
+        parts = [model.slices[place] for model in models]
+        if parts[0].size:
+            estimates = _estimates(parts, seed)
+            results = {
+                model.result.run: dict(zip(names, row, strict=True))
+                for model, row in zip(models, estimates, strict=True)
+            }
+            size = parts[0].shape[1]
+            found.append(SliceResult(by=group.by, group=group.group, queries=size, results=results))
+    return tuple(found)
 
 
 def _compare(a: Measured, b: Measured, metric: str, seed: int) -> dict[str, Any]:
@@ -154,37 +159,44 @@ def _compare(a: Measured, b: Measured, metric: str, seed: int) -> dict[str, Any]
     }
 
 
+def _sliced(wished: dict[str, tuple[Metric, int]]) -> list[str]:
+    """The headline metrics that are asked for, and need the ranks alone."""
+    return headline([name for name in wished if name.partition("@")[0] in metrics.CUT])
+
+
 def _slice(
-    group: Slice, rankings: Sequence[Ranked], wished: dict[str, tuple[Metric, int]], seed: int
-) -> tuple[int, dict[str, Estimate]]:
-    """How many queries count, and the headline metrics of those, averaged over the seeds."""
+    group: Slice, rankings: Sequence[Ranked], wished: dict[str, tuple[Metric, int]]
+) -> Float64[np.ndarray, "metrics counted"]:
     ranks = [group.ranks(ranked) for ranked in rankings]
-    names = headline([name for name in wished if name.partition("@")[0] in metrics.CUT])
-    values = np.stack(
-        [
-            np.mean([_of_ranks(name, one, wished[name][1]) for one in ranks], axis=0)
-            for name in names
-        ]
-    )
-    values = values[:, ranks[0].lengths > 0]
-    return values.shape[1], dict(zip(names, _estimates(values, seed), strict=True))
+    counted = ranks[0].lengths > 0
+    values = np.empty((len(_sliced(wished)), int(counted.sum())))
+    for row, name in zip(values, _sliced(wished), strict=True):
+        row[:] = np.mean([_of_ranks(name, one, wished[name][1])[counted] for one in ranks], axis=0)
+    return values
 
 
 def _of_ranks(name: str, ranks: Jagged, k: int) -> Float64[np.ndarray, " queries"]:
     return metrics.mrr(ranks) if name == "mrr" else metrics.CUT[name.partition("@")[0]](ranks, k)
 
 
-def _estimates(values: Float64[np.ndarray, "metrics queries"], seed: int) -> list[Estimate]:
-    """Mean and interval in a slice: bootstrap where few, the normal approximation where many."""
-    size = values.shape[1]
-    if size == 0:
-        return [Estimate(float("nan"))] * len(values)
-    means = values.mean(axis=1)
+def _estimates(
+    parts: Sequence[Float64[np.ndarray, "metrics counted"]], seed: int
+) -> list[list[Estimate]]:
+    """Means and intervals of a slice: bootstrap of few queries, normal approximation of many."""
+    size = parts[0].shape[1]
     if size < significance.FEW:
         rng = random.stream(seed, "bootstrap", "slice")
-        drawn = significance.resample_means(values, resamples=1000, rng=rng)
-        ends = [significance.interval(column) for column in drawn.T]
+        drawn = significance.resample_means(parts, resamples=1000, rng=rng)
+        ends = [[significance.interval(column) for column in means.T] for means in drawn]
     else:
-        errors = Z95 * values.std(axis=1, ddof=1) / np.sqrt(size)
-        ends = [(float(m - e), float(m + e)) for m, e in zip(means, errors, strict=True)]
-    return [Estimate(float(mean), *end) for mean, end in zip(means, ends, strict=True)]
+        ends = [_normal(part) for part in parts]
+    return [
+        [Estimate(float(row.mean()), *end) for row, end in zip(part, pairs, strict=True)]
+        for part, pairs in zip(parts, ends, strict=True)
+    ]
+
+
+def _normal(values: Float64[np.ndarray, "metrics counted"]) -> list[tuple[float, float]]:
+    means = values.mean(axis=1)
+    errors = Z95 * values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+    return list(zip((means - errors).tolist(), (means + errors).tolist(), strict=True))

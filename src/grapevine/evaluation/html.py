@@ -15,8 +15,8 @@ from grapevine.evaluation.report import Comparison, Estimate, Report, Result
 from grapevine.evaluation.slices import POPULARITY
 from grapevine.evaluation.terminal import best_of, mark, number, protocol_in_words
 
-ACCURACY = 9
-"""How many of the table's metrics speak of accuracy; the rest look beyond it."""
+ACCURACY = list(METRICS)[: list(METRICS).index("coverage")]
+"""Metrics that speak of accuracy; the rest look beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,6 @@ def page_of(report: Report) -> str:
     page = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    names = _names(report)
     return page.from_string(source.read_text(encoding="utf-8")).render(
         report=report,
         title=f"{report.protocol['dataset']}: evaluation",
@@ -52,14 +51,12 @@ def page_of(report: Report) -> str:
         verdict=_verdict(report),
         legend=[(charts.key(n), result.label) for n, result in enumerate(report.results)],
         headline=_headline(report),
-        tables=[_table(report, part) for part in (names[:ACCURACY], names[ACCURACY:]) if part]
-        if len(names) > ACCURACY
-        else [_table(report, names)],
+        tables=_tables(report),
         comparisons=[_compared(report, one) for one in report.comparisons],
         trade=_trade(report),
         slices=_slices(report),
         facts=_facts(report),
-        meanings=[(name, METRICS[name.partition("@")[0]].meaning) for name in names],
+        meanings=[(name, METRICS[name.partition("@")[0]].meaning) for name in _names(report)],
     )
 
 
@@ -124,12 +121,18 @@ def _without_twins(report: Report, figures: list[Figure]) -> list[Figure]:
     return kept
 
 
-def _table(report: Report, names: list[str]) -> dict[str, object]:
+def _tables(report: Report) -> list[dict[str, object]]:
+    """Metrics of accuracy, then the others."""
+    accurate = [name for name in _names(report) if name.partition("@")[0] in ACCURACY]
+    others = [name for name in _names(report) if name not in accurate]
+    parts = (("Accuracy", accurate), ("Beyond accuracy", others))
+    return [_table(report, heading, names) for heading, names in parts if names]
+
+
+def _table(report: Report, heading: str, names: list[str]) -> dict[str, object]:
     best = {name: best_of(report, name) for name in names}
     return {
-        "heading": "Beyond accuracy"
-        if names[0].partition("@")[0] not in list(METRICS)[:ACCURACY]
-        else "Accuracy",
+        "heading": heading,
         "names": [(name, {1: "↑", -1: "↓", 0: ""}[better(name)]) for name in names],
         "rows": [
             (
@@ -158,7 +161,9 @@ def _compared(report: Report, one: Comparison) -> dict[str, object]:
         "p": _p(one.p_holm),
         "test": one.test,
         "decided": one.decided,
-        "primary": one.metric == report.primary,
+        # The pairs that matter stand in view: with the baseline and with the best.
+        "primary": one.metric == report.primary
+        and bool({one.a, one.b} & {report.baseline, report.best.run}),
     }
 
 

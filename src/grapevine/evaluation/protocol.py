@@ -19,8 +19,9 @@ from grapevine.evaluation.compare import (
     Measured,
     comparisons_of,
     headline,
+    measured,
     slice_results,
-    summarise,
+    with_intervals,
 )
 from grapevine.evaluation.measures import BLOCK, Metric, World, wanted
 from grapevine.evaluation.rank import distinct, rank_model
@@ -101,11 +102,12 @@ def evaluate(
     world = World(asked, train, seed)
     groups = slices_of(asked, train, slices)
     names = _labels(models)
-    measured = [
-        _measured(model, names[place], world, wished, protocol, groups, exclude_seen)
+    found = [
+        _ask(model, names[place], world, wished, protocol, groups, exclude_seen)
         for place, model in enumerate(models)
     ]
-    base = _baseline([one.result for one in measured], baseline)
+    complete = with_intervals(found, seed)
+    base = _baseline([one.result for one in complete], baseline)
     facts = {
         "split": holdout.name,
         "by": holdout.by,
@@ -123,11 +125,11 @@ def evaluate(
     skipped = _skipped(world, exclude_seen)
     return Report(
         protocol=facts,
-        results=tuple(one.result for one in measured),
-        comparisons=comparisons_of(measured, base, seed),
-        slices=slice_results(groups, measured),
+        results=tuple(one.result for one in complete),
+        comparisons=comparisons_of(complete, base, seed),
+        slices=slice_results(groups, complete, wished, seed),
         baseline=base,
-        primary=headline(list(measured[0].values))[0],
+        primary=headline([*complete[0].values, *wished])[0],
         warnings=_warnings(facts, protocol, models, skipped),
         skipped=skipped,
         version=grapevine.__version__,
@@ -169,7 +171,7 @@ def _sample(
     return part, drawn
 
 
-def _measured(
+def _ask(
     model: Sequence[Entry],
     label: str,
     world: World,
@@ -194,7 +196,7 @@ def _measured(
     ]
     seconds = (time.perf_counter() - started) / len(model)
     trained = [entry.train_seconds for entry in model if entry.train_seconds is not None]
-    return summarise(
+    return measured(
         rankings,
         world,
         wished,
