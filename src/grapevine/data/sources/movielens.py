@@ -95,12 +95,12 @@ def _events(files: Files) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 def _items(files: Files) -> pl.DataFrame:
     movies = _fields(read(files["movies.dat"]), ["item_id", "title", "genres"])
-    title = pl.col("title").str.strip_chars()
     return movies.select(
         pl.col("item_id").cast(pl.Int64),
-        title=title.str.replace(r" \(\d{4}\)$", ""),
+        # With its year, as published: that alone tells one Hamlet from another.
+        title=pl.col("title").str.strip_chars(),
         genres=pl.col("genres").str.split("|"),
-        year=title.str.extract(r"\((\d{4})\)$").cast(pl.Int32),
+        year=pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int32),
     )
 
 

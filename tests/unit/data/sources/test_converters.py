@@ -69,7 +69,7 @@ def test_movielens_in_the_publishers_layout_by_hand(tmp_path):
     ]
     assert tables.events["timestamp"][0] == datetime(2000, 12, 31, 22, 0, tzinfo=UTC)
     assert tables.items is not None
-    assert tables.items.row(0) == (10, "Amélie (Le fabuleux)", ["Comedy", "Romance"], 2001)
+    assert tables.items.row(0) == (10, "Amélie (Le fabuleux) (2001)", ["Comedy", "Romance"], 2001)
     assert len(tables.items) == 4
     assert tables.users is not None
     assert tables.users.row(1) == (2, "M", "56", "16", "06810-1")
@@ -86,7 +86,7 @@ def test_movielens_says_which_times_are_bounds_and_keeps_the_order(mirror, tmp_p
     assert data.items.take(data.interactions.items).to_list() == order["item_id"].to_list()
     assert data.item_table.filter(pl.col("item_id") == 1).row(0, named=True) == {
         "item_id": 1,
-        "title": "Toy Story",
+        "title": "Toy Story (1995)",
         "genres": ["Animation", "Children's", "Comedy"],
         "year": 1995,
     }
