@@ -81,12 +81,15 @@ def with_intervals(models: Sequence[Measured], seed: int) -> list[Measured]:
         return list(models)
     parts = [np.concatenate([model.values[name] for name in names]) for model in models]
     means = significance.resample_means(
-        parts,
+        np.concatenate(parts),
         resamples=significance.num_resamples(parts[0].shape[1]),
         rng=random.stream(seed, "bootstrap", "queries"),
     )
+    edges = np.cumsum([len(part) for part in parts])[:-1]
     found: list[Measured] = []
-    for place, (model, columns) in enumerate(zip(models, means, strict=True)):
+    for place, (model, columns) in enumerate(
+        zip(models, np.split(means, edges, axis=1), strict=True)
+    ):
         resampled: dict[str, Float64[np.ndarray, " resamples"]] = {}
         figures = dict(model.result.metrics)
         for name, of_seeds in zip(names, np.split(columns, len(names), axis=1), strict=True):
@@ -186,8 +189,9 @@ def _estimates(
     size = parts[0].shape[1]
     if size < significance.FEW:
         rng = random.stream(seed, "bootstrap", "slice")
-        drawn = significance.resample_means(parts, resamples=1000, rng=rng)
-        ends = [[significance.interval(column) for column in means.T] for means in drawn]
+        drawn = significance.resample_means(np.concatenate(parts), resamples=1000, rng=rng)
+        each = np.array([significance.interval(column) for column in drawn.T])
+        ends = each.reshape(len(parts), -1, 2).tolist()
     else:
         ends = [_normal(part) for part in parts]
     return [

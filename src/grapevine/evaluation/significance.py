@@ -5,7 +5,6 @@ that what makes a query hard cancels out.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -24,33 +23,35 @@ def num_resamples(queries: int, draws: int = DRAWS) -> int:
 
 
 def resample_means(
-    parts: Sequence[Float64[np.ndarray, "columns queries"]],
+    values: Float64[np.ndarray, "columns queries"],
     *,
     resamples: int,
     rng: np.random.Generator,
-) -> list[Float64[np.ndarray, "resamples columns"]]:
+) -> Float64[np.ndarray, "resamples columns"]:
     """Mean of every column over queries drawn with replacement, the same draws for all of them.
 
     Args:
-        parts: columns of values, as many parts as there are models. NaN marks queries that do
-            not count in a column; a resample in which none counts gives NaN.
+        values: NaN marks queries that do not count in a column; a resample in which none counts
+            gives NaN.
         resamples: how many.
         rng: draws the queries.
     """
-    queries = parts[0].shape[1]
-    filled = [np.nan_to_num(part).T for part in parts]
-    valid = [np.isfinite(part) for part in parts]
-    sizes = [None if part.all() else part.T.astype(float) for part in valid]
-    means = [np.empty((resamples, len(part))) for part in parts]
+    columns, queries = values.shape
+    valid = np.isfinite(values)
+    partial = np.flatnonzero(~valid.all(axis=1))
+    # One matrix product for all: sums of the values, then how many of them counted.
+    summed = np.concatenate([np.where(valid, values, 0.0), valid[partial].astype(float)]).T
+    means = np.empty((resamples, columns))
     # So many resamples at once that their counts fill 32 MiB.
     chunk = max(1, 4_000_000 // max(queries, 1))
     for low in range(0, resamples, chunk):
         high = min(low + chunk, resamples)
         drawn = rng.integers(0, queries, (high - low, queries))
         counts = np.stack([np.bincount(row, minlength=queries) for row in drawn]).astype(float)
-        for mean, values, size in zip(means, filled, sizes, strict=True):
-            with np.errstate(invalid="ignore"):
-                mean[low:high] = (counts @ values) / (queries if size is None else counts @ size)
+        sums = counts @ summed
+        means[low:high] = sums[:, :columns] / queries
+        with np.errstate(invalid="ignore"):
+            means[low:high, partial] = sums[:, partial] / sums[:, columns:]
     return means
 
 
