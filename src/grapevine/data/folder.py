@@ -23,6 +23,9 @@ from grapevine.structs.jagged import offsets_of
 ROWS_PER_GROUP = 1 << 20
 """Events in a row group: what is held in memory at once, on writing and on reading."""
 
+BYTES_PER_GROUP = 1 << 28
+"""A row group is closed before that where its events carry long texts."""
+
 EVENT_KEY = ("user_id", "item_id", "behaviour", "timestamp", "event_id")
 """Columns (those that are there) on which two events are the same event."""
 
@@ -72,7 +75,7 @@ class FolderWriter:
         self.path = out.parent / f".{out.name}.{os.getpid()}.partial"
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
-        self._num_waiting = 0
+        self._num_waiting = self._num_bytes = 0
 
     def __enter__(self) -> Self:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -100,10 +103,12 @@ class FolderWriter:
         clock is exact (int64 counts as milliseconds), otherwise int64; `behaviour` may be left
         out where there is only one. Strings may come dictionary-encoded.
         """
+        waiting = self._num_waiting + len(table)
+        if self._waiting and (waiting > ROWS_PER_GROUP or self._num_bytes > BYTES_PER_GROUP):
+            self._flush()
         self._waiting.append(_event_columns(table, self.schema))
         self._num_waiting += len(table)
-        if self._num_waiting >= ROWS_PER_GROUP:
-            self._flush()
+        self._num_bytes += table.nbytes
 
     def items(self, table: pl.DataFrame) -> None:
         """Write the catalogue: `item_id` and any further columns."""
@@ -126,8 +131,8 @@ class FolderWriter:
         table.write_parquet(self.path / f"{name}.parquet", compression="zstd")
 
     def _flush(self) -> None:
-        table = pa.concat_tables(self._waiting)
-        self._waiting, self._num_waiting = [], 0
+        table = pa.concat_tables(self._waiting).unify_dictionaries()
+        self._waiting, self._num_waiting, self._num_bytes = [], 0, 0
         if self._writer is None:
             roles = {
                 name: _EVENT_ROLES.get(name, "category")
