@@ -210,8 +210,8 @@ class Oracle:
         known = batch.items[place] >= 0
         who, items = who[known], batch.items[place[known]]
 
-        def added(average: np.ndarray, seen: np.ndarray) -> np.ndarray:
-            total = np.broadcast_to(PRIOR * average, (len(strangers), *average.shape)).copy()
+        def added(average: Any, seen: np.ndarray) -> np.ndarray:
+            total = np.broadcast_to(PRIOR * average, (len(strangers), *np.shape(average))).copy()
             np.add.at(total, who, seen)
             return total
 

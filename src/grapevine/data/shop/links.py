@@ -77,7 +77,7 @@ def _reason(world: World, top: int, bottom: int) -> str:
         colours = f"{other} is neutral and lets the {one} speak"
     elif HUES[world.colour[top]] < 0:
         colours = f"{one} is neutral and lets the {other} speak"
-    elif min(apart, 360 - apart) <= 90:
+    elif min(apart, 360 - apart) < 90:
         colours = f"{one} and {other} are neighbours on the colour wheel"
     else:
         colours = f"{one} and {other} are opposites on the colour wheel"

@@ -118,7 +118,7 @@ def _browsed(
 ) -> Float64[np.ndarray, "Q I"]:
     """Proposal times fit, scaled to sum to one: the distribution that `browse` draws from."""
     week = np.minimum((share * WEEKS).astype(np.int64), WEEKS - 1)
-    chance = (category * season().T[week])[:, world.category]
+    chance = (category.astype(np.float64) * season().T[week])[:, world.category]
     chance *= mix_of(shoppers, share) @ world.shares
     chance *= colour_fit[:, world.colour]
     excess = excess_of(shoppers, world.dearness[None])
@@ -161,5 +161,6 @@ def buy_chance(
 def _logistic(
     weights: Float32[np.ndarray, " 4"], taste: np.ndarray, quality: np.ndarray, excess: np.ndarray
 ) -> Float64[np.ndarray, "..."]:
-    odds = weights[0] + weights[1] * taste + weights[2] * quality + weights[3] * excess
+    w = weights.astype(np.float64)
+    odds = w[0] + w[1] * taste + w[2] * quality + w[3] * excess
     return 1 / (1 + np.exp(-odds))

@@ -42,9 +42,9 @@ COLOURS = (
     "black", "white", "grey", "sand", "navy", "sky",
     "teal", "olive", "mustard", "red", "rose", "plum",
 )  # fmt: skip
-HUES = np.array([-1, -1, -1, -1, 225, 205, 180, 85, 45, 5, 345, 300], np.float64)
+HUES = np.array([-1, -1, -1, -1, 225, 205, 180, 90, 45, 5, 345, 295], np.float64)
 """Place on the colour wheel in degrees; -1 is neutral."""
-DISCORD = 0.35
+DISCORD = 0.25
 """Fit of a colour that does not go with the colour looked at before."""
 PATTERNS = ("plain", "stripes", "dots", "checks")
 SHAPES = ("slim", "regular", "loose")
@@ -110,7 +110,7 @@ class World:
         rng = stream(seed, "shop", "items")
         category = _shuffled_quotas(rng, num_items)
         brand = _zipf(rng, len(BRANDS), num_items)
-        colour = rng.choice(len(COLOURS), num_items, p=_falling(len(COLOURS), 0.5))
+        colour = rng.choice(len(COLOURS), num_items, p=_falling(len(COLOURS), 0.3))
         pattern = rng.choice(len(PATTERNS), num_items, p=[0.46, 0.22, 0.16, 0.16])
         shape = rng.choice(len(SHAPES), num_items, p=[0.3, 0.45, 0.25])
         material = _materials(rng, category)
@@ -185,7 +185,7 @@ def harmonious(first: UInt8[np.ndarray, "..."], second: UInt8[np.ndarray, "..."]
     a, b = HUES[first], HUES[second]
     apart = np.abs(a - b) % 360
     apart = np.minimum(apart, 360 - apart)
-    return (a < 0) | (b < 0) | (apart <= 45) | (apart >= 150)
+    return (a < 0) | (b < 0) | (apart <= 30) | (apart >= 150)
 
 
 def harmony() -> Float32[np.ndarray, "colours colours"]:
