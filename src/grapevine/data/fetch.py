@@ -9,12 +9,13 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import polars as pl
 from rich.console import Console
 from rich.progress import Progress
 
 from grapevine.data.sources import SOURCES
-from grapevine.data.sources.base import File, Source
-from grapevine.errors import BundleError, ConfigError, DataError, unknown
+from grapevine.data.sources.base import Converted, File, Source
+from grapevine.errors import BundleError, ConfigError, DataError, GrapevineError, unknown
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30
@@ -48,8 +49,7 @@ def convert(source: Source, out: Path, mirror: Path | None = None) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"`{out}` is there already", hint="choose another --out, or remove it")
     places = _places(mirror)
-    tables = source.convert(_original(source, places) or _files(source, places))
-    _check_counts(source, tables.counts())
+    tables = _converted(source, _original(source, places) or _files(source, places))
     stage = out.parent / f".{out.name}.{os.getpid()}.fetch"
     try:
         tables.write(stage, source)
@@ -84,7 +84,7 @@ def _candidates(source: Source, file: File, places: Iterable[Path]) -> Iterator[
     for place in places:
         for path in (place / source.name / file.name, place / file.path):
             yield path, file.sha256
-            if file.gzipped or not file.sha256:
+            if file.gzipped:
                 yield path.with_name(f"{path.name}.gz"), file.gzipped
 
 
@@ -180,6 +180,23 @@ def _stream(file: File, part: Path) -> None:
                 raise BundleError(
                     f"{file.url}: not the published file: more than its {file.size} bytes came"
                 )
+
+
+def _converted(source: Source, files: dict[str, Path]) -> Converted:
+    """What the files hold, if it can be read and is all there."""
+    try:
+        tables = source.convert(files)
+        counts = tables.counts()
+    except (pl.exceptions.PolarsError, ValueError, KeyError, OSError, EOFError) as error:
+        if isinstance(error, GrapevineError):
+            raise
+        raise BundleError(
+            f"{source.name}: {', '.join(map(str, files.values()))} cannot be read as published: "
+            f"{error}",
+            hint=f"get them again at {source.home}",
+        ) from error
+    _check_counts(source, counts)
+    return tables
 
 
 def _check_counts(source: Source, got: dict[str, int]) -> None:

@@ -137,6 +137,15 @@ def test_the_publishers_own_files_are_taken_by_their_counts(tmp_path):
         convert(source, tmp_path / "b", tmp_path / "mirror")
 
 
+@pytest.mark.parametrize("content", [b"7 one 2\n", b"\xff\xfe"])
+def test_files_that_cannot_be_read_are_named(tmp_path, content):
+    source = replace(TINY, original=(File(path="other/tiny.txt"),))
+    put(tmp_path / "mirror/tiny/tiny.txt", content)
+    with pytest.raises(BundleError, match=r"tiny.txt cannot be read as published: "):
+        convert(source, tmp_path / "out", tmp_path / "mirror")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_download_is_verified_and_kept(tmp_path, site, no_mirror_and_an_empty_cache):
     url, folder = site
     (folder / "tiny.txt").write_bytes(TEXT)

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -41,6 +41,7 @@ Files = Mapping[str, Path]
 """Where each file of a source lies on this machine, by its name."""
 
 
+@runtime_checkable
 class Converted(Protocol):
     """What a converter returns: it can be counted, and written as a folder."""
 
@@ -67,8 +68,8 @@ class Source:
         expected: counts that the conversion must reproduce to the last one.
         convert: from the files to tables (or graphs).
         files: what is converted, each with its checksum.
-        original: the publisher's own files, taken instead where a folder holds them all; their
-            bytes are not known here, so that the counts are their only check.
+        original: the publisher's own files, taken instead where a folder holds them all, not
+            packed; where their bytes are not known here, the counts are their only check.
         origin: where the files come from if they have no public address as they are.
     """
 
@@ -153,7 +154,7 @@ def read_lists(path: Path) -> pl.DataFrame:
     Returns:
         Int64 columns `user_id` and `item_id`; a user without items has no row.
     """
-    numbers = pl.Series("line", read(path).decode().splitlines()).str.split(" ")
+    numbers = pl.Series("line", read(path).decode().splitlines()).str.strip_chars().str.split(" ")
     lines = numbers.list.eval(pl.element().cast(pl.Int64)).to_frame()
     pairs = lines.select(user_id=pl.col("line").list.first(), item_id=pl.col("line").list.slice(1))
     return pairs.explode("item_id").drop_nulls()

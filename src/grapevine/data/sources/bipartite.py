@@ -85,6 +85,36 @@ def _convert_lastfm(files: Files) -> Tables:
 _LIGHTGCN = "https://github.com/gusye1234/LightGCN-PyTorch/raw/947ca2b3b1d2/data/gowalla"
 _HMGCN = "https://github.com/kangkang-yun/HMGCN/raw/bfbaf6f46010/data/pinterest"
 
+_GOWALLA = (
+    File(
+        path="gowalla/train.txt",
+        sha256="0f086326b28a56c2e6dcb81d86ee72d4ccb7eed3a8d26788392356d8f51111cc",
+        size=4633414,
+        gzipped="71a2faabd7e5eed1c9df325798a213695c293739970a47bed0a983355f6687e3",
+    ),
+    File(
+        path="gowalla/test.txt",
+        sha256="099a2a73924e4b754dc6efd730d764f492321b53c38eb93298850c83acf57be3",
+        size=1372559,
+        gzipped="9db4414306dbc518d3b81b0239515497908ecd6de09df99c6a92ba171e75b902",
+        url=f"{_LIGHTGCN}/test.txt",
+    ),
+    File(
+        path="gowalla/user_list.txt",
+        sha256="5344c4d0deef610e1f148f23ad216a0db03b36f88834cd39a06786a672c5f5a1",
+        size=351203,
+        gzipped="3dbb3557200e8aceb7a85358707b39bec2852eedac2d880dd03d36c94c04540d",
+        url=f"{_LIGHTGCN}/user_list.txt",
+    ),
+    File(
+        path="gowalla/item_list.txt",
+        sha256="6b186f92890cc3f0c15a6dae5d6285f125a302bb8c5ea0cd9a16cf9c16347139",
+        size=506926,
+        gzipped="239ef90a398aa8759e56dc4c6512f32377433bcb1689b33e6cb70b206599a528",
+        url=f"{_LIGHTGCN}/item_list.txt",
+    ),
+)
+
 GOWALLA = Source(
     name="gowalla",
     title="Gowalla check-ins, split of NGCF and LightGCN",
@@ -101,40 +131,10 @@ GOWALLA = Source(
         "test": 217242,
     },
     convert=_convert_gowalla,
-    files=(
-        File(
-            path="gowalla/train.txt",
-            sha256="0f086326b28a56c2e6dcb81d86ee72d4ccb7eed3a8d26788392356d8f51111cc",
-            size=4633414,
-            gzipped="71a2faabd7e5eed1c9df325798a213695c293739970a47bed0a983355f6687e3",
-        ),
-        File(
-            path="gowalla/test.txt",
-            sha256="099a2a73924e4b754dc6efd730d764f492321b53c38eb93298850c83acf57be3",
-            size=1372559,
-            gzipped="9db4414306dbc518d3b81b0239515497908ecd6de09df99c6a92ba171e75b902",
-            url=f"{_LIGHTGCN}/test.txt",
-        ),
-        File(
-            path="gowalla/user_list.txt",
-            sha256="5344c4d0deef610e1f148f23ad216a0db03b36f88834cd39a06786a672c5f5a1",
-            size=351203,
-            gzipped="3dbb3557200e8aceb7a85358707b39bec2852eedac2d880dd03d36c94c04540d",
-            url=f"{_LIGHTGCN}/user_list.txt",
-        ),
-        File(
-            path="gowalla/item_list.txt",
-            sha256="6b186f92890cc3f0c15a6dae5d6285f125a302bb8c5ea0cd9a16cf9c16347139",
-            size=506926,
-            gzipped="239ef90a398aa8759e56dc4c6512f32377433bcb1689b33e6cb70b206599a528",
-            url=f"{_LIGHTGCN}/item_list.txt",
-        ),
-    ),
-    original=tuple(
-        File(path=f"gowalla/{name}.txt") for name in ("train", "test", "user_list", "item_list")
-    ),
-    origin="train.txt: decoded from s_adj_mat.npz of LightGCN-PyTorch @ 947ca2b3b1d2; the "
-    "repository's own train.txt is taken too",
+    files=_GOWALLA,
+    original=(File(path="gowalla/train.txt"), *_GOWALLA[1:]),
+    origin="train.txt: decoded from s_adj_mat.npz of LightGCN-PyTorch @ 947ca2b3b1d2; its own "
+    "train.txt, unpacked, is taken by its counts",
 )
 
 PINTEREST = Source(

@@ -183,7 +183,6 @@ ML_1M = Source(
         "items": 3706,
         "catalogue": 3883,
         "events": 1000209,
-        "rating events": 1000209,
     },
     convert=_convert,
     files=(_RATINGS, _MOVIES, _USERS),

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grapevine.data.fetch import fetch
 from grapevine.data.sources import SOURCES
 from grapevine.data.sources.graphs import LabelledGraph, load_graph
 from grapevine.errors import BundleError
@@ -90,8 +89,8 @@ def test_a_graph_checks_itself(two, changes, message):
 
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "train"), [("cora", 140), ("citeseer", 120)])
-def test_the_public_split_of_planetoid(name, train, mirror, tmp_path):
-    graph = load_graph(fetch(name, tmp_path / "out", mirror))
+def test_the_public_split_of_planetoid(name, train, fetched):
+    graph = load_graph(fetched(name))
     assert graph.train is not None
     assert graph.validation is not None
     assert graph.test is not None
