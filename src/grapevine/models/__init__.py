@@ -8,6 +8,7 @@ from grapevine.models.bpr import BPR
 from grapevine.models.ease import EASE
 from grapevine.models.item_knn import ItemKNN
 from grapevine.models.markov import Markov
+from grapevine.models.oracle import Oracle
 from grapevine.models.popularity import Popularity
 from grapevine.models.random import Random
 
@@ -89,6 +90,14 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <-> one item taken, one not",
         merge="difference",
         update="gradient step",
+    ),
+    "oracle": ModelRow(
+        model=Oracle,
+        config=Oracle.Config(),
+        neighbourhood="user and item <- the shop's truth",
+        merge="chance",
+        update="none",
+        asked="next item, on the built-in shop only",
     ),
 }
 """Every system by the name it has on the command line."""
