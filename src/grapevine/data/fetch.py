@@ -117,18 +117,19 @@ def _files(source: Source, places: list[Path]) -> dict[str, Path]:
 
 
 def _not_to_be_had(source: Source, missing: list[File]) -> DataError:
-    wanted = [file.name for file in missing if not file.url]
-    what = (
-        f"{source.name}: {', '.join(wanted)} cannot be downloaded: no public file is known to "
-        "have the right checksum"
-        if wanted
-        else f"{source.name}: no public file with a known checksum"
-    )
-    names = [file.name for file in source.original] or [file.name for file in source.files]
+    wanted = [file for file in missing if not file.url]
+    names = ", ".join(file.name for file in wanted or source.original)
+    folder = f"DIR/{source.name}/"
+    if source.original:
+        own = ", ".join(file.name for file in source.original)
+        hint = f"get it at {source.home}, put {own} into {folder} and add `--mirror DIR`"
+    else:
+        sums = ", ".join(f"{file.name} (SHA-256 {file.sha256})" for file in wanted)
+        hint = f"add `--mirror DIR` with {sums} in {folder}; the set itself is at {source.home}"
     return DataError(
-        f"{what} ({source.origin})",
-        hint=f"get it at {source.home}, put {', '.join(names)} into DIR/{source.name}/ and add "
-        "`--mirror DIR`",
+        f"{source.name}: {names} cannot be downloaded, for no public address is known to have "
+        f"these very bytes ({source.origin})",
+        hint=hint,
     )
 
 

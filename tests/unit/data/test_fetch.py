@@ -190,6 +190,11 @@ def test_without_a_mirror_a_set_without_an_address_says_where_to_get_it(tmp_path
         assert part in message
     with pytest.raises(DataError, match=r"user_artists.dat, artists.dat into DIR/lastfm/"):
         fetch("lastfm", tmp_path / "out")
+    # What is a re-encoding cannot be got at its home: the message must not say so.
+    with pytest.raises(
+        DataError, match=r"cora.npz \(SHA-256 392d54.*\) in DIR/cora/; the set itse"
+    ):
+        fetch("cora", tmp_path / "out")
 
 
 def test_a_misspelt_name_suggests_the_nearest(tmp_path):

@@ -11,6 +11,7 @@ from grapevine.data.sources.base import (
     catalogue,
     milliseconds,
     read,
+    read_lists,
 )
 
 _SPLIT = {"by": "published"}
@@ -71,8 +72,19 @@ def _convert_taobao(files: Files) -> Tables:
     return _tables(events, ("view", "cart", "buy"), "none", _TIMELESS, _ONCE, unused)
 
 
+def _beibei_lists(files: Files) -> pl.DataFrame:
+    """The publishers' lines of `user item item ...`, one file a kind of event."""
+    kinds = {"cart": ("cart", "train"), "train": ("buy", "train"), "test": ("buy", "test")}
+    parts = [
+        read_lists(files[f"{name}.txt"]).with_columns(behaviour=pl.lit(what), split=pl.lit(label))
+        for name, (what, label) in kinds.items()
+    ]
+    return pl.concat(parts)
+
+
 def _convert_beibei(files: Files) -> Tables:
-    events = _labelled(files).with_columns(timestamp=pl.lit(0, pl.Int64))
+    events = _beibei_lists(files) if "train.txt" in files else _labelled(files)
+    events = events.with_columns(timestamp=pl.lit(0, pl.Int64))
     partial = "Page views (2,412,586 in the literature) are not part of these files."
     return _tables(events, ("cart", "buy"), "none", _TIMELESS, _ONCE, partial)
 
@@ -206,7 +218,9 @@ BEIBEI_MB = Source(
             size=1845078,
         ),
     ),
-    origin="chenchongthu/GHCF Data/Beibei @ 5ca2d693410c, written as one table",
+    original=tuple(File(path=f"beibei-mb/{name}.txt") for name in ("train", "cart", "test")),
+    origin="chenchongthu/GHCF Data/Beibei @ 5ca2d693410c, written as one table; its train.txt, "
+    "cart.txt and test.txt are taken by their counts",
 )
 
 TAOBAO_HEAD = Source(

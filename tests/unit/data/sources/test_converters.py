@@ -77,6 +77,18 @@ def test_movielens_in_the_publishers_layout_by_hand(tmp_path):
     assert "checked by their counts only" in tables.schema.notes[0]
 
 
+def test_beibei_in_the_publishers_layout_by_hand(tmp_path):
+    files = {"train.txt": b"0 5 6\n1 7\n", "cart.txt": b"0 5\n1\n", "test.txt": b"0 9\n"}
+    tables = tables_of("beibei-mb", tmp_path, files)
+    assert tables.events.select("user_id", "item_id", "behaviour", "split").rows() == [
+        (0, 5, "cart", "train"),
+        (0, 5, "buy", "train"),
+        (0, 6, "buy", "train"),
+        (1, 7, "buy", "train"),
+        (0, 9, "buy", "test"),
+    ]
+
+
 @pytest.mark.data
 @pytest.mark.slow
 def test_movielens_says_which_times_are_bounds_and_keeps_the_order(mirror, fetched):
@@ -143,6 +155,30 @@ def test_taobao_keeps_test_views_out_of_training(fetched):
         "buy validation": 15449,
         "buy test": 15449,
     }
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_beibei_in_either_layout_is_the_same(mirror, fetched, tmp_path):
+    rows = pl.read_parquet(mirror / "beibei-mb/interactions.parquet")
+    folder = tmp_path / "mirror/beibei-mb"
+    folder.mkdir(parents=True)
+    for name, kind, split in (
+        ("train", "buy", "train"),
+        ("cart", "cart", "train"),
+        ("test", "buy", "test"),
+    ):
+        chosen = rows.filter(pl.col("behavior") == kind, pl.col("split") == split)
+        lists = chosen.group_by("user", maintain_order=True).agg("item")
+        lines = [" ".join(map(str, [user, *items])) for user, items in lists.iter_rows()]
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    out = convert(SOURCES["beibei-mb"], tmp_path / "out", tmp_path / "mirror")
+    columns = ["user_id", "item_id", "behaviour", "split"]
+    again, first = (
+        pl.read_parquet(place / "events.parquet", columns=columns).sort(columns)
+        for place in (out, fetched("beibei-mb"))
+    )
+    assert again.equals(first)
 
 
 @pytest.mark.data
