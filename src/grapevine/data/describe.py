@@ -50,7 +50,7 @@ class Description:
         split: events of each label, where there are labels.
         columns: every column that the schema gives a role.
         notes: what the schema says a reader must know.
-        cautions: what looks wrong.
+        warnings: what looks wrong.
     """
 
     name: str
@@ -70,11 +70,12 @@ class Description:
     split: dict[str, int]
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
-    cautions: tuple[Caution, ...]
+    warnings: tuple[Caution, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for one JSON document."""
-        return asdict(self)
+        plain = asdict(self)
+        return {"sparsity": 1 - self.density, "warnings": plain.pop("cautions"), **plain}
 
     def table(self) -> RenderableType:
         """For the terminal."""
@@ -84,8 +85,8 @@ class Description:
             parts.append(_table("columns", ("table", "column", "role", "empty"), rows))
         if self.notes:
             parts.append(_table("notes", ("",), [(note,) for note in self.notes]))
-        if self.cautions:
-            rows = [(c.kind, c.what, c.example, c.advice) for c in self.cautions]
+        if self.warnings:
+            rows = [(c.kind, c.what, c.example, c.advice) for c in self.warnings]
             parts.append(_table("warnings", ("", "found", "such as", "what to do"), rows))
         else:
             parts.append("warnings: none")
@@ -132,7 +133,7 @@ def describe(data: Dataset, now_ms: int | None = None) -> Description:
         split=_labels(data),
         columns=_columns(data),
         notes=schema.notes,
-        cautions=cautions(data, seen),
+        warnings=cautions(data, seen),
     )
 
 
@@ -218,7 +219,7 @@ def _facts(self: Description) -> Table:
         ("events", f"{counts['events']:,}, {self.repeats:.1%} of them repeats"),
         *((f"  {name}", f"{number:,}") for name, number in self.behaviours.items()),
         ("predicted", self.target),
-        ("density", f"{self.density:.4%}"),
+        ("density", f"{self.density:.4%} (sparsity {1 - self.density:.4%})"),
         ("clock", self.clock),
         ("time", f"{self.first} .. {self.last}" if self.first else ""),
         ("links", f"{counts['links']:,}" if counts["links"] else ""),

@@ -79,12 +79,12 @@ def made(tmp_path: Path):
 
 
 def kinds(description: Description) -> list[str]:
-    return [caution.kind for caution in description.cautions]
+    return [caution.kind for caution in description.warnings]
 
 
 def test_a_clean_world_gives_no_warning_and_the_right_figures(made):
     it = describe(made(), NOW_MS)
-    assert it.cautions == ()
+    assert it.warnings == ()
     assert it.counts == {
         "users": 300,
         "users_with_events": 300,
@@ -150,8 +150,8 @@ def test_a_user_with_too_many_events_is_a_bot(made):
     )
     it = describe(made(with_more(bot)), NOW_MS)
     assert kinds(it) == ["bots"]
-    assert it.cautions[0].count == 1
-    assert it.cautions[0].example.startswith("user 7 with 2,01")
+    assert it.warnings[0].count == 1
+    assert it.warnings[0].example.startswith("user 7 with 2,01")
 
 
 @pytest.mark.parametrize(("gap_ms", "found"), [(900, ["bots"]), (1100, [])])
@@ -179,7 +179,7 @@ def test_a_basket_at_one_time_is_no_bot(made):
             "value": 1.0,
         }
     )
-    assert describe(made(with_more(basket))).cautions == ()
+    assert describe(made(with_more(basket))).warnings == ()
 
 
 def test_users_with_one_event(made):
@@ -194,9 +194,9 @@ def test_users_with_one_event(made):
     )
     it = describe(made(with_more(more)), NOW_MS)
     assert kinds(it) == ["one-event users"]
-    assert it.cautions[0].count == 100
-    assert it.cautions[0].example == "user 1000"
-    assert it.cautions[0].what == "25% of the users with events have a single one"
+    assert it.warnings[0].count == 100
+    assert it.warnings[0].example == "user 1000"
+    assert it.warnings[0].what == "25% of the users with events have a single one"
 
 
 def test_items_of_the_same_title_and_category(made):
@@ -205,15 +205,15 @@ def test_items_of_the_same_title_and_category(made):
     )
     it = describe(made(items=items), NOW_MS)
     assert kinds(it) == ["duplicate items"]
-    assert it.cautions[0].count == 2
-    assert it.cautions[0].example == "items 4 and 30: Thing 2"
+    assert it.warnings[0].count == 2
+    assert it.warnings[0].example == "items 4 and 30: Thing 2"
 
 
 def test_items_without_a_title_are_not_duplicates(made):
     items = clean_items().with_columns(
         title=pl.when(pl.col("item_id") < 20).then(pl.lit("")).otherwise(pl.col("title"))
     )
-    assert describe(made(items=items), NOW_MS).cautions == ()
+    assert describe(made(items=items), NOW_MS).warnings == ()
 
 
 def test_items_that_nobody_met(made):
@@ -222,8 +222,8 @@ def test_items_that_nobody_met(made):
     )
     it = describe(made(items=pl.concat([clean_items(), more])), NOW_MS)
     assert kinds(it) == ["items never met"]
-    assert it.cautions[0].count == 40
-    assert it.cautions[0].example == "item 100"
+    assert it.warnings[0].count == 40
+    assert it.warnings[0].example == "item 100"
 
 
 def moved(chosen: pl.Expr, to: pl.Expr | int) -> pl.DataFrame:
@@ -280,8 +280,8 @@ def test_suspicious_times(made, events, kind, count, example):
     data = made(events.with_columns(value=pl.int_range(pl.len()) % 5), schema=CLICKS_ONLY)
     it = describe(data, NOW_MS)
     assert kinds(it) == [kind]
-    assert it.cautions[0].count == pytest.approx(count, rel=0.02)
-    assert it.cautions[0].example.startswith(example)
+    assert it.warnings[0].count == pytest.approx(count, rel=0.02)
+    assert it.warnings[0].example.startswith(example)
 
 
 def test_a_log_of_one_time_is_a_shared_time(made):
@@ -292,7 +292,7 @@ def test_a_log_of_one_time_is_a_shared_time(made):
 
 def test_times_are_not_judged_where_there_are_none(made):
     events = clean_events().with_columns(timestamp=pl.lit(0))
-    assert describe(made(events, schema=replace(SCHEMA, clock="none")), NOW_MS).cautions == ()
+    assert describe(made(events, schema=replace(SCHEMA, clock="none")), NOW_MS).warnings == ()
 
 
 @pytest.mark.parametrize("fault", ["missing", "later"])
@@ -308,9 +308,9 @@ def test_purchases_without_a_click_before_them(made, fault):
         events = events.with_columns(timestamp=late.otherwise(pl.col("timestamp")))
     it = describe(made(events), NOW_MS)
     assert kinds(it) == ["out of cascade order"]
-    assert it.cautions[0].count == 360
-    assert it.cautions[0].what == "30% of the pairs with a `buy` have no `click` before it"
-    assert it.cautions[0].example.startswith("user 0 and item ")
+    assert it.warnings[0].count == 360
+    assert it.warnings[0].what == "30% of the pairs with a `buy` have no `click` before it"
+    assert it.warnings[0].example.startswith("user 0 and item ")
 
 
 def test_columns_that_hold_one_thing(made):
@@ -319,8 +319,8 @@ def test_columns_that_hold_one_thing(made):
     events = clean_events().with_columns(value=pl.lit(3.0))
     it = describe(made(events, items), NOW_MS)
     assert kinds(it) == ["constant columns"]
-    assert it.cautions[0].what.endswith("items.category, items.price, events.value")
-    assert it.cautions[0].count == 3
+    assert it.warnings[0].what.endswith("items.category, items.price, events.value")
+    assert it.warnings[0].count == 3
 
 
 def test_it_prints_and_is_one_json_document(made):
@@ -331,7 +331,10 @@ def test_it_prints_and_is_one_json_document(made):
     text = out.getvalue()
     for part in ("[red]world", "[bold]x[/]", "duplicate items", "invented", "30.0000%", "4,800"):
         assert part in text
-    assert json.loads(json.dumps(it.to_json()))["counts"]["pairs"] == 3600
+    document = json.loads(json.dumps(it.to_json()))
+    assert document["counts"]["pairs"] == 3600
+    assert document["sparsity"] == pytest.approx(0.7)
+    assert document["warnings"][0]["kind"] == "duplicate items"
 
 
 def test_a_part_of_a_dataset_without_events_is_described(made):
