@@ -29,11 +29,13 @@ def here(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def imported(here):
-    arguments = ["--map", "customer=user_id", "--map", "sku=item_id", "--map", "when=timestamp"]
     code = grapevine(
-        ["data", "import", str(here / EVENTS), "--items", str(here / "catalogue.csv"), *arguments]
-        + ["--out", str(here / "data")]
-    )
+        [
+            "data", "import", str(here / EVENTS), "--items", str(here / "catalogue.csv"),
+            "--map", "customer=user_id", "--map", "sku=item_id", "--map", "when=timestamp",
+            "--out", str(here / "data"),
+        ]
+    )  # fmt: skip
     assert code == 0
     return here / "data"
 
@@ -54,7 +56,8 @@ def said(capsys, *arguments):
 
 def test_describe_counts_what_was_imported(imported, capsys):
     facts = said(capsys, "data", "describe", imported)
-    assert (facts["users"], facts["events"]) == (60, 540)
+    assert (facts["counts"]["users"], facts["behaviours"]["event"]) == (60, 540)
+    assert facts["warnings"] == []
     assert grapevine(["data", "describe", str(imported)]) == 0
     assert "540" in capsys.readouterr().out
 
@@ -114,9 +117,12 @@ def test_recommend_for_everybody_and_within_a_price(here, trained, capsys):
 
 def test_a_run_on_everything_has_nothing_left_to_measure(here, imported, capsys):
     out = here / "final"
-    assert grapevine(
-        ["train", "ease", "--data", str(imported), "--split-by", "none", "--out", str(out)]
-    ) == 0
+    assert (
+        grapevine(
+            ["train", "ease", "--data", str(imported), "--split-by", "none", "--out", str(out)]
+        )
+        == 0
+    )
     assert grapevine(["evaluate", str(out), "--data", str(imported)]) == 2
     assert "hint: train it with --split-by" in capsys.readouterr().err
 

@@ -14,6 +14,9 @@ from grapevine.errors import GrapevineError
 # their own and do not name it.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
+INTERRUPTED = 130
+"""What Typer returns for Ctrl-C, by the custom of shells."""
+
 app = typer.Typer(
     name="grapevine",
     help="Raw event logs and a catalogue in; trained, measured and explained recommendations out.",
@@ -66,9 +69,11 @@ def run(arguments: Sequence[str]) -> int:
         where = error.ctx.command_path if error.ctx else "grapevine"
         return _fail(f"{error.format_message()}\nhint: `{where} --help` tells what it takes", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted\nhint: what was finished is kept", 3)
+        code = INTERRUPTED
     except BrokenPipeError:
         return 0  # the reader, `head` say, has seen enough
+    if code == INTERRUPTED:
+        return _fail("interrupted\nhint: nothing half-written is left behind; start it again", 3)
     return code if isinstance(code, int) else 0
 
 

@@ -1,14 +1,18 @@
 """`grapevine data ...`: what there is, fetching, making, importing, describing, splitting."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 import grapevine as gv
 from grapevine.cli import complete
-from grapevine.cli.output import Json, as_table, print_json, print_table, say
+from grapevine.cli.output import Json, as_table, print_facts, print_json, print_table, say
 from grapevine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from grapevine.data.importer import BadRows
 
 app = typer.Typer(
     help="Datasets: public ones, the built-in shop, and your own event logs.",
@@ -123,15 +127,16 @@ def import_(
         links=links,
         mapping=_pairs(mapping or []),
         time_unit=time_unit,
-        bad_rows=bad_rows,
+        bad_rows=cast("BadRows", bad_rows),
         name=name,
         behaviours=behaviours.split(",") if behaviours else None,
         target=target,
     )
+    facts = {**asdict(report), "rows_per_second": round(report.rows_per_second)}
     if json:
-        print_json(report.to_json())
+        print_json(facts)
     else:
-        print_table(report.table())
+        print_facts({name: fact for name, fact in facts.items() if fact not in ((), {}, None)})
         say(f"next: grapevine data describe {out}")
 
 
@@ -176,8 +181,7 @@ def split(
     if json:
         print_json(facts)
     else:
-        for key, value in facts.items():
-            typer.echo(f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value}")
+        print_facts(facts)
 
 
 def _pairs(settings: list[str]) -> dict[str, str]:

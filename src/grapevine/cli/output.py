@@ -32,6 +32,13 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Names and values, a line each, on standard output."""
+    for name, value in facts.items():
+        text = f"{value:,}" if isinstance(value, int) else _cell(value)
+        typer.echo(f"{name.replace('_', ' '):<20}{text}")
+
+
 def as_table(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", title: str | None = None) -> Any:
     """Rows as people read them."""
     from rich.table import Table
@@ -49,4 +56,10 @@ def _cell(value: Any) -> str:
     from rich.markup import escape
 
     # IDs and titles are data: square brackets in them are not colours.
-    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(_cell(part) for part in value)
+    return escape(str(value))

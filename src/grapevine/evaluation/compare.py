@@ -36,7 +36,7 @@ class Measured:
 
     result: Result
     values: dict[str, Float64[np.ndarray, "seeds queries"]]
-    slices: list[Float64[np.ndarray, "metrics counted"]]
+    slices: list[Float64[np.ndarray, "metrics _"]]
     resampled: dict[str, Float64[np.ndarray, " resamples"]] = field(default_factory=dict)
 
 

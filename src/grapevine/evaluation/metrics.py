@@ -98,7 +98,8 @@ CUT: dict[str, Callable[[Jagged, int], PerQuery]] = {
 
 def _sum(ranks: Jagged, values: Float64[np.ndarray, " targets"]) -> PerQuery:
     query = np.repeat(np.arange(len(ranks)), ranks.lengths)
-    return np.bincount(query, weights=values, minlength=len(ranks))
+    # Without any target bincount would count instead of summing, and return integers.
+    return np.bincount(query, weights=values, minlength=len(ranks)).astype(np.float64)
 
 
 def _hits(ranks: Jagged, k: int) -> PerQuery:

@@ -34,6 +34,11 @@ def save_users(folder: Path, shoppers: Shoppers, *, part: int) -> None:
     shoppers.save(folder / FOLDER / f"users-{part:05}.safetensors")
 
 
+def is_known(folder: Path | None) -> bool:
+    """Whether this is the folder of a shop, so that `load` can read its truth."""
+    return folder is not None and (folder / "truth").is_dir()
+
+
 def load(folder: Path | None) -> tuple[World, Shoppers]:
     """The truth of a shop's dataset folder.
 
