@@ -66,7 +66,8 @@ class CsvFile:
             if header and len(rows):
                 rows, starts, stops, doubled = rows[1:], starts[:, 1:], stops[:, 1:], doubled[:, 1:]
                 header = False
-            yield self._block(data, wanted, rows, starts, stops, doubled)
+            if len(rows):
+                yield self._block(data, wanted, rows, starts, stops, doubled)
 
     def _texts(self, slots: np.ndarray) -> Iterator[tuple]:
         """Text of whole rows, and where they stand in it."""
@@ -96,7 +97,7 @@ class CsvFile:
         if b"\0" in data:
             nul = np.flatnonzero(np.frombuffer(data, np.uint8) == 0)
             place = np.searchsorted(begins, nul, side="right") - 1
-            inside = (place >= 0) & (nul < ends[place]) if len(ends) else np.zeros(0, bool)
+            inside = (place >= 0) & (nul < ends[place])
             reasons |= dict.fromkeys(place[inside].tolist(), "holds a NUL byte")
         reasons |= dict.fromkeys(invalid_utf8(data, begins, ends), "is not UTF-8")
         text = memoryview(data)

@@ -6,8 +6,9 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol, TypeVar, cast
+from typing import NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +54,7 @@ class Block:
         return len(self.lines)
 
 
+@runtime_checkable
 class Source(Protocol):
     """A file with named columns."""
 
@@ -72,12 +74,12 @@ class Source(Protocol):
         ...
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> BufferedIOBase:
     """The bytes of a file, unpacked if its name ends in `.gz`."""
-    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
 
 
-def read_bytes(path: Path, file: IO[bytes], size: int) -> bytes:
+def read_bytes(path: Path, file: BufferedIOBase, size: int) -> bytes:
     """Some bytes more.
 
     Raises:

@@ -129,6 +129,7 @@ def check_numbers(
         Problem(name, broken, "is not a number"),
         Problem(name, ~(finite | empty | broken), "is not a finite number of 32 bits"),
     ]
+    values = np.where(finite, values, np.nan)
     return values, [problem for problem in problems if problem.rows.any()]
 
 
