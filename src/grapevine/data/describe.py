@@ -74,8 +74,7 @@ class Description:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for one JSON document."""
-        plain = asdict(self)
-        return {"sparsity": 1 - self.density, "warnings": plain.pop("cautions"), **plain}
+        return {**asdict(self), "sparsity": 1 - self.density}
 
     def table(self) -> RenderableType:
         """For the terminal."""
