@@ -58,7 +58,9 @@ def rank_targets_reference(
 
     Raises:
         CheckFailed: a score is NaN.
+        ValueError: there are not as many lists as rows, or an item row is out of range.
     """
+    check_rows(scores, targets, seen)
     num_queries, num_items = scores.shape
     greater = np.full(len(targets.values), -1, np.int32)
     equal = np.zeros(len(targets.values), np.int32)
@@ -85,6 +87,17 @@ def rank_targets_reference(
         items[query, : len(order)] = order
         best[query, : len(order)] = row[order]
     return Placement(greater, equal, num_candidates, Ranking(items, best))
+
+
+def check_rows(scores: Float32[np.ndarray, "queries items"], targets: Jagged, seen: Jagged) -> None:
+    """Refuse lists that do not fit the scores: compiled code would write where it must not."""
+    num_queries, num_items = scores.shape
+    for name, lists, least in (("targets", targets, -1), ("seen", seen, 0)):
+        if len(lists) != num_queries:
+            raise ValueError(f"{len(lists)} lists of {name} for {num_queries} rows of scores")
+        low, high = lists.values.min(initial=least), lists.values.max(initial=-1)
+        if low < least or high >= num_items:
+            raise ValueError(f"{name} must lie in [{least}, {num_items}): got {low} .. {high}")
 
 
 def not_a_number(name: str, query: int, item: int) -> CheckFailed:

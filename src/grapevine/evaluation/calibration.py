@@ -30,10 +30,8 @@ def reliability(
     """Mean prediction and share come true by bin; 1.0 falls into the last bin.
 
     Raises:
-        ValueError: the columns do not pair up, or a probability lies outside [0, 1].
+        ValueError: a probability lies outside [0, 1].
     """
-    if len(probabilities) != len(outcomes):
-        raise ValueError(f"{len(probabilities)} probabilities for {len(outcomes)} outcomes")
     if len(probabilities) and not (probabilities.min() >= 0 and probabilities.max() <= 1):
         raise ValueError(
             f"probabilities must lie in [0, 1]: got {probabilities.min()} .. {probabilities.max()}"

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 WIDTH = 440
 COLOURS = 10
-TOP, BOTTOM, RIGHT = 8, 40, 18
+TOP, BOTTOM, RIGHT = 8, 44, 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def grouped(
     drawn = [value for _, marks in groups for mark in marks for value in _ends(mark)]
     names = [m.label for _, marks in groups for m in marks] if named else [g for g, _ in groups]
     left = min(
-        170, 16 + 7.2 * max((len(line) for name in names for line in name.split("\n")), default=0)
+        170, 16 + 8 * max((len(line) for name in names for line in name.split("\n")), default=0)
     )
     x = Scale(
         0.0 if _near_zero(drawn) else min(drawn), max(drawn, default=1.0), left, WIDTH - RIGHT
@@ -106,7 +106,7 @@ def grouped(
         at = middle - pitch * (len(marks) - 1) / 2
         for mark in marks:
             if named:
-                parts.append(_lines([_cropped(mark.label, 22)], left - 10, at))
+                parts.append(_lines([_cropped(mark.label, 20)], left - 10, at))
             parts.append(_interval(mark, x, at))
             at += pitch
         y += height
@@ -123,14 +123,14 @@ def grouped(
 
 def scatter(title: str, points: Sequence[tuple[Mark, float]], across: str, up: str) -> Markup:
     """One point a model, its mean against another figure; lines lead to the names beside."""
-    height, left, right = 300, 52, 118
+    height, left, right = 320, 58, 126
     values = [value for _, value in points]
     means = [mark.mean for mark, _ in points]
     x = _room(Scale(min(values), max(values), left, WIDTH - right))
     y = _room(Scale(min(means), max(means), height - BOTTOM, TOP))
     parts = _axes(x, y, across, up)
     order = sorted(points, key=lambda point: -point[0].mean)
-    heights = _spread([y(mark.mean) for mark, _ in order], 15, TOP + 6, height - BOTTOM)
+    heights = _spread([y(mark.mean) for mark, _ in order], 16, TOP + 6, height - BOTTOM)
     for (mark, value), at in zip(order, heights, strict=True):
         begin, end = WIDTH - right + 12, WIDTH - right + 16
         path = f"M{x(value):.1f} {y(mark.mean):.1f}L{begin} {at:.1f}"
@@ -144,7 +144,7 @@ def curves(
     title: str, lines: Sequence[tuple[str, int, Sequence[float]]], across: str, up: str
 ) -> Markup:
     """Lines from 0 to 1 in both directions, against the diagonal."""
-    height, left = 300, 52
+    height, left = 320, 58
     x = Scale(0.0, 1.0, left, WIDTH - RIGHT)
     y = Scale(0.0, 1.0, height - BOTTOM, TOP)
     parts = _axes(x, y, across, up)
@@ -175,7 +175,7 @@ def _axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
         element("line", class_="grid", x1=left, x2=x.stop, y1=y(t), y2=y(t)) for t in y.ticks(4)
     ]
     parts += [
-        element("text", _tick(t), class_="tick", x=x(t), y=base + 16, text_anchor="middle")
+        element("text", _tick(t), class_="tick", x=x(t), y=base + 17, text_anchor="middle")
         for t in x.ticks(4)
     ]
     parts += [
@@ -184,7 +184,7 @@ def _axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
     ]
     middle = (left + x.stop) / 2
     parts.append(
-        element("text", across, class_="axis", x=middle, y=base + 34, text_anchor="middle")
+        element("text", across, class_="axis", x=middle, y=base + 37, text_anchor="middle")
     )
     turned = f"rotate(-90 12 {(base + y.stop) / 2:.0f})"
     at = (base + y.stop) / 2

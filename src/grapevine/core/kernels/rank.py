@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
-from grapevine.core.topk import Placement, not_a_number
+from grapevine.core.topk import Placement, check_rows, not_a_number
 from grapevine.structs.jagged import Jagged
 from grapevine.structs.ranking import Ranking
 
@@ -34,7 +34,9 @@ def rank_targets(
 
     Raises:
         CheckFailed: a score is NaN.
+        ValueError: there are not as many lists as rows, or an item row is out of range.
     """
+    check_rows(scores, targets, seen)
     num_queries, num_items = scores.shape
     step = int(scores.strides[0] != 0)
     rows = np.ascontiguousarray(scores if step else scores[:1], np.float32)

@@ -1,0 +1,83 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from grapevine.errors import ConfigError
+from grapevine.evaluation import rank_model
+from grapevine.evaluation.slices import HISTORY, POPULARITY, slices_of
+
+
+def by(slices, name):
+    return {one.group: one for one in slices if one.by == name}
+
+
+def test_every_target_is_in_one_popularity_group(make_world):
+    world = make_world(targets=3)
+    ranked = rank_model(world.random(0), world.holdout)
+    groups = by(slices_of(world.holdout, world.train), POPULARITY)
+    assert list(groups) == ["none", "1-4", "5-49", "50-499", "500+"]
+    kept = [group.ranks(ranked) for group in groups.values()]
+    assert sum(len(one.values) for one in kept) == len(ranked.ranks.values)
+    counts = world.train.target_interactions.counts()
+    few = groups["5-49"].ranks(ranked)
+    expected = [
+        rank
+        for rank, item in zip(ranked.ranks.values, ranked.targets.values, strict=True)
+        if 5 <= counts[item] < 50
+    ]
+    assert few.values.tolist() == expected
+
+
+def test_an_unknown_target_was_in_no_training_event(world, with_targets):
+    held = with_targets(world, [[-1]] * 60).holdout
+    ranked = rank_model(world.random(0), held)
+    groups = by(slices_of(held, world.train), POPULARITY)
+    assert len(groups["none"].ranks(ranked).values) == 60
+
+
+def test_histories_in_quarters(world):
+    lengths = np.arange(60) % 8 + 1
+    history = world.holdout.history
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    size = int(offsets[-1])
+    grown = replace(
+        history,
+        offsets=offsets,
+        items=np.zeros(size, np.int32),
+        behaviours=np.zeros(size, np.uint8),
+        times=np.arange(size),
+    )
+    groups = by(slices_of(replace(world.holdout, history=grown), world.train), HISTORY)
+    assert list(groups) == ["1", "2-3", "4-5", "6-8"]
+    covered = np.sum([group.queries for group in groups.values()], axis=0)
+    assert covered.tolist() == [1] * 60
+    assert groups["2-3"].queries.tolist() == ((lengths == 2) | (lengths == 3)).tolist()
+
+
+def test_equal_histories_are_one_group(world):
+    assert list(by(slices_of(world.holdout, world.train), HISTORY)) == ["6"]
+
+
+def test_columns_of_users_and_of_items(world):
+    slices = slices_of(world.holdout, world.train, ["gender", "category", "tags", "price"])
+    assert by(slices, "gender")["m"].queries.tolist() == [u % 3 == 0 for u in range(60)]
+    assert by(slices, "category")["c1"].items.tolist() == [i % 4 == 1 for i in range(40)] + [False]
+    assert by(slices, "tags")["all"].items.sum() == 40
+    assert list(by(slices, "price")) == ["0-8", "9-18", "19-28", "29-39"]
+
+
+def test_rare_values_are_told_apart_no_further(world):
+    names = [f"v{i}" if i < 30 else None for i in range(40)]
+    table = world.train.item_table.with_columns(pl.Series("brand", names))
+    train = replace(world.train, item_table=table)
+    groups = by(slices_of(world.holdout, train, ["brand"]), "brand")
+    assert len(groups) == 13
+    assert groups["other"].items.sum() == 19
+    assert groups["not given"].items[:40].tolist() == [i >= 30 for i in range(40)]
+
+
+def test_an_unknown_column_names_the_nearest(world):
+    with pytest.raises(ConfigError, match="did you mean `gender`"):
+        slices_of(world.holdout, world.train, ["gendre"])
