@@ -43,14 +43,15 @@ def doctor(json: Json = False) -> None:
         print_json([asdict(finding) for finding in findings])
         return
     from rich.table import Table
+    from rich.text import Text
 
     colours = {"ok": "green", "warn": "bold yellow", "missing": "dim"}
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "what", "found", "what to do"):
-        table.add_column(column, overflow="fold")
+    table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
-        status = f"[{colours[finding.status]}]{finding.status}[/]"
-        table.add_row(status, finding.name, *_escaped(finding.found, finding.remedy))
+        found = Text(finding.found, overflow="fold")
+        if finding.remedy:
+            found.append(f"\nhint: {finding.remedy}", "italic")
+        table.add_row(Text(finding.status, colours[finding.status]), finding.name, found)
     print_table(table)
 
 
@@ -199,10 +200,3 @@ def _installed(name: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def _escaped(*texts: str) -> list[str]:
-    # Imported here: the answer to `--help` should not wait for it.
-    from rich.markup import escape
-
-    return [escape(text) for text in texts]
