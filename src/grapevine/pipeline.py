@@ -20,7 +20,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.data.folder import open_dataset
 from grapevine.data.holdout import Holdout
 from grapevine.data.shop import truth
-from grapevine.data.sources import SOURCES
+from grapevine.data.sources import SOURCES, graphs
 from grapevine.data.split import Split
 from grapevine.errors import ConfigError, DataError, unknown
 from grapevine.evaluation import Entry, Report
@@ -56,15 +56,25 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
         return open_dataset(folder)
     if str(source) not in SOURCES:
         raise unknown("dataset folder or public dataset", str(source), SOURCES)
-    kept = fetch.home() / "datasets" / str(source)
-    if not kept.is_dir():
-        fetch.fetch(str(source), kept, mirror)
-    return open_dataset(kept)
+    folder = kept(str(source))
+    if not folder.is_dir():
+        fetch.fetch(str(source), folder, mirror)
+    if (folder / graphs.META).is_file():
+        raise ConfigError(
+            f"`{source}` is a graph, not a log of events",
+            hint=f"grapevine.data.sources.graphs.load_graph({str(folder)!r}) opens it",
+        )
+    return open_dataset(folder)
+
+
+def kept(name: str) -> Path:
+    """Where a public dataset or a generated shop is kept between runs."""
+    return fetch.home() / "datasets" / name
 
 
 def make_shop(users: int = 2_000, *, seed: int = 0, out: Path | None = None) -> Dataset:
     """The built-in shop, made once for each size and seed and kept."""
-    folder = out or fetch.home() / "datasets" / f"shop-{users}-{seed}"
+    folder = out or kept(f"shop-{users}-{seed}")
     if not (folder / "schema.toml").is_file():
         shop.make(folder, users=users, seed=seed)
     return open_dataset(folder)

@@ -55,7 +55,7 @@ def fetch(
         str, typer.Argument(help="A public dataset.", autocompletion=complete.datasets)
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Where to; `datasets/NAME` if not given.")
+        Path | None, typer.Option(help="Where to; if not given, where `--data NAME` finds it.")
     ] = None,
     mirror: Annotated[
         Path | None,
@@ -68,7 +68,7 @@ def fetch(
     """
     from grapevine.data.fetch import fetch as fetch_source
 
-    say(f"{name} -> {fetch_source(name, out or Path('datasets') / name, mirror)}")
+    say(f"{name} -> {fetch_source(name, out or gv.pipeline.kept(name), mirror)}")
 
 
 @app.command("make-shop")

@@ -52,7 +52,9 @@ def demo(
     say(f"6. recommendations of {run.name}, and why")
     users_shown = some_users(run)
     for one in users_shown:
-        print_table(as_table(run.recommend(users=[one], k=5, why=True), title=f"user {one}"))
+        lists = run.recommend(users=[one], k=5, why=True)
+        shown = [name for name in ("rank", "title", "item_id", "why") if name in lists.columns]
+        print_table(as_table(lists.select(shown), title=f"user {one}"))
 
     say(f"\nrun: {out}\nreport: {out / 'report.html'}")
     say(f"next: grapevine recommend {out} --user {users_shown[0]} --why")

@@ -21,9 +21,9 @@ PAUSE_MS = 10 * 60_000
 """Clicks further apart are of two sessions: within one they are at most 2 minutes apart."""
 ELSEWHERE = 1e-9
 """Chance left to what is not in the cart, so that the rest is ranked too."""
-PRIOR = 8.0
+PRIOR = 4.0
 """A stranger's history is weighed against so many events of the average shopper."""
-ROUNDS = 5
+ROUNDS = 10
 """Rounds of expectation maximisation for a stranger's tastes."""
 
 

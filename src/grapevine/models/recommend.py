@@ -272,7 +272,7 @@ def _reasons(run: "Run", batch: Batch, ranking: Ranking) -> pl.Series:
                 continue
             parts = [
                 f"{run.item_table[name][row]} ({share:.0%})"
-                for row, share in evidence(run, asked, int(item))
+                for row, share in evidence(run, asked, int(item), most=2)
             ]
             reasons.append(f"goes with {', '.join(parts)}" if parts else "liked by many")
     return pl.Series("why", reasons, dtype=pl.String)

@@ -130,12 +130,13 @@ class Run:
         options = config.to_dict(self.model.config)
         text = {"format": FORMAT, "model": {"name": self.name, **options}, "run": self.record}
         (folder / "config.toml").write_text(tomli_w.dumps(text), encoding="utf-8")
-        save_file(self.model.state(), folder / "model.safetensors")
         events = {name: getattr(self.history, name) for name in _EVENT_COLUMNS}
-        save_file(
-            {name: np.ascontiguousarray(column) for name, column in events.items()},
-            folder / "history.safetensors",
-        )
+        arrays = {"model": self.model.state(), "history": events}
+        for name, columns in arrays.items():
+            path = folder / f"{name}.safetensors"
+            save_file({key: np.ascontiguousarray(one) for key, one in columns.items()}, path)
+            # The library keeps files to their owner; a run is as public as its folder.
+            path.chmod((folder / "config.toml").stat().st_mode)
         line = {"epoch": 1, "seconds": self.record.get("train_seconds")}
         (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
         (folder / "card.md").write_text(_card(self), encoding="utf-8")

@@ -19,6 +19,10 @@ from grapevine.errors import BundleError
 FORMAT = 1
 
 
+META = "graph.toml"
+"""The file by which a folder is known to hold a graph."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelledGraph:
     """One or many graphs as CSR arrays, with sparse node features and labels.
@@ -121,7 +125,7 @@ class LabelledGraph:
             "num_features": self.num_features,
             "num_classes": self.num_classes,
         }
-        (folder / "graph.toml").write_text(tomli_w.dumps(meta), encoding="utf-8")
+        (folder / META).write_text(tomli_w.dumps(meta), encoding="utf-8")
 
 
 def load_graph(folder: Path) -> LabelledGraph:
@@ -132,7 +136,7 @@ def load_graph(folder: Path) -> LabelledGraph:
     """
     folder = Path(folder)
     try:
-        meta = tomllib.loads((folder / "graph.toml").read_text(encoding="utf-8"))
+        meta = tomllib.loads((folder / META).read_text(encoding="utf-8"))
         # Opened here, since numpy leaves a file open that turns out not to be one of its own.
         with (
             (folder / "graph.npz").open("rb") as content,
