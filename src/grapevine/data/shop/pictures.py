@@ -116,30 +116,31 @@ def _compose(
     pattern: Int64[np.ndarray, " n"],
     variant: Int64[np.ndarray, " n"],
 ) -> UInt8[np.ndarray, "n size size 3"]:
-    cloth, ink = _masks()
-    cloth, ink = cloth[category, shape, ..., None], ink[category, shape, ..., None]
+    base, shown = _outlines()
     fabric = RGB[colour][:, None, None]
     bright = fabric.mean(-1, keepdims=True) > 140
     second = np.where(bright, 0.62 * fabric, 0.5 * fabric + 0.5 * 255)
     figure = _patterns()[pattern, variant * 5 % 8, ..., None]
-    fabric = fabric + figure * (second - fabric)
-    # Light from the left; the variant turns it up or down a little.
-    light = np.linspace(1.05, 0.9, SIZE, dtype=np.float32)[None, None, :, None]
-    fabric = fabric * light * (1 + 0.01 * (variant % 7 - 3))[:, None, None, None]
-    pixels = BACKGROUND + cloth * (fabric - BACKGROUND)
-    pixels = pixels + ink * (INK - pixels)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    # The variant turns the light down a little.
+    light = 1 - 0.01 * (variant % 7)[:, None, None, None].astype(np.float32)
+    pixels = figure * ((second - fabric) * light)
+    pixels += fabric * light
+    pixels *= shown[category, shape, ..., None]
+    pixels += base[category, shape]
+    return pixels.astype(np.uint8)
 
 
 @cache
-def _masks() -> tuple[
-    Float32[np.ndarray, "categories shapes size size"],
+def _outlines() -> tuple[
+    Float32[np.ndarray, "categories shapes size size 3"],
     Float32[np.ndarray, "categories shapes size size"],
 ]:
-    """How much of each pixel is cloth, and how much is ink, for each category and shape."""
+    """The picture without its fabric, and how much of the fabric's colour each pixel shows."""
     pairs = [[_mask(category, WIDTH[shape]) for shape in SHAPES] for category in CATEGORIES]
     cloth, ink = np.moveaxis(np.array(pairs, np.float32), 2, 0) / 255
-    return cloth, ink
+    base = BACKGROUND * ((1 - cloth) * (1 - ink))[..., None] + INK * ink[..., None]
+    # Light comes from the left.
+    return base, cloth * (1 - ink) * np.linspace(1, 0.87, SIZE, dtype=np.float32)
 
 
 def _mask(category: str, width: float) -> np.ndarray:
@@ -183,7 +184,8 @@ def _patterns() -> Float32[np.ndarray, "patterns phases size size"]:
         stripes = row % 8 < 3
         # Every other row of dots is moved by half.
         shifted = column + 5 * (row // 10 % 2)
-        dots = (row % 10 - 4.5) ** 2 + (shifted % 10 - 4.5) ** 2 < 6.5
+        away = np.hypot(row % 10 - 4.5, shifted % 10 - 4.5)
+        dots = np.clip(3.2 - away, 0, 1)
         checks = 0.45 * (row % 10 < 5) + 0.45 * (column % 10 < 5)
         drawn.append([np.zeros_like(checks), stripes, dots, checks])
     return np.moveaxis(np.array(drawn, np.float32), 1, 0)

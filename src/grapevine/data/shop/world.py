@@ -65,6 +65,15 @@ STYLES = (
     "vintage", "bold", "artful", "nautical", "tailored", "bohemian",
 )  # fmt: skip
 """Names of the tastes."""
+NOBLE = np.array([0.0, 0.05, 0.15, 0.25, 0.05, 0.25])
+"""What each material adds to the log of the price."""
+ATTRIBUTES = {
+    "brand": (BRANDS, 1.1), "colour": (COLOURS, 1.0), "pattern": (PATTERNS, 0.7),
+    "shape": (SHAPES, 0.6), "material": (MATERIALS, 0.6),
+}  # fmt: skip
+"""What tastes go by, and the standard deviation of how much each value of it is liked."""
+OWN = 0.3
+"""The same for what only the item itself has."""
 POWER = 0.6
 """Exponent of the power law of popularity."""
 OLD_STOCK = 0.75
@@ -109,43 +118,33 @@ class World:
         """The world of a seed."""
         rng = stream(seed, "shop", "items")
         category = _shuffled_quotas(rng, num_items)
-        brand = _zipf(rng, len(BRANDS), num_items)
-        colour = rng.choice(len(COLOURS), num_items, p=_falling(len(COLOURS), 0.3))
-        pattern = rng.choice(len(PATTERNS), num_items, p=[0.46, 0.22, 0.16, 0.16])
-        shape = rng.choice(len(SHAPES), num_items, p=[0.3, 0.45, 0.25])
-        material = _materials(rng, category)
+        codes = {
+            "brand": rng.choice(rng.permutation(len(BRANDS)), num_items, p=_falling(BRANDS, 0.7)),
+            "colour": rng.choice(len(COLOURS), num_items, p=_falling(COLOURS, 0.3)),
+            "pattern": rng.choice(len(PATTERNS), num_items, p=[0.46, 0.22, 0.16, 0.16]),
+            "shape": rng.choice(len(SHAPES), num_items, p=[0.3, 0.45, 0.25]),
+            "material": _materials(rng, category),
+        }
         quality = rng.normal(0, 1, num_items)
         level = stream(seed, "shop", "brand levels").normal(0, 0.3, len(BRANDS))
-        noble = np.array([0.0, 0.05, 0.15, 0.25, 0.05, 0.25])
-        dearness = level[brand] + noble[material] + 0.1 * quality + rng.normal(0, 0.2, num_items)
+        dearness = level[codes["brand"]] + NOBLE[codes["material"]] + 0.1 * quality
+        dearness += rng.normal(0, 0.2, num_items)
         price = np.round(USUAL_PRICE[category] * np.exp(dearness)) - 0.05
-        dearness = np.log(price / USUAL_PRICE[category])
-        rank = rng.permutation(num_items) + 1.0
         late = rng.random(num_items) >= OLD_STOCK
-        listed = np.where(late, rng.uniform(0, 0.95, num_items), 0)
-        affinity = 0.3 * rng.normal(size=(num_items, len(STYLES)))
-        attributes = (
-            (brand, len(BRANDS), 1.1), (colour, len(COLOURS), 1.0), (pattern, len(PATTERNS), 0.7),
-            (shape, len(SHAPES), 0.6), (material, len(MATERIALS), 0.6),
-        )  # fmt: skip
-        styles = stream(seed, "shop", "styles")
-        for values, size, weight in attributes:
-            affinity += weight * styles.normal(size=(size, len(STYLES)))[values]
+        numbers = {
+            "price": price,
+            "dearness": np.log(price / USUAL_PRICE[category]),
+            "quality": quality,
+            "comfort": rng.normal(0, 1, num_items),
+            "trend": rng.uniform(-1, 1, num_items),
+            "listed": np.where(late, rng.uniform(0, 0.95, num_items), 0),
+            "popularity": (rng.permutation(num_items) + 1.0) ** -POWER,
+            "affinity": _affinity(rng, seed, codes),
+        }
         return cls(
             category=category.astype(np.uint8),
-            brand=brand.astype(np.uint8),
-            colour=colour.astype(np.uint8),
-            pattern=pattern.astype(np.uint8),
-            shape=shape.astype(np.uint8),
-            material=material.astype(np.uint8),
-            price=price.astype(np.float32),
-            dearness=dearness.astype(np.float32),
-            quality=quality.astype(np.float32),
-            comfort=rng.normal(0, 1, num_items).astype(np.float32),
-            trend=rng.uniform(-1, 1, num_items).astype(np.float32),
-            listed=listed.astype(np.float32),
-            popularity=(rank**-POWER).astype(np.float32),
-            affinity=affinity.astype(np.float32),
+            **{name: code.astype(np.uint8) for name, code in codes.items()},
+            **{name: number.astype(np.float32) for name, number in numbers.items()},
         )
 
     @property
@@ -217,13 +216,21 @@ def _shuffled_quotas(rng: np.random.Generator, num_items: int) -> Int64[np.ndarr
     return rng.permutation(np.searchsorted(edges, (np.arange(num_items) + 0.5) / num_items))
 
 
-def _falling(size: int, power: float) -> Float64[np.ndarray, " size"]:
-    weight = np.arange(1.0, size + 1) ** -power
+def _falling(names: tuple[str, ...], power: float) -> Float64[np.ndarray, " names"]:
+    """Chances that fall as a power of the place."""
+    weight = np.arange(1.0, len(names) + 1) ** -power
     return weight / weight.sum()
 
 
-def _zipf(rng: np.random.Generator, size: int, draws: int) -> Int64[np.ndarray, " draws"]:
-    return rng.choice(rng.permutation(size), draws, p=_falling(size, 0.7))
+def _affinity(
+    rng: np.random.Generator, seed: int, codes: dict[str, Int64[np.ndarray, " I"]]
+) -> Float64[np.ndarray, "I K"]:
+    """How well each taste likes each item: the sum of its attributes, and a part of its own."""
+    styles = stream(seed, "shop", "styles")
+    affinity = OWN * rng.normal(size=(len(codes["brand"]), len(STYLES)))
+    for name, (values, weight) in ATTRIBUTES.items():
+        affinity += weight * styles.normal(size=(len(values), len(STYLES)))[codes[name]]
+    return affinity
 
 
 def _materials(

@@ -46,7 +46,7 @@ def make(
         out: the folder to make.
         users: how many.
         items: how many; half as many as users if not given, at least 200, at most 200,000.
-        events: about how many; 70 a user if not given.
+        events: about how many; 80 a user if not given.
         seed: the same seed and sizes make the same bytes. With the same items, a smaller shop's
             users are the first users of a larger one.
 
@@ -151,6 +151,7 @@ def _schema(seed: int) -> Schema:
         source=f"grapevine's built-in shop, seed {seed}",
         notes=(
             "a generated world: its truth stands in `truth/`, and the model `oracle` knows it",
+            "sessions are counted for each user: s1 of one is not s1 of another",
             "what is bought was put into the cart before: a history with carts gives much away",
         ),
     )  # fmt: skip
