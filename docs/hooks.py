@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from grapevine.cli.app import app
+from grapevine.data.audit import LEAKS
 from grapevine.data.sources import SOURCES
 from grapevine.evaluation import METRICS
 from grapevine.models import MODELS
@@ -82,8 +83,21 @@ def metrics() -> Iterator[str]:
         yield f"| `{shown}` | {_cell(metric.meaning)} | {better[metric.better]} |"
 
 
+def leaks() -> Iterator[str]:
+    """What the audit looks for."""
+    yield "| leak | it means |\n| --- | --- |"
+    for name, meaning in LEAKS.items():
+        yield f"| {name} | {_cell(meaning)} |"
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-TABLES = {"commands": commands, "models": models, "sources": sources, "metrics": metrics}
+TABLES = {
+    "commands": commands,
+    "leaks": leaks,
+    "metrics": metrics,
+    "models": models,
+    "sources": sources,
+}
