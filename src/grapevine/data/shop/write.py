@@ -40,7 +40,7 @@ def make(
 ) -> Path:
     """Write a shop as a dataset folder, with its truth under `truth/`.
 
-    The memory used grows with the items and, by 55 bytes each, the users; never with the events.
+    Memory holds the items, the table of users and a few blocks of events, never all events.
 
     Args:
         out: the folder to make.
