@@ -3,6 +3,7 @@
 #
 #   make demo                  the built-in shop, from raw events to a report
 #   make demo DATA=ml-1m       the same on a public dataset
+#   make demo SERVE=0          end with the report, without the page (there is none yet)
 #   make test                  the whole suite
 #   make quick                 the suite without its slow tests
 #   make check                 format, lint, types, import layers, spelling
@@ -16,6 +17,7 @@ VENV ?= .venv
 # https://pytorch.org/get-started prints: make demo TORCH='torch==2.13.0 ...'
 TORCH ?= torch==2.13.0
 DATA ?=
+SERVE ?= 1
 TOPIC ?=
 WORKERS ?= auto
 
@@ -28,9 +30,8 @@ DOCS := $(VENV)/.docs
 
 .PHONY: demo test quick check docs bench clean
 
-# SERVE=0 is accepted: the demo ends with a report on disk and serves nothing yet.
 demo: $(PLAIN)
-	$(BIN)/grapevine demo $(if $(DATA),--data $(DATA))
+	$(BIN)/grapevine demo $(if $(DATA),--data $(DATA)) $(if $(filter 0,$(SERVE)),--no-serve)
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

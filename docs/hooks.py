@@ -58,11 +58,17 @@ def _default(parameter: Any) -> str:
 
 def models() -> Iterator[str]:
     """The one table."""
-    yield "| name | neighbourhood | merge | update | asked | paper |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield "| name | neighbourhood | merge | update | asked |\n| --- | --- | --- | --- | --- |"
     for name, row in MODELS.items():
-        cells = (row.neighbourhood, row.merge, row.update, row.asked, row.model.paper)
-        yield f"| `{name}` | " + " | ".join(map(_cell, cells)) + " |"
+        cells = (name, row.neighbourhood, row.merge, row.update, row.asked)
+        yield "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def papers() -> Iterator[str]:
+    """Whom to cite for each model."""
+    for name, row in MODELS.items():
+        if row.model.paper:
+            yield f"- `{name}`: {row.model.paper}"
 
 
 def sources() -> Iterator[str]:
@@ -99,5 +105,6 @@ TABLES = {
     "leaks": leaks,
     "metrics": metrics,
     "models": models,
+    "papers": papers,
     "sources": sources,
 }
