@@ -1,4 +1,4 @@
-"""Where the rows and fields of a CSV text stand: compiled, exact, one pass over the bytes."""
+"""Where the rows and fields of a CSV text stand: compiled, exact to the byte."""
 
 import numba
 import numpy as np
@@ -48,9 +48,9 @@ def scan(data, delimiter, slots, at_end, line):
     capacity = count_byte(data, _LF) + 1
     rows = np.empty((capacity, 4), np.int64)
     wanted = slots.max() + 1 if len(slots) else 0
-    starts = np.zeros((wanted, capacity), np.int64)
-    stops = np.zeros((wanted, capacity), np.int64)
-    doubled = np.zeros((wanted, capacity), np.bool_)
+    starts = np.empty((wanted, capacity), np.int32)
+    stops = np.empty((wanted, capacity), np.int32)
+    doubled = np.empty((wanted, capacity), np.bool_)
     row = 0
     at = 0
     while at < len(data):
@@ -73,6 +73,10 @@ def scan(data, delimiter, slots, at_end, line):
             lines = 1
         if status == _MORE or stop == _MORE:
             break
+        if status > OK:
+            starts[:, row] = 0
+            stops[:, row] = 0
+            doubled[:, row] = False
         rows[row, 0] = at
         rows[row, 1] = stop
         rows[row, 2] = line
@@ -81,6 +85,58 @@ def scan(data, delimiter, slots, at_end, line):
         at = stop
         line += lines
     return rows[:row], starts[:, :row], stops[:, :row], doubled[:, :row], at, line
+
+
+@numba.njit(cache=True, nogil=True)
+def scan_plain(data, delimiter, slots, line):
+    """What `scan` finds, in a third of the time, where the text is as plain as most are.
+
+    Plain: no quotes (the caller has made sure), two fields or more, and all rows as wide as they
+    should be, without empty lines. The text after the last newline is left for later.
+
+    Returns:
+        What `scan` returns; where the text is not plain, the bytes used up are -1.
+    """
+    marks = _marks(data, delimiter)
+    width = len(slots)
+    capacity = len(marks) // width
+    wanted = slots.max() + 1
+    rows = np.empty((capacity, 4), np.int64)
+    starts = np.empty((wanted, capacity), np.int32)
+    stops = np.empty((wanted, capacity), np.int32)
+    doubled = np.zeros((wanted, capacity), np.bool_)
+    at = 0
+    plain = True
+    for row in range(capacity):
+        rows[row, 0] = at
+        rows[row, 2] = line + row
+        rows[row, 3] = OK
+        for field in range(width):
+            stop = marks[row * width + field]
+            last = field == width - 1
+            plain &= (data[stop] == _LF) == last
+            if slots[field] >= 0:
+                starts[slots[field], row] = at
+                carriage = last and stop > at and data[stop - 1] == _CR
+                stops[slots[field], row] = stop - 1 if carriage else stop
+            at = stop + 1
+        rows[row, 1] = at
+    for rest in range(capacity * width, len(marks)):
+        plain &= data[marks[rest]] != _LF
+    return rows, starts, stops, doubled, at if plain else -1, line + capacity
+
+
+@numba.njit(cache=True, nogil=True)
+def _marks(data, delimiter):
+    """Where delimiters and newlines stand; without a branch, so that nothing is mispredicted."""
+    out = np.empty(len(data) + 1, np.int32)
+    count = 0
+    wanted = np.uint8(delimiter)
+    newline = np.uint8(_LF)
+    for at in range(len(data)):
+        out[count] = at
+        count += (data[at] == wanted) | (data[at] == newline)
+    return out[:count]
 
 
 @numba.njit(cache=True, nogil=True)

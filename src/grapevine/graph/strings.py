@@ -210,8 +210,8 @@ def check_ids(
 @numba.njit(cache=True, nogil=True)
 def gather(
     data: UInt8[np.ndarray, " bytes"],
-    starts: Int64[np.ndarray, " rows"],
-    stops: Int64[np.ndarray, " rows"],
+    starts: Int32[np.ndarray, " rows"] | Int64[np.ndarray, " rows"],
+    stops: Int32[np.ndarray, " rows"] | Int64[np.ndarray, " rows"],
     doubled: Bool[np.ndarray, " rows"],
 ) -> tuple[Int32[np.ndarray, " rows_plus_one"], UInt8[np.ndarray, " gathered"]]:
     """Copy the strings `data[start:stop]` end to end; where `doubled`, two quotes become one."""

@@ -83,3 +83,30 @@ def test_a_text_cut_anywhere_is_the_same_text(text: str, cut: int):
     second, *_, last = scan.scan(tail, ord(","), slots, True, middle)
     assert np.array_equal(whole[:, 2:], np.concatenate([first, second])[:, 2:])
     assert last == line
+
+
+PLAIN = st.lists(st.lists(st.text(st.sampled_from("aé\r "), max_size=4), min_size=1, max_size=4))
+
+
+@settings(max_examples=300, deadline=None)
+@given(table=PLAIN, tail=st.sampled_from(["", "a", ",", "a,"]), width=st.integers(2, 3))
+def test_the_plain_way_finds_the_same_or_gives_up(table: list[list[str]], tail: str, width: int):
+    text = "".join(",".join(row) + "\n" for row in table) + tail
+    data, slots = np.frombuffer(text.encode(), np.uint8), np.arange(width)[::-1].copy()
+    slow, fast = (
+        scan.scan(data, ord(","), slots, False, 5),
+        scan.scan_plain(data, ord(","), slots, 5),
+    )
+    if fast[-2] < 0:
+        assert (slow[0][:, 3] != scan.OK).any() or "\n\n" in f"\n{text}".replace("\r\n", "\n")
+        return
+    for one, other in zip(slow, fast):
+        assert np.array_equal(one, other)
+
+
+def test_a_plain_table_goes_the_plain_way():
+    data = np.frombuffer(b"a,b\r\n,\nc,d\ne,", np.uint8)
+    rows, starts, stops, _, used, line = scan.scan_plain(data, ord(","), np.arange(2), 1)
+    assert (used, line, len(rows)) == (11, 4, 3)
+    assert stops[1].tolist() == [3, 6, 10]
+    assert starts[1].tolist() == [2, 6, 9]
