@@ -33,7 +33,7 @@ def whiten(
     Raises:
         numpy.linalg.LinAlgError: the sum is not positive definite in floating point.
     """
-    gram_DD = _gram(y_MD).astype(np.float64)
+    gram_DD = _grams(y_MD).sum(axis=0, dtype=np.float64)
     gram_DD[np.diag_indices_from(gram_DD)] += regularization
     lower_DD = np.linalg.cholesky(gram_DD)
     return _times(y_MD, _inverse(lower_DD).T), lower_DD
@@ -62,18 +62,15 @@ def _product(x_ND: np.ndarray, m_DD: np.ndarray) -> np.ndarray:
 
 
 @njit(parallel=True, nogil=True, cache=True)
-def _gram(y_MD: np.ndarray) -> np.ndarray:
-    """`y'y`, summed by blocks in a fixed order."""
+def _grams(y_MD: np.ndarray) -> np.ndarray:
+    """`y'y` of each block of rows."""
     width = y_MD.shape[1]
     parts = np.empty((BLOCKS, width, width), np.float32)
     size = (len(y_MD) + BLOCKS - 1) // BLOCKS
     for block in prange(BLOCKS):
         part = y_MD[min(block * size, len(y_MD)) : min((block + 1) * size, len(y_MD))]
         parts[block] = np.dot(part.T, part)
-    total = np.zeros((width, width), np.float32)
-    for part in parts:
-        total += part
-    return total
+    return parts
 
 
 def half_sweep(
