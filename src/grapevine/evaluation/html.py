@@ -85,7 +85,7 @@ def _verdict(report: Report) -> list[str]:
         said.append(
             f"That is {_signed(found.difference)} over {base.label}{ratio} ({_certainty(found)})."
         )
-    others = [r for r in report.results if r.run != best.run and _is(r.metrics[metric].mean)]
+    others = [r for r in report.competing if r.run != best.run and _is(r.metrics[metric].mean)]
     if len(others) > 1:
         second = max(others, key=lambda result: result.metrics[metric].mean)
         pair = next(
@@ -95,6 +95,14 @@ def _verdict(report: Report) -> list[str]:
         )
         lead = "ahead of" if pair.decided else "not surely ahead of"
         said.append(f"It is {lead} the runner-up, {second.label} ({_certainty(pair)}).")
+    for bound in report.bounds:
+        reached = bound.metrics[metric]
+        way = reached.mean - base.metrics[metric].mean
+        closed = (best.metrics[metric].mean - base.metrics[metric].mean) / way if way else 0
+        said.append(
+            f"{bound.label}, which knows the truth, reaches {_with_interval(reached)}: "
+            f"{best.label} goes {closed:.0%} of the way there from {base.label}."
+        )
     return said
 
 
@@ -102,9 +110,7 @@ def _headline(report: Report) -> list[Figure]:
     """The compared metrics, models from best to worst."""
     figures = []
     for name in dict.fromkeys(one.metric for one in report.comparisons) or [report.primary]:
-        ranked = sorted(
-            enumerate(report.results), key=lambda pair: -_number(pair[1].metrics[name].mean)
-        )
+        ranked = sorted(_competing(report), key=lambda pair: -_number(pair[1].metrics[name].mean))
         marks = [_mark(n, result.label, result.metrics[name]) for n, result in ranked]
         base = _result(report, report.baseline).metrics[name].mean
         figures.append(Figure(name, "", charts.intervals(name, marks, reference=base)))
@@ -177,13 +183,13 @@ def _trade(report: Report) -> list[Figure]:
         for name in (n for n in report.results[0].metrics if n.startswith(start)):
             points = [
                 (_mark(n, r.label, r.metrics[report.primary]), r.metrics[name].mean)
-                for n, r in enumerate(report.results)
+                for n, r in _competing(report)
                 if _is(r.metrics[name].mean) and _is(r.metrics[report.primary].mean)
             ]
             if points:
                 drawing = charts.scatter(title, points, name, report.primary)
                 figures.append(Figure(title, METRICS[name.partition("@")[0]].meaning, drawing))
-    lines = [(r.label, n, r.exposure.tolist()) for n, r in enumerate(report.results)]
+    lines = [(r.label, n, r.exposure.tolist()) for n, r in _competing(report)]
     drawing = charts.curves(
         "Exposure", lines, "share of items, least shown first", "share of exposure"
     )
@@ -204,7 +210,7 @@ def _slices(report: Report) -> list[Figure]:
                 f"{part.group[:20]}\nn = {part.queries:,}",
                 [
                     _mark(n, result.label, part.results[result.run][name])
-                    for n, result in enumerate(report.results)
+                    for n, result in _competing(report)
                 ],
             )
             for part in parts
@@ -229,6 +235,14 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def _mark(series: int, label: str, estimate: Estimate) -> Mark:
     return Mark(label, series, estimate.mean, estimate.low, estimate.high)
+
+
+def _competing(report: Report) -> list[tuple[int, Result]]:
+    """The models that compete, each with the number that its colour goes by.
+
+    A bound would squeeze them together at one end of every axis.
+    """
+    return [(n, one) for n, one in enumerate(report.results) if one in report.competing]
 
 
 def _result(report: Report, run: str) -> Result:

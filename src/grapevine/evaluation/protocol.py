@@ -44,6 +44,7 @@ class Entry:
         seed: it was trained with.
         train_seconds: how long that took, if known.
         run: its folder, or whatever else names it apart from others of the same name.
+        bound: it knows the truth and shows what is possible; it does not compete.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Entry:
     seed: int = 0
     train_seconds: float | None = None
     run: str | None = None
+    bound: bool = False
 
     @property
     def label(self) -> str:
@@ -126,7 +128,9 @@ def evaluate(
     return Report(
         protocol=facts,
         results=tuple(one.result for one in complete),
-        comparisons=comparisons_of(complete, base, seed),
+        comparisons=comparisons_of(
+            [one for one in complete if not one.result.bound] or complete, base, seed
+        ),
         slices=slice_results(groups, complete, wished, seed),
         baseline=base,
         primary=headline([*complete[0].values, *wished])[0],
@@ -207,6 +211,7 @@ def _ask(
         seeds=tuple(entry.seed for entry in model),
         train_seconds=float(np.mean(trained)) if trained else None,
         evaluate_seconds=seconds,
+        bound=model[0].bound,
     )
 
 

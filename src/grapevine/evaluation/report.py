@@ -38,6 +38,7 @@ class Result:
         train_seconds: mean over the seeds, where known.
         evaluate_seconds: to score and rank every query, mean over the seeds.
         exposure: `(points,)` share of all exposure of the least shown 0, 1, ... 100 % of items.
+        bound: it knows the truth and shows what is possible; it does not compete.
     """
 
     run: str
@@ -48,12 +49,14 @@ class Result:
     train_seconds: float | None
     evaluate_seconds: float
     exposure: Float64[np.ndarray, " points"]
+    bound: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "run": self.run,
             "model": self.model,
+            "bound": self.bound,
             "seeds": list(self.seeds),
             "metrics": {name: value.to_json() for name, value in self.metrics.items()},
             "train_seconds": _plain(self.train_seconds),
@@ -154,9 +157,19 @@ class Report:
     version: str = ""
 
     @property
+    def competing(self) -> tuple[Result, ...]:
+        """All but the bounds; the bounds where there is nothing else."""
+        return tuple(result for result in self.results if not result.bound) or self.results
+
+    @property
+    def bounds(self) -> tuple[Result, ...]:
+        """What knows the truth, beside models that do not."""
+        return tuple(result for result in self.results if result not in self.competing)
+
+    @property
     def best(self) -> Result:
         """The model with the highest primary metric; the first of equals."""
-        return max(self.results, key=lambda result: _or_least(result.metrics[self.primary].mean))
+        return max(self.competing, key=lambda one: _or_least(one.metrics[self.primary].mean))
 
     def against_baseline(self, run: str, metric: str) -> Comparison | None:
         """The comparison of a run with the baseline, if there is one."""

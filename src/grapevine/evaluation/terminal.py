@@ -63,9 +63,8 @@ def columns_of(report: Report) -> list[str]:
 
 def best_of(report: Report, name: str) -> float | None:
     """The best value of a metric, where best can be said and there is a choice."""
-    values = [
-        r.metrics[name].mean for r in report.results if r.metrics[name].mean == r.metrics[name].mean
-    ]
+    means = [result.metrics[name].mean for result in report.competing]
+    values = [mean for mean in means if mean == mean]
     if not better(name) or len(values) < 2:
         return None
     return max(values) if better(name) > 0 else min(values)
@@ -135,5 +134,9 @@ def _caption(report: Report) -> Text:
             f"* better, - worse than {base}: the interval of the difference excludes 0 and "
             "p <= 0.05 after Holm"
         )
+    lines.extend(
+        f"{result.label} knows the truth: it shows what is possible and does not compete"
+        for result in report.bounds
+    )
     lines.extend(f"note: {warning}" for warning in report.warnings)
     return Text("\n".join(lines))

@@ -91,6 +91,14 @@ MODELS: dict[str, ModelRow] = {
         merge="difference",
         update="gradient step",
     ),
+    "taste-oracle": ModelRow(
+        model=Oracle,
+        config=Oracle.Config(carts=False),
+        neighbourhood="user and item <- the shop's truth, but for the carts",
+        merge="chance",
+        update="none",
+        asked="next item, on the built-in shop only",
+    ),
     "oracle": ModelRow(
         model=Oracle,
         config=Oracle.Config(),

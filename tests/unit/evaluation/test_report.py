@@ -105,6 +105,25 @@ def test_one_model_alone(make_world, tmp_path):
     Console(file=io.StringIO()).print(one.table())
 
 
+def test_a_bound_shows_what_is_possible_and_does_not_compete(make_world, tmp_path):
+    world = make_world()
+    entries = [
+        Entry(name="popularity", model=world.constant()),
+        Entry(name="guess", model=world.random(0)),
+        Entry(name="truth", model=world.oracle(), bound=True),
+    ]
+    report = evaluate(entries, world.holdout, train=world.train)
+    assert [one["bound"] for one in report.to_json()["runs"]] == [False, False, True]
+    assert report.best.label != "truth"
+    assert not any("truth" in {one.a, one.b} for one in report.comparisons)
+    assert "truth knows the truth" in str(report)
+    report.to_html(tmp_path / "bound.html")
+    text = (tmp_path / "bound.html").read_text(encoding="utf-8")
+    assert "truth, which knows the truth, reaches 1.0000" in text
+    alone = evaluate(entries[2:], world.holdout, train=world.train)
+    assert alone.best.label == "truth"
+
+
 def test_ticks_are_round_and_inside():
     assert Scale(0, 1, 0, 100).ticks() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     assert Scale(0.13, 0.24, 0, 1).ticks(4) == pytest.approx([0.15, 0.2])
