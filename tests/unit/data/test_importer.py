@@ -231,23 +231,27 @@ def test_an_event_id_tells_repeats_from_duplicates(tmp_path: Path):
 
 
 def test_further_columns_follow_their_events(tmp_path: Path):
-    header = ["user_id", "item_id", "timestamp", "price", "shop", "session_id", "split"]
+    header = ["user_id", "item_id", "timestamp", "a/price", "time", "session_id", "split"]
     rows = [
         ["b", "x", T0 + 1, 2.5, "north", "s1", "test"],
         ["a", "y", T0, "", "", "", "train"],
         ["b", "z", T0, 1, "süd", "s2", "train"],
     ]
     write_csv(tmp_path / "e.csv", rows, header)
-    mapping = {"price": "number", "shop": "category"}
+    mapping = {"a/price": "number", "time": "category"}
     import_events(tmp_path / "e.csv", tmp_path / "out", mapping=mapping)
     table = pl.read_parquet(tmp_path / "out" / "events.parquet")
-    assert table["price"].to_list() == [None, 1.0, 2.5]
-    assert table["shop"].to_list() == [None, "süd", "north"]
+    assert table["a/price"].to_list() == [None, 1.0, 2.5]
+    assert table["time"].to_list() == [None, "süd", "north"]
     assert table["session_id"].to_list() == [None, "s2", "s1"]
     data = open_dataset(tmp_path / "out")
     assert data.labels is not None
     assert data.labels.tolist() == [0, 0, 2]
-    assert data.schema.events == {"session_id": "category", "price": "number", "shop": "category"}
+    assert data.schema.events == {
+        "session_id": "category",
+        "a/price": "number",
+        "time": "category",
+    }
 
 
 def test_a_folder_of_packed_parts_is_one_table(tmp_path: Path):
@@ -360,7 +364,7 @@ def test_a_crash_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(MemoryError):
         import_events(source, tmp_path / "out")
     monkeypatch.undo()
-    monkeypatch.setattr("grapevine.data.importer.check_ids", crash)
+    monkeypatch.setattr("grapevine.data.readers.events.check_ids", crash)
     with pytest.raises(MemoryError):
         import_events(source, tmp_path / "out", block_bytes=1000)
     assert list(tmp_path.iterdir()) == [source]

@@ -118,6 +118,11 @@ def map_columns(
         if role in names:
             roles[role] = column
         elif role in get_args(Role):
+            if kind == "events" and column in names:
+                raise ConfigError(
+                    f"{where}: `{column}` is itself the name of a role, and mapped to `{role}`",
+                    hint="rename the column in the file",
+                )
             extras[column] = role
         elif role != IGNORE:
             raise unknown("role", role, {*names, *get_args(Role), IGNORE})

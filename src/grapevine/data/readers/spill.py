@@ -20,6 +20,7 @@ class Spill:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir()
+        self._paths: dict[str, Path] = {}
         self._files: dict[str, IO[bytes]] = {}
         self._used: dict[str, int] = {}
 
@@ -27,7 +28,9 @@ class Spill:
         """Add some numbers to a column."""
         file = self._files.get(name)
         if file is None:
-            file = self._files[name] = (self._folder / name).open("wb")
+            # Numbered, since the name of a column need not be the name of a file.
+            path = self._paths[name] = self._folder / f"{len(self._paths)}.bin"
+            file = self._files[name] = path.open("wb")
         file.write(np.ascontiguousarray(values).data)
 
     def append_text(self, name: str, text: Text, keep: Bool[np.ndarray, " rows"]) -> None:
@@ -47,8 +50,7 @@ class Spill:
     def numbers(self, name: str, dtype: Any) -> np.ndarray:
         """A column of numbers, whole."""
         self._close(name)
-        path = self._folder / name
-        return np.fromfile(path, dtype) if path.exists() else np.empty(0, dtype)
+        return np.fromfile(self._paths[name], dtype)
 
     def text(self, name: str, rows: Int64[np.ndarray, " rows"]) -> pa.Array:
         """Some strings of a column, in the order asked for; an empty one is null."""
@@ -69,7 +71,7 @@ class Spill:
 
     def _mapped(self, name: str, dtype: Any) -> np.ndarray:
         self._close(name)
-        path = self._folder / name
+        path = self._paths[name]
         if path.stat().st_size == 0:
             return np.zeros(0, dtype)
         # A fresh map each time: pages of the last one do not stay in memory.

@@ -1,7 +1,6 @@
 """Raw columns into checked arrays, and what is wrong with which row."""
 
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,17 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
-from grapevine.errors import ConfigError, DataError
 from grapevine.graph import strings
-from grapevine.graph.times import parse_integers, parse_iso
+from grapevine.graph.times import parse_integers
 
-END_MS = 4_133_980_800_000
-"""The first millisecond after the year 2100; times lie in [0, END_MS)."""
+NO_SCALAR = "is neither text nor a number"
+"""What is wrong with a list, an object or a truth value."""
 
-MS_PER_UNIT = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
-TIME_UNITS = ("auto", *MS_PER_UNIT, "iso")
-
-_NO_SCALAR = "is neither text nor a number"
 _ID_REASONS = {
     strings.EMPTY: "is empty",
     strings.TOO_LONG: f"is longer than {strings.MAX_ID_BYTES} bytes",
@@ -88,7 +82,7 @@ def check_ids(name: str, column: pa.Array) -> tuple[Text, list[Problem]]:
     """IDs as text; empty, longer than 256 bytes or with control characters is wrong."""
     text = as_text(column)
     if text is None:
-        return _nothing(len(column)), [Problem(name, np.ones(len(column), bool), _NO_SCALAR)]
+        return _nothing(len(column)), [Problem(name, np.ones(len(column), bool), NO_SCALAR)]
     spans = text_spans(text)
     status = strings.check_ids(spans.data, spans.offsets)
     if not status.any():
@@ -104,7 +98,7 @@ def check_text(name: str, column: pa.Array) -> tuple[Text, list[Problem]]:
     """Any text."""
     text = as_text(column)
     if text is None:
-        return _nothing(len(column)), [Problem(name, np.ones(len(column), bool), _NO_SCALAR)]
+        return _nothing(len(column)), [Problem(name, np.ones(len(column), bool), NO_SCALAR)]
     return text_spans(text), []
 
 
@@ -118,7 +112,7 @@ def check_numbers(
     else:
         text = as_text(column)
         if text is None:
-            return np.zeros(len(column)), [Problem(name, np.ones(len(column), bool), _NO_SCALAR)]
+            return np.zeros(len(column)), [Problem(name, np.ones(len(column), bool), NO_SCALAR)]
         series = cast(pl.Series, pl.from_arrow(text))
         parsed = series.cast(pl.Float64, strict=False)
         empty = (series == "").to_numpy()
@@ -142,99 +136,6 @@ def check_order(name: str, column: pa.Array) -> tuple[Int64[np.ndarray, " rows"]
     return values, problems
 
 
-def check_times(
-    name: str, column: pa.Array, unit: str
-) -> tuple[Int64[np.ndarray, " rows"], list[Problem]]:
-    """Times as milliseconds since 1970; missing, no time, or outside 1970 to 2100 is wrong.
-
-    Args:
-        name: the column's name.
-        column: numbers, text, or times of their own type, which then need no unit.
-        unit: a key of MS_PER_UNIT, "iso", or a strptime format; finer than a millisecond is cut.
-    """
-    kind = column.type
-    missing = column.is_null().to_numpy(zero_copy_only=False)
-    if pa.types.is_temporal(kind):
-        if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-            return np.zeros(len(column), np.int64), [Problem(name, ~missing, "is not a date")]
-        ms = column.cast(pa.timestamp("ms", getattr(kind, "tz", None)), safe=False)
-        times, good = _no_nulls(ms.cast(pa.int64()), np.int64), np.ones(len(column), bool)
-        reason = "is not a date"
-    elif pa.types.is_integer(kind) and unit in MS_PER_UNIT:
-        times, good = _scaled(_no_nulls(column.cast(pa.int64()), np.int64), unit), ~missing
-        reason = "is not a number"
-    else:
-        text = as_text(column)
-        if text is None:
-            return np.zeros(len(column), np.int64), [
-                Problem(name, np.ones(len(column), bool), _NO_SCALAR)
-            ]
-        spans = text_spans(text)
-        missing = np.diff(spans.offsets) == 0
-        times, good = _times_of_text(text, spans, unit)
-        reason = "is not a number" if unit in MS_PER_UNIT else f"is not a date ({unit})"
-    problems = [
-        Problem(name, missing, "is empty"),
-        Problem(name, ~(good | missing), reason),
-        Problem(
-            name, good & ~missing & ((times < 0) | (times >= END_MS)), "is not in 1970 to 2100"
-        ),
-    ]
-    return times, [problem for problem in problems if problem.rows.any()]
-
-
-def check_unit(unit: str) -> None:
-    """Refuse a unit of time that is none.
-
-    Raises:
-        ConfigError: it is neither a known name nor a format.
-    """
-    if unit not in TIME_UNITS and "%" not in unit:
-        raise ConfigError(
-            f"`{unit}` is no unit of time",
-            hint=f"write one of {', '.join(TIME_UNITS)}, or a format such as %d/%m/%Y %H:%M",
-        )
-
-
-def guess_unit(where: str, columns: Iterable[pa.Array]) -> str:
-    """The unit of some first values of a column.
-
-    By the median number: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds,
-    otherwise nanoseconds, so that each unit holds for 1974 to 2100 and longer. Text that is no
-    number must be ISO 8601. Times of their own type are "native".
-
-    Raises:
-        DataError: more than half of the values are neither a number nor ISO 8601.
-    """
-    numbers: list[float] = []
-    dates, example, total = 0, "", 0
-    for column in columns:
-        if pa.types.is_temporal(column.type):
-            return "native"
-        text = as_text(column)
-        for value in [] if text is None else text.to_pylist():
-            if not value:
-                continue
-            total += 1
-            number = _number(value)
-            if number is not None:
-                numbers.append(abs(number))
-            elif parse_iso(*_spans_of(value))[1][0]:
-                dates += 1
-            else:
-                example = example or value
-    if 2 * len(numbers) > total:
-        middle = statistics.median(numbers)
-        limits = {"s": 1e11, "ms": 1e14, "us": 1e17}
-        return next((unit for unit, limit in limits.items() if middle < limit), "ns")
-    if 2 * dates < total or not total:
-        raise DataError(
-            f"{where}: no unit of time fits, such as for `{example}`",
-            hint="say it: s, ms, us, ns, iso, or a format such as %d/%m/%Y %H:%M",
-        )
-    return "iso"
-
-
 def labels(
     name: str, column: pa.Array, known: Sequence[str]
 ) -> tuple[UInt8[np.ndarray, " rows"], list[Problem]]:
@@ -254,56 +155,12 @@ def check_words(
     text = as_text(column)
     if text is None:
         everywhere = np.ones(len(column), bool)
-        return [], np.zeros(len(column), np.int32), [Problem(name, everywhere, _NO_SCALAR)]
+        return [], np.zeros(len(column), np.int32), [Problem(name, everywhere, NO_SCALAR)]
     coded = text.dictionary_encode()
     codes = coded.indices.to_numpy()
     _, wrong = check_ids(name, coded.dictionary)
     problems = [Problem(name, problem.rows[codes], problem.reason) for problem in wrong]
     return coded.dictionary.to_pylist(), codes, problems
-
-
-def _times_of_text(
-    text: pa.Array, spans: Text, unit: str
-) -> tuple[Int64[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
-    if unit == "iso":
-        return parse_iso(spans.data, spans.offsets)
-    if unit not in MS_PER_UNIT:
-        return _strptime(text, unit)
-    whole, good = parse_integers(spans.data, spans.offsets)
-    times = _scaled(whole, unit)
-    if not good.all():
-        rest = np.flatnonzero(~good)
-        values = cast(pl.Series, pl.from_arrow(text.take(pa.array(rest))))
-        parsed = values.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
-        # Beyond 64 bits only the fact that it is out of range matters.
-        ms = np.clip(np.floor(parsed * MS_PER_UNIT[unit]), -1, END_MS)
-        good[rest] = np.isfinite(parsed)
-        times[rest] = np.where(np.isfinite(ms), ms, 0).astype(np.int64)
-    return times, good
-
-
-def _strptime(
-    text: pa.Array, form: str
-) -> tuple[Int64[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
-    series = cast(pl.Series, pl.from_arrow(text))
-    try:
-        parsed = series.str.to_datetime(form, time_unit="ms", strict=False)
-    except pl.exceptions.PolarsError as error:
-        raise ConfigError(f"`{form}` is no format of time: {error}") from error
-    number = parsed.cast(pl.Int64)
-    return number.fill_null(0).to_numpy(), number.is_not_null().to_numpy()
-
-
-def _scaled(values: Int64[np.ndarray, " rows"], unit: str) -> Int64[np.ndarray, " rows"]:
-    if unit == "s":
-        # Clipped first: seconds beyond 64 bits of milliseconds are out of range either way.
-        return np.clip(values, -1, END_MS) * 1000
-    return values // {"ms": 1, "us": 1000, "ns": 1_000_000}[unit]
-
-
-def _no_nulls(column: pa.Array, dtype: type) -> np.ndarray:
-    column = pc.fill_null(column, 0) if column.null_count else column
-    return column.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
 
 
 def _floats_as_text(column: pa.Array) -> pa.Array:
@@ -317,18 +174,6 @@ def _floats_as_text(column: pa.Array) -> pa.Array:
         for one, is_whole in zip(values.tolist(), whole.tolist())
     ]
     return pa.array(texts, pa.string())
-
-
-def _number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
-
-
-def _spans_of(value: str) -> tuple[np.ndarray, np.ndarray]:
-    data = np.frombuffer(value.encode(), np.uint8)
-    return data, np.array([0, len(data)], np.int32)
 
 
 def _nothing(rows: int) -> Text:
