@@ -94,7 +94,9 @@ def _verdict(report: Report) -> list[str]:
             if one.metric == metric and {one.a, one.b} == {best.run, second.run}
         )
         lead = "ahead of" if pair.decided else "not surely ahead of"
-        said.append(f"It is {lead} the runner-up, {second.label} ({_certainty(pair)}).")
+        said.append(
+            f"It is {lead} the runner-up, {second.label} ({_certainty(pair.seen_from(best.run))})."
+        )
     for bound in report.bounds:
         reached = bound.metrics[metric]
         way = reached.mean - base.metrics[metric].mean

@@ -1,7 +1,7 @@
 """What an evaluation found, as values; for people as a table and a page, for programs as JSON."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,14 @@ class Comparison:
     def decided(self) -> bool:
         """Whether the interval excludes zero and the corrected test agrees."""
         return self.p_holm <= 0.05 and (self.low > 0 or self.high < 0)
+
+    def seen_from(self, run: str) -> "Comparison":
+        """The same comparison with this run first."""
+        if run == self.a:
+            return self
+        return replace(
+            self, a=self.b, b=self.a, difference=-self.difference, low=-self.high, high=-self.low
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

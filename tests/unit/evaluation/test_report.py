@@ -105,6 +105,13 @@ def test_one_model_alone(make_world, tmp_path):
     Console(file=io.StringIO()).print(one.table())
 
 
+def test_a_comparison_may_be_seen_from_either_side(report):
+    one = report.comparisons[0]
+    other = one.seen_from(one.b)
+    assert (other.a, other.difference, other.low) == (one.b, -one.difference, -one.high)
+    assert other.seen_from(one.a) == one.seen_from(one.a) == one
+
+
 def test_a_bound_shows_what_is_possible_and_does_not_compete(make_world, tmp_path):
     world = make_world()
     entries = [
