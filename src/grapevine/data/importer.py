@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -94,6 +95,7 @@ def import_events(
     name: str | None = None,
     behaviours: Sequence[str] | None = None,
     target: str | None = None,
+    columns: Sequence[str] | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> ImportReport:
     """Make a dataset folder from files of events and, if there are any, of items, users and links.
@@ -131,6 +133,7 @@ def import_events(
         behaviours: what users do, in cascade order; most frequent first if not given. If given,
             an event with any other is bad.
         target: the behaviour to predict; the last one if not given.
+        columns: names of the columns of the events, where CSV files have no header.
         block_bytes: how much text is read at a time.
 
     Raises:
@@ -142,7 +145,7 @@ def import_events(
     check_unit(time_unit)
     began = time.perf_counter()
     mapping = dict(mapping or {})
-    sources = open_sources(Path(events), block_bytes=block_bytes)
+    sources = open_sources(Path(events), columns=columns, block_bytes=block_bytes)
     tables = {
         kind: open_sources(Path(path), block_bytes=block_bytes)
         for kind, path in (("items", items), ("users", users), ("links", links))
@@ -198,8 +201,8 @@ class _Import:
 
     def read_events(self) -> None:
         """Read all events into the spilled columns."""
-        with log.bar("reading events") as progress:
-            for block in ahead(self.reader.blocks()):
+        with log.bar("reading events") as progress, closing(ahead(self.reader.blocks())) as blocks:
+            for block in blocks:
                 self._take(block)
                 progress.advance(block.rows)
         self.rows_read += self.total
@@ -313,7 +316,10 @@ class _Import:
         tables = event_tables(
             events, users, items, names, self.spill, self.reader.further, folder.ROWS_PER_GROUP
         )
-        with log.bar("writing events", len(events.rows)) as progress:
-            for table in ahead(tables):
+        with (
+            log.bar("writing events", len(events.rows)) as progress,
+            closing(ahead(tables)) as ready,
+        ):
+            for table in ready:
                 self.writer.events(table)
                 progress.advance(len(table))

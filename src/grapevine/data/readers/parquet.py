@@ -38,7 +38,7 @@ class ParquetSource:
         with self._open() as file:
             try:
                 for batch in file.iter_batches(self._block_rows, columns=list(wanted)):
-                    yield self._block(batch, wanted, line)
+                    yield self._block(batch, wanted, line, scalars)
                     line += len(batch)
             except (pa.ArrowException, OSError) as error:
                 raise DataError(f"{self.path}: damaged after row {line - 1}: {error}") from error
@@ -49,11 +49,15 @@ class ParquetSource:
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.path}: damaged, or not Parquet: {error}") from error
 
-    def _block(self, batch: pa.RecordBatch, wanted: Sequence[str], line: int) -> Block:
+    def _block(
+        self, batch: pa.RecordBatch, wanted: Sequence[str], line: int, scalars: Collection[str]
+    ) -> Block:
         columns: dict[str, pa.Array] = {}
         broken: dict[int, str] = {}
         for name in wanted:
             columns[name], rows = _as_string(batch.column(name))
+            if rows and name not in scalars and _is_binary(batch.column(name).type):
+                columns[name], rows = batch.column(name), []  # a picture, say
             broken |= {row: name for row in rows if row not in broken}
         lines = np.arange(line, line + len(batch), dtype=np.int64)
         text = _row_text(columns)
@@ -83,7 +87,7 @@ def _as_string(column: pa.Array) -> tuple[pa.Array, list[int]]:
         column = pc.cast(column, column.type.value_type)
     kind = column.type
     textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not (textual or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+    if not (textual or _is_binary(kind)):
         return column, []
     raw = column.cast(pa.binary())
     try:
@@ -92,6 +96,10 @@ def _as_string(column: pa.Array) -> tuple[pa.Array, list[int]]:
         texts = [_decoded(value) for value in raw.to_pylist()]
         rows = [row for row, (_, good) in enumerate(texts) if not good]
         return pa.array([text for text, _ in texts], pa.string()), rows
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _decoded(value: bytes | None) -> tuple[str | None, bool]:

@@ -4,7 +4,7 @@ import gzip
 import queue
 import threading
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -134,11 +134,11 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+def ahead(items: Iterator[T], depth: int = 2) -> Generator[T, None, None]:
     """The same items, made in another thread while the last ones are used.
 
     Compiled code and Arrow let go of the interpreter, so two cores work at once. The order is
-    kept, errors come through, and the thread ends when the consumer does.
+    kept, errors come through, and the thread ends when the generator is closed.
     """
     ready: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
     stop = threading.Event()

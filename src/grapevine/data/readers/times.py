@@ -18,6 +18,9 @@ END_MS = 4_133_980_800_000
 """The first millisecond after the year 2100; times lie in [0, END_MS)."""
 
 MS_PER_UNIT = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+NATIVE = "native"
+"""Times of their own type, which need no unit."""
+
 TIME_UNITS = ("auto", *MS_PER_UNIT, "iso")
 
 
@@ -44,10 +47,10 @@ def check_times(
         reason = "is not a number"
     else:
         text = as_text(column)
-        if text is None:
-            return np.zeros(len(column), np.int64), [
-                Problem(name, np.ones(len(column), bool), NO_SCALAR)
-            ]
+        if text is None or unit == NATIVE:
+            reason = NO_SCALAR if text is None else "is not of the type of the first file's times"
+            everywhere = np.ones(len(column), bool)
+            return np.zeros(len(column), np.int64), [Problem(name, everywhere, reason)]
         spans = text_spans(text)
         missing = np.diff(spans.offsets) == 0
         times, good = _times_of_text(text, spans, unit)
@@ -89,7 +92,7 @@ def guess_unit(where: str, columns: Iterable[pa.Array]) -> str:
     dates, example, total = 0, "", 0
     for column in columns:
         if pa.types.is_temporal(column.type):
-            return "native"
+            return NATIVE
         text = as_text(column)
         for value in [] if text is None else text.to_pylist():
             if not value:
