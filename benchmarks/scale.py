@@ -73,7 +73,7 @@ def step(name: str, folder: Path, events: int, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     arguments = [sys.executable, __file__, "--step", name, "--folder", str(folder)]
     arguments += ["--events", str(events / MILLION), "--seed", str(seed)]
-    out = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True).stdout
     line: dict[str, Any] = json.loads(out.splitlines()[-1])
     return {"seconds": time.perf_counter() - started, **line}
 

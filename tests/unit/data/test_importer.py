@@ -444,3 +444,16 @@ def test_any_bytes_end_in_a_report_or_an_error(
 
 def summary(report: ImportReport) -> tuple:
     return (report.total, report.good, report.bad, report.duplicates, report.bad_rows)
+
+
+def test_pictures_in_a_catalogue_stay_bytes_but_an_id_must_be_text(tmp_path):
+    (tmp_path / "log.csv").write_text("user_id,item_id\nann,tea\nann,jam\n")
+    png = b"\x89PNG\r\n\x1a\n\xff"
+    pictured = {"item_id": ["jam", "tea"], "image": [png, None]}
+    pq.write_table(pa.table(pictured), tmp_path / "items.parquet")
+    import_events(tmp_path / "log.csv", tmp_path / "out", items=tmp_path / "items.parquet")
+    kept = pl.read_parquet(tmp_path / "out" / "items.parquet")
+    assert kept["image"].to_list() == [png, None]
+    pq.write_table(pa.table({"item_id": [png, b"tea"]}), tmp_path / "items.parquet")
+    with pytest.raises(DataError, match="not UTF-8"):
+        import_events(tmp_path / "log.csv", tmp_path / "bad", items=tmp_path / "items.parquet")
