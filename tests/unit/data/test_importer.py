@@ -457,3 +457,30 @@ def test_pictures_in_a_catalogue_stay_bytes_but_an_id_must_be_text(tmp_path):
     pq.write_table(pa.table({"item_id": [png, b"tea"]}), tmp_path / "items.parquet")
     with pytest.raises(DataError, match="not UTF-8"):
         import_events(tmp_path / "log.csv", tmp_path / "bad", items=tmp_path / "items.parquet")
+
+
+def test_columns_are_named_where_there_is_no_header(tmp_path: Path):
+    (tmp_path / "e.csv").write_text(f"a,x,{T0}\nb,y,{T0}\n")
+    names = ["user_id", "item_id", "timestamp"]
+    report = import_events(tmp_path / "e.csv", tmp_path / "out", columns=names)
+    assert report.total == 2
+    assert open_dataset(tmp_path / "out").users.ids.to_list() == ["a", "b"]
+
+
+def test_one_id_of_text_makes_all_ids_text(tmp_path: Path):
+    (tmp_path / "e.csv").write_text(f"user_id,item_id,timestamp\n1,10,{T0}\n2,9,{T0}\n")
+    (tmp_path / "i.csv").write_text("item_id,title\n10,Ten\nA,Letter\n")
+    report = import_events(tmp_path / "e.csv", tmp_path / "out", items=tmp_path / "i.csv")
+    data = open_dataset(tmp_path / "out")
+    assert data.users.ids.to_list() == [1, 2]
+    assert data.item_table.rows() == [("10", "Ten"), ("9", None), ("A", "Letter")]
+    assert report.added_items == 1
+
+
+def test_long_texts_are_written_in_small_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("grapevine.data.readers.assemble.ROWS_WITH_TEXT", 50)
+    monkeypatch.setattr("grapevine.data.folder.BYTES_PER_GROUP", 4000)
+    rows = some_rows(400)
+    import_events(write_csv(tmp_path / "e.csv", rows), tmp_path / "out")
+    assert read_back(tmp_path / "out") == slow_import(rows)
+    assert pq.ParquetFile(tmp_path / "out" / "events.parquet").num_row_groups > 1
