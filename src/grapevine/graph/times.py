@@ -4,7 +4,7 @@ import numba
 import numpy as np
 from jaxtyping import Bool, Int32, Int64, UInt8
 
-_DOT, _COMMA, _COLON, _MINUS, _PLUS, _SPACE, _T, _Z = (ord(c) for c in ".,:-+ TZ")
+_DOT, _COMMA, _COLON, _MINUS, _PLUS, _SPACE, _C, _T, _U, _Z = (ord(c) for c in ".,:-+ CTUZ")
 _DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
@@ -43,7 +43,8 @@ def parse_iso(
     """ISO 8601 as milliseconds since 1970, and whether it is a time that exists.
 
     `YYYY-MM-DD`, then optionally `T` or a space and `HH:MM`, `:SS`, a fraction (digits beyond the
-    third are dropped), and `Z` or `+HH:MM`, `+HHMM`, `+HH`. Without an offset it is UTC.
+    third are dropped), and `Z`, ` UTC` or `+HH:MM`, `+HHMM`, `+HH`, also after a space. Without an
+    offset it is UTC.
     """
     out = np.zeros(len(offsets) - 1, np.int64)
     good = np.zeros(len(offsets) - 1, np.bool_)
@@ -107,6 +108,10 @@ def _offset(data, at, stop):
     """Milliseconds east of UTC; the place does not move on if it is not an offset."""
     if at < stop and data[at] == _Z:
         return at + 1, 0
+    if stop - at > 1 and data[at] == _SPACE:
+        at += 1
+    if stop - at == 3 and data[at] == _U and data[at + 1] == _T and data[at + 2] == _C:
+        return stop, 0
     length = stop - at
     if length not in {3, 5, 6} or (data[at] != _PLUS and data[at] != _MINUS):
         return at, 0

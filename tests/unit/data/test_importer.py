@@ -279,6 +279,8 @@ def test_names_are_guessed_and_said(tmp_path: Path):
         "ts": "timestamp",
     }
     assert report.ignored == ("junk",)
+    with pytest.raises(ConfigError, match="no column tells the behaviours a, b apart"):
+        import_events(tmp_path / "r.csv", tmp_path / "none", behaviours=["a", "b"])
     write_csv(tmp_path / "r.csv", rows, ["who", "movieId", "rating", "ts", "junk"])
     with pytest.raises(DataError, match="no column is known to be the `user_id`\nhint: say which"):
         import_events(tmp_path / "r.csv", tmp_path / "none")

@@ -22,7 +22,7 @@ from grapevine.data.readers.validate import (
     check_words,
     labels,
 )
-from grapevine.errors import DataError
+from grapevine.errors import ConfigError, DataError
 from grapevine.graph.strings import hash_strings
 
 MAX_BEHAVIOURS = 255
@@ -89,6 +89,12 @@ class EventReader:
         for source, one in zip(sources, self._columns):
             _check_alike(source, one, self.columns)
         self.time_unit = self._time_unit(time_unit)
+        if len(behaviours or ()) > 1 and not self.has("behaviour"):
+            names = ", ".join(behaviours or ())
+            raise ConfigError(
+                f"{sources[0].path}: no column tells the behaviours {names} apart",
+                hint="say which one does: COLUMN=behaviour",
+            )
         self._fixed = behaviours is not None
         self.behaviours: list[str] = list(behaviours or ())
         self.counts = np.zeros(MAX_BEHAVIOURS + 1, np.int64)

@@ -138,7 +138,8 @@ def map_columns(
         if role not in roles:
             raise DataError(
                 f"{where}: no column is known to be the `{role}`",
-                hint=f"say which one is: COLUMN={role}. There are: {', '.join(columns)}",
+                hint=f"say which one is: COLUMN={role}; there are: {', '.join(columns)}. "
+                "If these are no names, the file lacks a header: add one",
             )
     used = {*roles.values(), *extras}
     ignored = tuple(column for column in columns if column not in used)

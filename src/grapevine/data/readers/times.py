@@ -109,7 +109,9 @@ def guess_unit(where: str, columns: Iterable[pa.Array]) -> str:
         middle = statistics.median(numbers)
         limits = {"s": 1e11, "ms": 1e14, "us": 1e17}
         return next((unit for unit, limit in limits.items() if middle < limit), "ns")
-    if 2 * dates < total or not total:
+    if not total:
+        raise DataError(f"{where}: holds no time in its first rows", hint="is it the right column?")
+    if 2 * dates < total:
         raise DataError(
             f"{where}: no unit of time fits, such as for `{example}`",
             hint="say it: s, ms, us, ns, iso, or a format such as %d/%m/%Y %H:%M",

@@ -88,6 +88,8 @@ def test_the_unit_is_told_by_the_median(values: list, unit: str):
 def test_no_unit_is_an_error():
     with pytest.raises(DataError, match="here: no unit of time fits, such as for `soon`"):
         guess_unit("here", [pa.array(["soon", "5", "later"])])
+    with pytest.raises(DataError, match="here: holds no time in its first rows"):
+        guess_unit("here", [pa.array(["", None])])
     with pytest.raises(ConfigError, match="`minutes` is no unit of time\nhint: write one of auto"):
         check_unit("minutes")
 
