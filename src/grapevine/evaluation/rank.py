@@ -1,6 +1,7 @@
 """Ask a model every question of a holdout, in blocks, and place the targets."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from grapevine.models.base import Model
 from grapevine.structs.jagged import Jagged, offsets_of
 from grapevine.structs.ranking import Ranking
 
-BLOCK_BYTES = 128 * 2**20
+BLOCK_BYTES = 64 * 2**20
 """Size of a block of scores: see benchmarks/results/evaluation.md."""
 
 BLOCK_QUERIES = 2048
@@ -77,21 +78,29 @@ def rank_model(
     """
     targets = distinct(holdout.targets)
     size = block_queries or _block_queries(holdout.history.num_items)
-    parts: list[Ranked] = []
-    for start, stop in track(list(_blocks(len(holdout), size)), name):
-        batch = holdout.questions(start, stop)
-        wanted = targets.slice(start, stop)
-        seen = batch.seen(holdout.target) if exclude_seen else nothing(len(batch))
-        scores = model.score(batch)
+
+    def placed(start: int, wanted: Jagged, seen: Jagged, scores: np.ndarray) -> Ranked:
         if candidates.everything:
-            placed = rank_targets(scores, wanted, seen, k=k, name=name, first=start)
+            found = rank_targets(scores, wanted, seen, k=k, name=name, first=start)
         else:
             lists = candidates.lists(wanted, seen, start)
             columns, block, places = gather(scores, lists, wanted)
-            placed = rank_targets(block, places, nothing(len(batch)), k=k, name=name, first=start)
-            placed = _back_to_items(placed, columns, lists.lengths)
-        parts.append(Ranked(*_ranks(placed, wanted), placed.num_candidates, placed.best))
-    return _joined(parts, k)
+            none = nothing(len(wanted))
+            found = rank_targets(block, places, none, k=k, name=name, first=start)
+            found = _back_to_items(found, columns, lists.lengths)
+        return Ranked(*_ranks(found, wanted), found.num_candidates, found.best)
+
+    parts: list[Future[Ranked]] = []
+    # One block is ranked while the next is scored, so that neither waits for the other.
+    with ThreadPoolExecutor(1) as ranker:
+        for start, stop in track(list(_blocks(len(holdout), size)), name):
+            batch = holdout.questions(start, stop)
+            seen = batch.seen(holdout.target) if exclude_seen else nothing(len(batch))
+            scores = model.score(batch)
+            if parts:
+                parts[-1].result()  # at most two blocks of scores are kept
+            parts.append(ranker.submit(placed, start, targets.slice(start, stop), seen, scores))
+    return _joined([part.result() for part in parts], k)
 
 
 def measure(model: Model, holdout: Holdout, metric: str = "ndcg@10", **protocol) -> float:

@@ -16,6 +16,10 @@ CHUNK = 1024
 """Scores looked at together: four KiB stay in the first-level cache while they are counted."""
 
 
+SHARES = 4
+"""Parts of a block that each thread is given."""
+
+
 def rank_targets(
     scores: Float32[np.ndarray, "queries items"],
     targets: Jagged,
@@ -64,13 +68,15 @@ def rank_targets(
 
 def _share(work: Callable[[int, int], None], num_queries: int, threads: int) -> None:
     # Plain threads, since the kernel lets go of the interpreter: numba's own pool may not be
-    # entered by two threads at once on every system.
-    edges = np.linspace(0, num_queries, min(threads, num_queries) + 1).astype(int)
-    if len(edges) == 2:
+    # entered by two threads at once on every system. Several shares each, so that a thread that
+    # the machine keeps waiting holds up little.
+    shares = min(num_queries, 1 if threads == 1 else SHARES * threads)
+    edges = np.linspace(0, num_queries, shares + 1).astype(int).tolist()
+    if shares <= 1:
         work(0, num_queries)
-    elif len(edges) > 2:
-        with ThreadPoolExecutor(len(edges) - 1) as pool:
-            list(pool.map(work, edges[:-1].tolist(), edges[1:].tolist()))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, edges[:-1], edges[1:]))
 
 
 @numba.njit(cache=True, nogil=True)
