@@ -1,6 +1,5 @@
 """Lists for anyone: a known user, a stranger with a history, an item, or all users at once."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool
 
 from grapevine.core.kernels.rank import rank_targets
-from grapevine.errors import ConfigError, DataError, unknown
+from grapevine.errors import ConfigError, DataError
 from grapevine.log import track
+from grapevine.models.conditions import Where, items_where
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.structs.ranking import Ranking
@@ -75,7 +75,7 @@ def recommend(
     k: int = 10,
     exclude_seen: bool = True,
     candidates: Sequence[Any] | None = None,
-    where: str | Sequence[str] | pl.Expr = (),
+    where: Where = (),
     why: bool = False,
 ) -> pl.DataFrame:
     """The best k items for each user, or each item, or each history: one of the three.
@@ -118,7 +118,7 @@ def recommend(
         batch,
         min(k, len(run.items)),
         exclude=_seen(run, batch) if exclude_seen or items is not None else None,
-        allowed=allowed_items(run, candidates, where),
+        allowed=_allowed(run, candidates, where),
     )
     table = _table(run, ranking, asked.alias(label))
     return table.with_columns(_reasons(run, batch, ranking)) if why else table
@@ -131,14 +131,14 @@ def recommend_all(
     k: int = 10,
     exclude_seen: bool = True,
     candidates: Sequence[Any] | None = None,
-    where: str | Sequence[str] | pl.Expr = (),
+    where: Where = (),
 ) -> int:
     """The best k items for every user of the run, streamed to a Parquet file.
 
     Returns:
         How many users were written.
     """
-    allowed = allowed_items(run, candidates, where)
+    allowed = _allowed(run, candidates, where)
     size = block_size(len(run.items))
     partial = out.with_name(f".{out.name}.partial")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -190,57 +190,16 @@ def evidence(run: "Run", batch: Batch, item: int, most: int = 3) -> list[tuple[i
     return [(int(history[at]), float(gain[at] / gain.sum())) for at in order if gain[at] > 0]
 
 
-_CONDITION = re.compile(r"^\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.*?)\s*$")
-
-
-def allowed_items(
-    run: "Run", candidates: Sequence[Any] | None, where: str | Sequence[str] | pl.Expr
+def _allowed(
+    run: "Run", candidates: Sequence[Any] | None, where: Where
 ) -> Bool[np.ndarray, " items"] | None:
-    """Which items may be shown: the candidates that meet every condition; None for all.
-
-    Raises:
-        ConfigError: a condition is not `column<value`, or names a column that is not there.
-    """
-    allowed = np.ones(len(run.items), bool)
+    """Which items may be shown: the candidates that meet every condition; None for all."""
+    allowed = items_where(run.item_table, where)
     if candidates is not None:
-        rows = _require_known(run, "item", candidates)
-        allowed[:] = False
-        allowed[rows] = True
-    conditions = [where] if isinstance(where, str | pl.Expr) else list(where)
-    for condition in conditions:
-        expression = condition if isinstance(condition, pl.Expr) else _parse(run, condition)
-        allowed &= run.item_table.select(expression.fill_null(False)).to_series().to_numpy()
-    return allowed if candidates is not None or conditions else None
-
-
-def _parse(run: "Run", condition: str) -> pl.Expr:
-    match = _CONDITION.match(condition)
-    if not match:
-        raise ConfigError(
-            f"`{condition}` is not a condition", hint="write column=value, price<20, year>=1990"
-        )
-    name, operator, text = match.groups()
-    if name not in run.item_table.columns:
-        raise unknown("item column", name, run.item_table.columns)
-    kind = run.item_table.schema[name]
-    column = pl.col(name)
-    if isinstance(kind, pl.List):
-        has = column.list.contains(text)
-        return ~has if operator == "!=" else has
-    try:
-        value: Any = float(text) if kind.is_numeric() else text
-    except ValueError:
-        raise ConfigError(f"`{condition}`: {name} is a number, `{text}` is not") from None
-    if kind.is_temporal():
-        column = column.cast(pl.String)
-    return {
-        "=": column == value,
-        "!=": column != value,
-        "<": column < value,
-        "<=": column <= value,
-        ">": column > value,
-        ">=": column >= value,
-    }[operator]
+        listed = np.zeros(len(run.items), bool)
+        listed[_require_known(run, "item", candidates)] = True
+        allowed = listed if allowed is None else allowed & listed
+    return allowed
 
 
 def _require_known(run: "Run", kind: str, ids: Sequence[Any]) -> np.ndarray:

@@ -19,6 +19,7 @@ def run():
         title=pl.format("Item {}", "item_id"),
         price=pl.col("item_id") * 2.5,
         kind=pl.when(pl.col("item_id") < 6).then(pl.lit("low")).otherwise(pl.lit("high")),
+        new=pl.col("item_id") > 8,
         tags=pl.Series([["even"] if i % 2 == 0 else ["odd", "rare"] for i in range(12)]),
     )
     made = Run.of("item-knn", MODELS["item-knn"].config.fit(data, seed=0), data, RECORD, None)
@@ -63,6 +64,7 @@ def test_seen_items_may_be_asked_for(run):
         ("price >= 25", {10, 11}),
         ("kind=low", {0, 1, 2, 3, 4, 5}),
         ("kind!=low", {6, 7, 8, 9, 10, 11}),
+        ("new=true", {9, 10, 11}),
         ("tags=rare", {1, 3, 5, 7, 9, 11}),
         ("tags!=rare", {0, 2, 4, 6, 8, 10}),
         (("kind=low", "tags=rare"), {1, 3, 5}),
