@@ -135,7 +135,7 @@ def scatter(title: str, points: Sequence[tuple[Mark, float]], across: str, up: s
         begin, end = WIDTH - right + 12, WIDTH - right + 16
         path = f"M{x(value):.1f} {y(mark.mean):.1f}L{begin} {at:.1f}"
         parts.append(element("path", class_="leader", d=path))
-        parts.append(element("text", _cropped(mark.label, 15), class_="name", x=end, y=at + 4))
+        parts.append(element("text", _cropped(mark.label, 14), class_="name", x=end, y=at + 4))
     parts += [_point(mark, x(value), y(mark.mean)) for mark, value in points]
     return _drawing(title, height, parts)
 

@@ -17,7 +17,7 @@ from grapevine.models.base import Model
 from grapevine.structs.jagged import Jagged, offsets_of
 from grapevine.structs.ranking import Ranking
 
-BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES = 128 * 2**20
 """Size of a block of scores: see benchmarks/results/evaluation.md."""
 
 BLOCK_QUERIES = 2048
