@@ -132,7 +132,7 @@ def problem_of(folder: Path):
     from grapevine.data.holdout import Holdout
     from grapevine.data.interactions import Interactions
     from grapevine.models.ease import EASE
-    from grapevine.structs import Jagged
+    from grapevine.structs import Jagged, Products
 
     items = np.load(folder / "items.npy")
     offsets, history = np.load(folder / "offsets.npy"), np.load(folder / "history.npy")
@@ -145,7 +145,10 @@ def problem_of(folder: Path):
         users: np.ndarray
 
         def score(self, batch):
-            return self.users[batch.users] @ items.T
+            return np.asarray(self.products(batch))
+
+        def products(self, batch):
+            return Products(self.users[batch.users], items)
 
     if (folder / "users.npy").is_file():
         model = Dot("dot", np.load(folder / "users.npy"))

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float32, Int32
 
 from grapevine.errors import CheckFailed
 from grapevine.structs.jagged import Jagged
+from grapevine.structs.products import Products
 from grapevine.structs.ranking import Ranking
 
 
@@ -33,7 +34,7 @@ RankTargets = Callable[..., Placement]
 
 
 def rank_targets_reference(
-    scores: Float32[np.ndarray, "queries items"],
+    scores: Float32[np.ndarray, "queries items"] | Products,
     targets: Jagged,
     seen: Jagged,
     *,
@@ -48,7 +49,7 @@ def rank_targets_reference(
     has seen never.
 
     Args:
-        scores: higher is better; may be a broadcast.
+        scores: higher is better; may be a broadcast, or products not yet multiplied out.
         targets: item rows, -1 for an item the model cannot know.
         seen: item rows, in any order, with or without repeats.
         k: length of the lists.
@@ -60,7 +61,8 @@ def rank_targets_reference(
         CheckFailed: a score is NaN.
         ValueError: there are not as many lists as rows, or an item row is out of range.
     """
-    check_rows(scores, targets, seen)
+    check_rows(scores.shape, targets, seen)
+    scores = np.asarray(scores)
     num_queries, num_items = scores.shape
     greater = np.full(len(targets.values), -1, np.int32)
     equal = np.zeros(len(targets.values), np.int32)
@@ -89,9 +91,9 @@ def rank_targets_reference(
     return Placement(greater, equal, num_candidates, Ranking(items, best))
 
 
-def check_rows(scores: Float32[np.ndarray, "queries items"], targets: Jagged, seen: Jagged) -> None:
+def check_rows(shape: tuple[int, int], targets: Jagged, seen: Jagged) -> None:
     """Refuse lists that do not fit the scores: compiled code would write where it must not."""
-    num_queries, num_items = scores.shape
+    num_queries, num_items = shape
     for name, lists, least in (("targets", targets, -1), ("seen", seen, 0)):
         if len(lists) != num_queries:
             raise ValueError(f"{len(lists)} lists of {name} for {num_queries} rows of scores")

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
+from threadpoolctl import threadpool_limits
 
 from grapevine.core.kernels.rank import rank_targets
 from grapevine.core.topk import Placement
@@ -13,8 +15,9 @@ from grapevine.data.holdout import Holdout
 from grapevine.evaluation import metrics
 from grapevine.evaluation.candidates import ALL, Candidates, gather
 from grapevine.log import track
-from grapevine.models.base import Model
+from grapevine.models.base import Factored, Model
 from grapevine.structs.jagged import Jagged, offsets_of
+from grapevine.structs.products import Products
 from grapevine.structs.ranking import Ranking
 
 BLOCK_BYTES = 128 * 2**20
@@ -79,28 +82,33 @@ def rank_model(
     targets = distinct(holdout.targets)
     size = block_queries or _block_queries(holdout.history.num_items)
 
-    def placed(start: int, wanted: Jagged, seen: Jagged, scores: np.ndarray) -> Ranked:
+    def placed(start: int, wanted: Jagged, seen: Jagged, scores: np.ndarray | Products) -> Ranked:
         if candidates.everything:
             found = rank_targets(scores, wanted, seen, k=k, name=name, first=start)
         else:
             lists = candidates.lists(wanted, seen, start)
-            columns, block, places = gather(scores, lists, wanted)
+            columns, block, places = gather(np.asarray(scores), lists, wanted)
             none = nothing(len(wanted))
             found = rank_targets(block, places, none, k=k, name=name, first=start)
             found = _back_to_items(found, columns, lists.lengths)
         return Ranked(*_ranks(found, wanted), found.num_candidates, found.best)
 
     parts: list[Future[Ranked]] = []
-    # One block is ranked while the next is scored, so that neither waits for the other.
-    with ThreadPoolExecutor(1) as ranker:
+    # One block is ranked while the next is scored, so that neither waits for the other. The
+    # threads that rank multiply as well, each by itself.
+    with ThreadPoolExecutor(1) as ranker, _one_thread_for_blas(model):
         for start, stop in track(list(_blocks(len(holdout), size)), name):
             batch = holdout.questions(start, stop)
             seen = batch.seen(holdout.target) if exclude_seen else nothing(len(batch))
-            scores = model.score(batch)
+            scores = model.products(batch) if isinstance(model, Factored) else model.score(batch)
             if parts:
                 parts[-1].result()  # at most two blocks of scores are kept
             parts.append(ranker.submit(placed, start, targets.slice(start, stop), seen, scores))
     return _joined([part.result() for part in parts], k)
+
+
+def _one_thread_for_blas(model: Model) -> AbstractContextManager[object]:
+    return threadpool_limits(1, "blas") if isinstance(model, Factored) else nullcontext()
 
 
 def measure(model: Model, holdout: Holdout, metric: str = "ndcg@10", **protocol) -> float:

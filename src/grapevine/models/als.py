@@ -15,6 +15,7 @@ from grapevine.models.base import Fitted
 from grapevine.models.histories import Behaviours, asked_history, training_events
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
+from grapevine.structs.products import Products
 
 # I = items, D = width
 
@@ -106,5 +107,10 @@ class ALS(Fitted):
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """Dot products with the folded-in users."""
+        return np.asarray(self.products(batch))
+
+    def products(self, batch: Batch) -> Products:
+        """The folded-in users and the items."""
         history = distinct(asked_history(batch, self.behaviour), len(self.items))
-        return fold_in(history, self.items, confidence=self.config.alpha) @ self.items.T
+        asking = fold_in(history, self.items, confidence=self.config.alpha)
+        return Products(asking, self.items)

@@ -9,6 +9,7 @@ from jaxtyping import Float32
 from grapevine.data.dataset import Dataset
 from grapevine.errors import BundleError
 from grapevine.structs.batch import Batch
+from grapevine.structs.products import Products
 
 ModelT = TypeVar("ModelT", covariant=True)
 
@@ -41,6 +42,15 @@ class Model(Protocol):
     @classmethod
     def restore(cls, config: Any, state: dict[str, np.ndarray]) -> Self:
         """The model that had this config and this state."""
+        ...
+
+
+@runtime_checkable
+class Factored(Protocol):
+    """A model whose scores are dot products of two vectors."""
+
+    def products(self, batch: Batch) -> Products:
+        """The same scores as `score`, not yet multiplied out."""
         ...
 
 

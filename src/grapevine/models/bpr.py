@@ -15,6 +15,7 @@ from grapevine.models.histories import Behaviours, asked_history, training_event
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
+from grapevine.structs.products import Products
 
 # U = users, I = items, D = width
 
@@ -116,13 +117,16 @@ class BPR(Fitted):
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """Dot products, plus the bias of each item; the bias alone where nothing is known."""
+        return np.asarray(self.products(batch))
+
+    def products(self, batch: Batch) -> Products:
+        """The users and the items; the bias is one more product, with a one."""
         history = distinct(asked_history(batch, self.behaviour), len(self.items))
         asking = _means(history, self.items) @ self.from_history
         known = batch.users >= 0
         asking[known] = self.users[batch.users[known]]
-        scores = asking @ self.items.T
-        scores += self.bias
-        return scores
+        ones = np.ones((len(asking), 1), np.float32)
+        return Products(np.hstack([asking, ones]), np.hstack([self.items, self.bias[:, None]]))
 
 
 def _means(

@@ -6,6 +6,7 @@ before torch is loaded.
 
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
+from grapevine.structs.products import Products
 from grapevine.structs.ranking import Ranking
 
-__all__ = ["Batch", "Jagged", "Ranking"]
+__all__ = ["Batch", "Jagged", "Products", "Ranking"]

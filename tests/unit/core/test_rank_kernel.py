@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grapevine.core.kernels import rank
 from grapevine.core.kernels.rank import CHUNK, rank_targets
 from grapevine.core.topk import rank_targets_reference
 from grapevine.errors import CheckFailed
-from grapevine.structs import Jagged
+from grapevine.structs import Jagged, Products
 
 KERNELS = {"reference": rank_targets_reference, "numba": rank_targets}
 NOTHING = Jagged.from_lists([[]])
@@ -152,3 +153,19 @@ def test_an_empty_block():
         np.zeros((0, 5), np.float32), Jagged.from_lists([]), Jagged.from_lists([]), k=3
     )
     assert placed.best.items.shape == (0, 3)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_products_are_ranked_as_the_scores_they_make(monkeypatch, threads, rows):
+    _, targets, seen = world(7, queries=23, items=50)
+    # Whole numbers, so that no order of summing changes a score, and many of them tie.
+    rng = np.random.default_rng(7)
+    products = Products(
+        rng.integers(-3, 3, (23, 5)).astype(np.float32),
+        rng.integers(-3, 3, (50, 5)).astype(np.float32),
+    )
+    monkeypatch.setattr(rank, "PIECE_BYTES", rows * 4 * 50)
+    fast = rank_targets(products, targets, seen, k=7, threads=threads)
+    same(fast, rank_targets_reference(products, targets, seen, k=7))
+    same(fast, rank_targets(np.asarray(products), targets, seen, k=7))

@@ -1,7 +1,7 @@
 """Where the targets came and what was shown, in one pass over the scores."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -10,18 +10,22 @@ from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
 from grapevine.core.topk import Placement, check_rows, not_a_number
 from grapevine.structs.jagged import Jagged
+from grapevine.structs.products import Products
 from grapevine.structs.ranking import Ranking
 
 CHUNK = 1024
 """Scores looked at together: four KiB stay in the first-level cache while they are counted."""
 
 
+PIECE_BYTES = 32 << 20
+"""Scores that a thread multiplies out at once; from 16 MiB on nothing is gained."""
+
 SHARES = 4
 """Parts of a block that each thread is given."""
 
 
 def rank_targets(
-    scores: Float32[np.ndarray, "queries items"],
+    scores: Float32[np.ndarray, "queries items"] | Products,
     targets: Jagged,
     seen: Jagged,
     *,
@@ -34,16 +38,15 @@ def rank_targets(
     """Place every target among the candidates of its query; see `rank_targets_reference`.
 
     Queries are shared out among threads and each is counted by one of them, so the result does
-    not depend on their number. A broadcast of one row is read as one row.
+    not depend on their number. A broadcast of one row is read as one row. Products are multiplied
+    out a piece at a time, by the thread that counts it: let BLAS have one thread meanwhile.
 
     Raises:
         CheckFailed: a score is NaN.
         ValueError: there are not as many lists as rows, or an item row is out of range.
     """
-    check_rows(scores, targets, seen)
+    check_rows(scores.shape, targets, seen)
     num_queries, num_items = scores.shape
-    step = int(scores.strides[0] != 0)
-    rows = np.ascontiguousarray(scores if step else scores[:1], np.float32)
     allowed = np.ones(num_items, np.uint8) if mask is None else mask.astype(np.uint8)
     total = len(targets.values)
     greater, equal = np.empty(total, np.int32), np.empty(total, np.int32)
@@ -53,8 +56,12 @@ def rank_targets(
     bad = np.full(num_queries, -1, np.int64)
 
     def work(start: int, stop: int) -> None:
+        for low, high, first_row, rows in _pieces(scores, start, stop):
+            rank(low, high, first_row, rows)
+
+    def rank(start: int, stop: int, first_row: int, rows: np.ndarray) -> None:
         _rank_rows(
-            rows, step, start, stop, allowed.copy(),
+            rows, first_row, start, stop, allowed.copy(),
             targets.offsets, targets.values, seen.offsets, seen.values,
             greater, equal, num_candidates, items, best, bad,
         )  # fmt: skip
@@ -64,6 +71,27 @@ def rank_targets(
         query = int(np.flatnonzero(bad >= 0)[0])
         raise not_a_number(name, first + query, int(bad[query]))
     return Placement(greater, equal, num_candidates, Ranking(items, best))
+
+
+def _pieces(
+    scores: Float32[np.ndarray, "queries items"] | Products, start: int, stop: int
+) -> Iterator[tuple[int, int, int, Float32[np.ndarray, "rows items"]]]:
+    """Some of the queries with their rows of scores, and the query of the first row.
+
+    That is -1 where all queries have the same row.
+    """
+    if isinstance(scores, Products):
+        size = max(1, PIECE_BYTES // (4 * max(scores.shape[1], 1)))
+        # Made once and written over: fresh memory for each piece costs as much as the product.
+        block = np.empty((min(size, stop - start), scores.shape[1]), np.float32)
+        for low in range(start, stop, size):
+            high = min(low + size, stop)
+            scores.multiply(low, high, block[: high - low])
+            yield low, high, low, block
+    elif scores.strides[0] == 0:
+        yield start, stop, -1, np.ascontiguousarray(scores[:1], np.float32)
+    else:
+        yield start, stop, start, np.ascontiguousarray(scores[start:stop], np.float32)
 
 
 def _share(work: Callable[[int, int], None], num_queries: int, threads: int) -> None:
@@ -82,7 +110,7 @@ def _share(work: Callable[[int, int], None], num_queries: int, threads: int) -> 
 @numba.njit(cache=True, nogil=True)
 def _rank_rows(
     rows: Float32[np.ndarray, "rows items"],
-    step: int,
+    first_row: int,
     start: int,
     stop: int,
     allowed: UInt8[np.ndarray, " items"],
@@ -105,7 +133,7 @@ def _rank_rows(
     for item in range(num_items):
         base_count += base[item]
     for query in range(start, stop):
-        row = rows[query * step]
+        row = rows[query - first_row if first_row >= 0 else 0]
         wanted = target_items[target_offsets[query] : target_offsets[query + 1]]
         seen = seen_items[seen_offsets[query] : seen_offsets[query + 1]]
         above = greater[target_offsets[query] : target_offsets[query + 1]]
