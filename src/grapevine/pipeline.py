@@ -3,7 +3,6 @@
 Read this first. Every step takes values and gives values; files are touched at the two ends.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+import grapevine
 from grapevine import config
 from grapevine.data import audit as audits
 from grapevine.data import fetch, shop, split
@@ -45,8 +44,11 @@ BASELINES = (
 )
 """What stands beside every model in every report; oracles only where the truth is known."""
 
-BOUNDS = ("taste-oracle", "oracle")
-"""What is possible, for models that see only what was bought, and for any model."""
+BOUNDS = {
+    "taste-oracle": "for models that look at purchases alone",
+    "oracle": "for any model",
+}
+"""What knows the truth, and for whom it is the best possible."""
 
 
 def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
@@ -78,7 +80,7 @@ def kept(name: str) -> Path:
 
 def make_shop(users: int = 2_000, *, seed: int = 0, out: Path | None = None) -> Dataset:
     """The built-in shop, made once for each size and seed and kept."""
-    folder = out or kept(f"shop-{users}-{seed}")
+    folder = out or kept(f"shop-{users}-{seed}-{grapevine.__version__}")
     if not (folder / "schema.toml").is_file():
         shop.make(folder, users=users, seed=seed)
     return open_dataset(folder)
@@ -90,8 +92,25 @@ def prepare(data: Dataset, by: str = "auto", **options: Any) -> Split:
     Raises:
         CheckFailed: the leakage audit found something.
     """
-    parts = split.of(data, by, **options)
-    audit = audits.audit(parts)
+    return checked(split.of(data, by, **options))
+
+
+def checked(parts: Split) -> Split:
+    """The same split, if nothing of what it holds out can be seen.
+
+    What models are given is looked through: training events, histories, popularity counts,
+    degrees and vocabularies. Negatives are looked through where they are drawn.
+
+    Raises:
+        CheckFailed: the leakage audit found something.
+    """
+    train = parts.train.interactions
+    audit = audits.audit(
+        parts,
+        popularity=parts.train.target_interactions.counts(),
+        degrees=(np.diff(train.offsets), train.counts()),
+        vocabulary=parts.train.items,
+    )
     audit.raise_if_leaking()
     for finding in audit.warnings:
         logger.info("note: %s (%s): %d", audits.LEAKS[finding.leak], finding.where, finding.count)
@@ -128,7 +147,7 @@ def fit(
         "seed": seed,
         "train_seconds": round(time.perf_counter() - started, 3),
         "events": len(train.interactions),
-        "fingerprint": fingerprint(train),
+        "fingerprint": train.fingerprint,
         **(record or {}),
     }
     run = Run.of(name, fitted, train, facts, known)
@@ -170,11 +189,12 @@ def evaluate(
     train = train or next((run.train for run in opened if run.train), None)
     if train is None:
         raise ConfigError("runs opened from folders need `train`, the training set of the split")
-    wanted = fingerprint(train)
+    wanted = test.trained_on or train.fingerprint
     for run in opened:
         if run.record["fingerprint"] != wanted:
             raise ConfigError(
-                f"{run.label} was trained on other events than this split's",
+                f"{run.label} was trained on other events than these questions belong to, "
+                "perhaps on the answers",
                 hint="evaluate on the data and split it was trained on, or train it again",
             )
     return measure([_entry(run) for run in opened], test, train=train, **protocol)
@@ -192,17 +212,20 @@ def split_of(run: Run, data: Dataset) -> Split:
             f"{run.label} learnt from every event: there is nothing left to measure it on",
             hint="train it with --split-by leave-last-out or time",
         )
-    if data.labels is not None:
-        return prepare(data, "published", repeats=settings.get("repeats", "drop"))
-    return prepare(data, **settings)
+    return checked(split.remake(data, settings))
 
 
 def choose(runs: Sequence[Run], split: Split, metric: str = "ndcg@10") -> Run:
-    """The run that does best on the validation questions; bounds do not compete."""
-    able = [run for run in runs if run.name not in BOUNDS]
+    """The run that does best on the validation questions; bounds do not compete.
+
+    Where a split has no validation questions nothing can be chosen by, and EASE (or else
+    popularity) is taken.
+    """
+    able = {run.name: run for run in runs if run.name not in BOUNDS}
     if not len(split.validation):
-        return able[-1]
-    return max(able, key=lambda run: ranking.measure(run.model, split.validation, metric))
+        logger.info("note: no validation questions to choose by")
+        return able.get("ease") or able["popularity"]
+    return max(able.values(), key=lambda run: ranking.measure(run.model, split.validation, metric))
 
 
 def keep(run: Run, out: Path, known: Dataset, record: dict[str, Any]) -> Run:
@@ -218,17 +241,6 @@ def attach(report: Report, folder: Path) -> None:
         json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     report.to_html(folder / "report.html")
-
-
-def fingerprint(train: Dataset) -> str:
-    """A name for exactly these events and IDs; two datasets share it only if they are the same."""
-    digest = hashlib.blake2b(digest_size=16)
-    for ids in (train.users.ids, train.items.ids):
-        digest.update("\n".join(ids.cast(pl.String)).encode())
-    events = train.interactions
-    for column in (events.offsets, events.items, events.behaviours, events.times):
-        digest.update(np.ascontiguousarray(column).data)
-    return digest.hexdigest()
 
 
 def _resolve(model: str | Config[Any]) -> tuple[str, Config[Any]]:
@@ -255,5 +267,5 @@ def _entry(run: Run) -> Entry:
         seed=run.record["seed"],
         train_seconds=run.record["train_seconds"],
         run=str(run.path or run.name),
-        bound=run.name in BOUNDS,
+        bound=BOUNDS.get(run.name, ""),
     )

@@ -1,6 +1,8 @@
 """A dataset: a folder of tables, and the same encoded once for models."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,17 @@ class Dataset:
     def name(self) -> str:
         """What reports call it."""
         return self.schema.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A name for exactly these events and IDs: equal where, and only where, they are."""
+        digest = hashlib.blake2b(digest_size=16)
+        for ids in (self.users.ids, self.items.ids):
+            digest.update("\n".join(ids.cast(pl.String)).encode())
+        events = self.interactions
+        for column in (events.offsets, events.items, events.behaviours, events.times):
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
 
     @property
     def target_interactions(self) -> Interactions:

@@ -1,6 +1,7 @@
 """Questions with known answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Int64
@@ -23,6 +24,9 @@ class Holdout:
         asked_at: `(queries,)` time of each query's first target.
         target: place of the behaviour that is asked for.
         by: how the split was made, in a word: "leave-last-out", "time", "published".
+        left_out: what could have been asked and was not, by reason: `repeats` of what the user
+            has already, `duplicates` within a query.
+        trained_on: fingerprint of the training set of the same split; empty if unknown.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Holdout:
     asked_at: Int64[np.ndarray, " queries"]
     target: int = 0
     by: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    trained_on: str = ""
 
     def __post_init__(self) -> None:
         if not len(self.users) == len(self.targets) == len(self.asked_at):

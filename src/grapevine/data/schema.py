@@ -15,8 +15,9 @@ FORMAT = 1
 Role = Literal["title", "text", "category", "tags", "number", "time", "vector", "image", "audio"]
 """What a column of items, users or events holds. IDs have columns of their own."""
 
-Clock = Literal["exact", "order", "none"]
-"""What timestamps mean: true times; only the order within a user; nothing at all."""
+Clock = Literal["exact", "approximate", "order", "none"]
+"""What timestamps mean: true times; times that are near the true ones, in true order within a user;
+only that order; nothing at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,11 @@ class Schema:
                 f"the target `{self.target}` is not a behaviour of this dataset",
                 hint=f"behaviours are {', '.join(self.behaviours)}",
             )
+
+    @property
+    def timed(self) -> bool:
+        """Whether timestamps are times, be they only near the true ones."""
+        return self.clock in {"exact", "approximate"}
 
     @property
     def target_row(self) -> int:

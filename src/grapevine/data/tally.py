@@ -26,7 +26,7 @@ _SAMPLE = 100_000
 
 @dataclass(kw_only=True)
 class Tally:
-    """Counts over all events; times are counted only where the clock is exact.
+    """Counts over all events; times are counted only where there are times.
 
     Attributes:
         items: `(items,)` events of each item.
@@ -76,7 +76,7 @@ def tally(events: Interactions, num_behaviours: int, clock: Clock, now_ms: int) 
         unprepared=np.zeros(num_behaviours, np.int64),
         unprepared_example=[(-1, -1)] * num_behaviours,
     )
-    timed = clock == "exact" and len(events) > 0
+    timed = clock in {"exact", "approximate"} and len(events) > 0
     if timed:
         _open_calendar(result, events.times)
     for first, last in _blocks(events.offsets):

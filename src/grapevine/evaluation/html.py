@@ -102,7 +102,7 @@ def _verdict(report: Report) -> list[str]:
         way = reached.mean - base.metrics[metric].mean
         closed = (best.metrics[metric].mean - base.metrics[metric].mean) / way if way else 0
         said.append(
-            f"{bound.label}, which knows the truth, reaches {_with_interval(reached)}: "
+            f"What is possible {bound.bound}, {bound.label}, is {_with_interval(reached)}: "
             f"{best.label} goes {closed:.0%} of the way there from {base.label}."
         )
     return said

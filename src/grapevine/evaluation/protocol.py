@@ -44,7 +44,8 @@ class Entry:
         seed: it was trained with.
         train_seconds: how long that took, if known.
         run: its folder, or whatever else names it apart from others of the same name.
-        bound: it knows the truth and shows what is possible; it does not compete.
+        bound: for whom this is what is possible ("for any model"), where it knows the truth and
+            does not compete; empty for a model that does.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Entry:
     seed: int = 0
     train_seconds: float | None = None
     run: str | None = None
-    bound: bool = False
+    bound: str = ""
 
     @property
     def label(self) -> str:
@@ -120,6 +121,7 @@ def evaluate(
         "items": len(train.items),
         "dataset": train.name,
         "target": train.schema.behaviours[holdout.target],
+        "clock": train.schema.clock,
         "queries_held_out": len(holdout),
         "seed": seed,
         "resamples": significance.num_resamples(len(asked)),
@@ -243,16 +245,22 @@ def _skipped(world: World, exclude_seen: bool) -> dict[str, int]:
     """Counts of what could not be asked or found as it stands."""
     holdout = world.holdout
     targets = distinct(holdout.targets)
-    seen = 0
-    for start in range(0, len(holdout) if exclude_seen else 0, BLOCK):
+    seen = silent = 0
+    for start in range(0, len(holdout), BLOCK):
         history = world.histories(start)
-        wanted_here = targets.slice(start, start + len(history))
-        seen += int(np.isin(_keys(wanted_here), _keys(history)).sum())
+        silent += int((history.lengths == 0).sum())
+        if exclude_seen:
+            wanted_here = targets.slice(start, start + len(history))
+            seen += int(np.isin(_keys(wanted_here), _keys(history)).sum())
+    known = targets.values[targets.values >= 0]
     return {
-        "users_without_history": int((holdout.users < 0).sum()),
+        "users_unknown_to_training": int((holdout.users < 0).sum()),
+        "queries_without_history": silent,
         "targets_unknown_to_training": int((targets.values < 0).sum()),
+        "targets_without_training_event": int((world.counts[known] == 0).sum()),
         "targets_already_seen": seen,
         "targets_repeated": len(holdout.targets.values) - len(targets.values),
+        "targets_left_out_as_repeats": holdout.left_out.get("repeats", 0),
     }
 
 
@@ -275,15 +283,37 @@ def _warnings(
             f"{facts['users']:,} of {facts['queries_held_out']:,} queries were asked, drawn with "
             f"seed {facts['seed']}"
         )
-    if all(len(model) == 1 for model in models):
+    once = [model[0].label for model in models if len(model) == 1]
+    if len(once) == len(models):
         found.append(
             "one training run a model: intervals and tests speak of these very models, not of "
             "what another seed would have given"
+        )
+    elif once:
+        found.append(
+            f"one training run of {', '.join(once)}: their intervals and tests speak of these very "
+            "models, not of what another seed would have given"
         )
     if facts["by"] == "leave-last-out":
         found.append(
             "leave-last-out: models may learn from what other users did after a question was "
             "asked (Ji et al., TOIS 2023); a split by time does not allow it"
+        )
+    if facts["by"] in {"time", "rolling"} and facts["clock"] == "approximate":
+        found.append(
+            "the times are only near the true ones: some events from after the cut may lie before "
+            "it, so the split leaks a little"
+        )
+    if skipped["queries_without_history"]:
+        found.append(
+            f"{skipped['queries_without_history']:,} of {facts['users']:,} queries have no "
+            f"`{facts['target']}` in their history: models that look at nothing else have nothing "
+            "to go by there"
+        )
+    if skipped["targets_left_out_as_repeats"]:
+        found.append(
+            f"{skipped['targets_left_out_as_repeats']:,} targets were not asked for, since their "
+            "users had them already; split with repeats kept if repeats matter"
         )
     if skipped["targets_unknown_to_training"]:
         found.append(

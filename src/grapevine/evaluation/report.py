@@ -38,7 +38,8 @@ class Result:
         train_seconds: mean over the seeds, where known.
         evaluate_seconds: to score and rank every query, mean over the seeds.
         exposure: `(points,)` share of all exposure of the least shown 0, 1, ... 100 % of items.
-        bound: it knows the truth and shows what is possible; it does not compete.
+        bound: for whom this is what is possible, where it knows the truth and does not compete;
+            empty for a model that does.
     """
 
     run: str
@@ -49,7 +50,7 @@ class Result:
     train_seconds: float | None
     evaluate_seconds: float
     exposure: Float64[np.ndarray, " points"]
-    bound: bool = False
+    bound: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

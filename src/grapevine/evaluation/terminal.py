@@ -135,7 +135,7 @@ def _caption(report: Report) -> Text:
             "p <= 0.05 after Holm"
         )
     lines.extend(
-        f"{result.label} knows the truth: it shows what is possible and does not compete"
+        f"{result.label} knows the truth: what is possible {result.bound}, not a competitor"
         for result in report.bounds
     )
     lines.extend(f"note: {warning}" for warning in report.warnings)

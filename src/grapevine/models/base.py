@@ -64,6 +64,8 @@ class Fitted:
     config: Any
     paper: ClassVar[str] = ""
     """Whom to cite: authors, title, venue, year, identifier."""
+    listens: ClassVar[bool] = True
+    """Whether the history is a reason for a score; if not, none is given."""
 
     def state(self) -> dict[str, np.ndarray]:
         """All that was learnt, as named arrays."""

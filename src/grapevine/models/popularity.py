@@ -37,7 +37,7 @@ class Popularity(Fitted):
             """
             events = train.target_interactions
             if self.days is not None and len(events):
-                if train.schema.clock != "exact":
+                if not train.schema.timed:
                     raise DataError(
                         f"{train.name}: recent popularity needs times, and these are "
                         f"`{train.schema.clock}`",

@@ -38,6 +38,7 @@ class Random(Fitted):
     key: UInt64[np.ndarray, " one"]
     num_items: Int64[np.ndarray, " one"]
     paper: ClassVar[str] = ""
+    listens: ClassVar[bool] = False
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """Uniform in [0, 1), independent between users and between items."""

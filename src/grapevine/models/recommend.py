@@ -1,5 +1,6 @@
 """Lists for anyone: a known user, a stranger with a history, an item, or all users at once."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
-from jaxtyping import Bool
+from jaxtyping import Bool, Float32
 
 from grapevine.core.kernels.rank import rank_targets
 from grapevine.errors import ConfigError, DataError
 from grapevine.log import track
-from grapevine.models.conditions import Where, items_where
+from grapevine.models.conditions import MOST_COMPARED, Where, items_where
+from grapevine.models.evidence import evidence
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.structs.ranking import Ranking
 
 if TYPE_CHECKING:  # a Run recommends through this file
     from grapevine.models.run import Run
+
+NO_REASON = "nothing in this history speaks for it: popular with everyone"
 
 BLOCK_BYTES = 64 << 20
 """Size of a block of scores: large enough for a fast product, small enough for any laptop."""
@@ -34,6 +38,9 @@ def top_k(
 ) -> Ranking:
     """The best k items for each question, block by block.
 
+    Where the model cannot tell the best apart (nothing it listens to is in the history, say),
+    those that more people took come first.
+
     Args:
         run: whose model is asked.
         batch: the questions.
@@ -48,17 +55,45 @@ def top_k(
         stop = min(start + size, len(batch))
         block = batch.slice(start, stop)
         nothing = Jagged(np.zeros(len(block) + 1, np.int64), np.empty(0, np.int32))
+        found = np.asarray(run.model.score(block))
+        hidden = exclude.slice(start, stop) if exclude is not None else nothing
         best = rank_targets(
-            run.model.score(block),
+            found,
             targets=nothing,
-            seen=exclude.slice(start, stop) if exclude is not None else nothing,
-            k=k,
+            seen=hidden,
+            # One more than asked for tells whether the choice of the last was arbitrary.
+            k=min(k + 1, found.shape[1]),
             mask=allowed,
             name=run.label,
             first=start,
         ).best
-        items[start:stop], scores[start:stop] = best.items, best.scores
+        best = _by_popularity(run, found, hidden, allowed, best)
+        items[start:stop], scores[start:stop] = best.items[:, :k], best.scores[:, :k]
     return Ranking(items, scores)
+
+
+def _by_popularity(
+    run: "Run",
+    scores: Float32[np.ndarray, "queries items"],
+    hidden: Jagged,
+    allowed: Bool[np.ndarray, " items"] | None,
+    best: Ranking,
+) -> Ranking:
+    """The same lists, with those whose scores are all alike filled by popularity."""
+    length = (best.items >= 0).sum(1)
+    last = np.take_along_axis(best.scores, np.maximum(length - 1, 0)[:, None], axis=1)[:, 0]
+    alike = np.flatnonzero((length > 1) & (last == best.scores[:, 0]))
+    if not len(alike):
+        return best
+    items = best.items.copy()
+    for query in alike.tolist():
+        tied = scores[query] == best.scores[query, 0]
+        tied[hidden[query]] = False
+        if allowed is not None:
+            tied &= allowed
+        popular = run.most_popular[tied[run.most_popular]]
+        items[query, : length[query]] = popular[: length[query]]
+    return Ranking(items, best.scores)
 
 
 def block_size(num_items: int) -> int:
@@ -165,31 +200,6 @@ def recommend_all(
     return len(run.users)
 
 
-def evidence(run: "Run", batch: Batch, item: int, most: int = 3) -> list[tuple[int, float]]:
-    """Which things of a history speak for an item, and what share of the case each makes.
-
-    Each thing of the history is asked about alone; for models that add up over a history
-    (item-knn, EASE) the shares are exact, for others they show which one thing would have led here.
-
-    Returns:
-        At most `most` pairs of item row and share in (0, 1], strongest first.
-    """
-    history = np.unique(batch.items[batch.items >= 0])
-    history = history[history != item]
-    if len(history) == 0:
-        return []
-    alone = Batch.of_histories(
-        Jagged.from_lists(history[:, None].tolist()), behaviour=run.schema.target_row
-    )
-    nothing = Batch.of_histories(Jagged.from_lists([[]]), behaviour=run.schema.target_row)
-    gain = run.model.score(alone)[:, item] - run.model.score(nothing)[0, item]
-    gain = np.where(np.isfinite(gain), np.maximum(gain, 0), 0)
-    if gain.sum() == 0:
-        return []
-    order = np.argsort(-gain, kind="stable")[:most]
-    return [(int(history[at]), float(gain[at] / gain.sum())) for at in order if gain[at] > 0]
-
-
 def _allowed(
     run: "Run", candidates: Sequence[Any] | None, where: Where
 ) -> Bool[np.ndarray, " items"] | None:
@@ -207,10 +217,12 @@ def _require_known(run: "Run", kind: str, ids: Sequence[Any]) -> np.ndarray:
     rows = vocabulary.rows(list(ids))
     if (rows < 0).any():
         missing = [str(one) for one, row in zip(ids, rows, strict=True) if row < 0]
-        hint = (
+        known = vocabulary.ids.head(MOST_COMPARED).cast(pl.String).to_list()
+        near = difflib.get_close_matches(missing[0], known, n=1)
+        hint = (f"did you mean `{near[0]}`? " if near else "") + (
             "for somebody new, give a history: --history A,B,C"
             if kind == "user"
-            else f"item IDs look like `{vocabulary.ids[0] if len(vocabulary) else ''}`"
+            else f"item IDs look like `{known[0] if known else ''}`"
         )
         raise ConfigError(f"this run knows no {kind} `{missing[0]}`", hint=hint)
     return rows
@@ -222,18 +234,13 @@ def _seen(run: "Run", batch: Batch) -> Jagged:
 
 def _reasons(run: "Run", batch: Batch, ranking: Ranking) -> pl.Series:
     """Why each item of each list, in words."""
-    name = _title_column(run) or "item_id"
+    name = run.item_table[_title_column(run) or "item_id"]
     reasons = []
-    for query in range(len(batch)):
-        asked = batch.slice(query, query + 1)
-        for item in ranking.items[query]:
-            if item < 0:
-                continue
-            parts = [
-                f"{run.item_table[name][row]} ({share:.0%})"
-                for row, share in evidence(run, asked, int(item), most=2)
-            ]
-            reasons.append(f"goes with {', '.join(parts)}" if parts else "liked by many")
+    for query, row in enumerate(ranking.items):
+        shown = row[row >= 0].tolist()
+        for parts in evidence(run.model, batch.slice(query, query + 1), shown, most=2):
+            said = ", ".join(f"{name[thing]} ({share:.0%})" for thing, share in parts)
+            reasons.append(f"goes with {said}" if said else NO_REASON)
     return pl.Series("why", reasons, dtype=pl.String)
 
 

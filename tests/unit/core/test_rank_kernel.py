@@ -155,6 +155,19 @@ def test_an_empty_block():
     assert placed.best.items.shape == (0, 3)
 
 
+def test_the_bits_of_a_product_do_not_depend_on_threads():
+    rng = np.random.default_rng(3)
+    products = Products(
+        rng.standard_normal((300, 33), dtype=np.float32),
+        rng.standard_normal((1003, 33), dtype=np.float32),
+    )
+    targets = Jagged.from_lists(rng.integers(0, 1003, (300, 1)).tolist())
+    seen = Jagged.from_lists([[]] * 300)
+    one = rank_targets(products, targets, seen, k=10, threads=1)
+    for threads in (2, 3, 16):
+        same(one, rank_targets(products, targets, seen, k=10, threads=threads))
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_products_are_ranked_as_the_scores_they_make(monkeypatch, threads, rows):

@@ -136,7 +136,8 @@ def test_a_stranger_can_be_asked(world):
         train=world.train,
         slices=["gender"],
     )
-    assert report.skipped["users_without_history"] == 3
+    assert report.skipped["users_unknown_to_training"] == 3
+    assert report.skipped["queries_without_history"] >= 3
 
 
 def test_slices_hold_the_headline_metrics(make_world):
@@ -205,3 +206,24 @@ def test_metrics_by_choice(world):
 
 def test_version(report):
     assert report.version == grapevine.__version__
+
+
+def test_what_could_not_be_asked_or_known_is_counted_and_said(make_world):
+    world = make_world()
+    holdout = replace(world.holdout, left_out={"repeats": 5}, by="time")
+    train = replace(world.train, schema=replace(world.train.schema, clock="approximate"))
+    report = evaluate([Entry(name="any", model=world.random(0))], holdout, train=train)
+    counts = world.train.target_interactions.counts()
+    cold = int((counts[world.holdout.targets.values] == 0).sum())
+    assert report.skipped["targets_without_training_event"] == cold
+    assert report.skipped["targets_left_out_as_repeats"] == 5
+    assert any(text.startswith("5 targets were not asked for") for text in report.warnings)
+    assert any(text.startswith("the times are only near") for text in report.warnings)
+
+
+def test_one_seed_among_several_is_told(make_world):
+    world = make_world()
+    entries = [Entry(name="twice", model=world.random(0), seed=seed) for seed in (0, 1)]
+    entries.append(Entry(name="once", model=world.constant()))
+    report = evaluate(entries, world.holdout, train=world.train)
+    assert any("one training run of once:" in text for text in report.warnings)

@@ -117,16 +117,16 @@ def test_a_bound_shows_what_is_possible_and_does_not_compete(make_world, tmp_pat
     entries = [
         Entry(name="popularity", model=world.constant()),
         Entry(name="guess", model=world.random(0)),
-        Entry(name="truth", model=world.oracle(), bound=True),
+        Entry(name="truth", model=world.oracle(), bound="for any model"),
     ]
     report = evaluate(entries, world.holdout, train=world.train)
-    assert [one["bound"] for one in report.to_json()["runs"]] == [False, False, True]
+    assert [one["bound"] for one in report.to_json()["runs"]] == ["", "", "for any model"]
     assert report.best.label != "truth"
     assert not any("truth" in {one.a, one.b} for one in report.comparisons)
-    assert "truth knows the truth" in str(report)
+    assert "truth knows the truth: what is possible for any model" in str(report)
     report.to_html(tmp_path / "bound.html")
     text = (tmp_path / "bound.html").read_text(encoding="utf-8")
-    assert "truth, which knows the truth, reaches 1.0000" in text
+    assert "What is possible for any model, truth, is 1.0000" in text
     alone = evaluate(entries[2:], world.holdout, train=world.train)
     assert alone.best.label == "truth"
 

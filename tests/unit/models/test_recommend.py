@@ -6,6 +6,7 @@ import pytest
 
 from grapevine.errors import ConfigError
 from grapevine.models import MODELS, recommend
+from grapevine.models.evidence import evidence
 from grapevine.models.run import Run
 from grapevine.testing.worlds import checkerboard, world
 
@@ -86,7 +87,7 @@ def test_reasons_name_the_history_and_add_up(run):
     assert table["title"].to_list() == ["Item 4"]
     assert "Item 0" in table["why"][0]
     batch = run.questions([4])
-    shares = recommend.evidence(run, batch, 4, most=100)
+    shares = evidence(run.model, batch, [4], most=100)[0]
     assert sum(share for _, share in shares) == pytest.approx(1)
     # item-knn adds up over the history, so the shares are those of the score itself
     alone = {row: run.recommend(histories=[[row]], k=12, exclude_seen=False) for row, _ in shares}
@@ -98,7 +99,7 @@ def test_reasons_name_the_history_and_add_up(run):
 
 def test_taking_the_strongest_reason_away_lowers_the_score(run):
     history = [item for who, item in checkerboard() if who == 4]
-    strongest = recommend.evidence(run, run.questions([4]), 4)[0][0]
+    strongest = evidence(run.model, run.questions([4]), [4])[0][0][0]
     rest = [item for item in history if item != strongest]
     scores = [
         run.recommend(histories=[one], k=12).filter(pl.col("item_id") == 4)["score"][0]
@@ -118,6 +119,40 @@ def test_everybody_at_once_gets_what_each_gets_alone(run, tmp_path, monkeypatch)
     assert [path.name for path in out.parent.iterdir()] == ["all.parquet"]
 
 
+def test_what_the_model_does_not_listen_to_is_never_a_reason():
+    clicks = [("u", "x", "click"), ("u", "y", "click"), ("u", "a", "buy")]
+    others = [(who, item, "buy") for who in "vwz" for item in "ab"] + [("v", "x", "click")]
+    data = world([*clicks, *others], behaviours=("click", "buy"))
+    for name in ("item-knn", "ease", "markov", "als"):
+        run = Run.of(name, MODELS[name].config.fit(data, seed=0), data, RECORD, None)
+        table = run.recommend(users=["u"], k=1, why=True)
+        assert table["item_id"].to_list() == ["b"]
+        assert table["why"].to_list() == ["goes with a (100%)"], name
+
+
+@pytest.mark.parametrize("name", ["popularity", "random"])
+def test_a_model_that_looks_at_no_history_gives_no_reason_from_it(name):
+    data = world(checkerboard())
+    run = Run.of(name, MODELS[name].config.fit(data, seed=0), data, RECORD, None)
+    assert set(run.recommend(users=[0, 1], k=3, why=True)["why"]) == {recommend.NO_REASON}
+
+
+def test_whoever_says_nothing_to_the_model_gets_what_is_popular():
+    takers = {"zebra": "uvwx", "yak": "uvw", "ant": "uv", "bee": "u", "cat": ""}
+    events = [(who, item) for item, crowd in takers.items() for who in crowd]
+    data = world([*events, ("nobody", "dog")], items=["cat"])
+    model = MODELS["item-knn"].config.fit(data, seed=0)
+    run = Run.of("item-knn", model, data, RECORD, None)
+    table = run.recommend(histories=[[]], k=6, why=True)
+    assert table["item_id"].to_list() == ["zebra", "yak", "ant", "bee", "dog", "cat"]
+    assert set(table["why"]) == {recommend.NO_REASON}
+    assert run.recommend(histories=[[]], k=1)["item_id"].to_list() == ["zebra"]
+    few = run.recommend(histories=[[]], k=3, candidates=["cat", "yak", "ant"])
+    assert few["item_id"].to_list() == ["yak", "ant", "cat"]
+    # What goes with something that nobody else took: what is popular, and not the thing itself.
+    assert run.recommend(items=["dog"], k=2)["item_id"].to_list() == ["zebra", "yak"]
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -130,6 +165,8 @@ def test_everybody_at_once_gets_what_each_gets_alone(run, tmp_path, monkeypatch)
         ({"users": [1], "where": "prise<3"}, "no item column is called `prise`"),
         ({"users": [1], "where": "price<cheap"}, "price is a number, `cheap` is not"),
         ({"users": [1], "candidates": [500]}, "knows no item `500`"),
+        ({"users": [111]}, "did you mean `11`"),
+        ({"users": [1], "where": "price<200,50"}, "hint: write a number with a decimal point"),
     ],
 )
 def test_what_cannot_be_answered_says_why(run, asked, message):

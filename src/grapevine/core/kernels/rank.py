@@ -20,6 +20,9 @@ CHUNK = 1024
 PIECE_BYTES = 32 << 20
 """Scores that a thread multiplies out at once; from 16 MiB on nothing is gained."""
 
+PIECE_QUERIES = 128
+"""Most queries multiplied out at once, so that few items leave work for every thread."""
+
 SHARES = 4
 """Parts of a block that each thread is given."""
 
@@ -39,7 +42,9 @@ def rank_targets(
 
     Queries are shared out among threads and each is counted by one of them, so the result does
     not depend on their number. A broadcast of one row is read as one row. Products are multiplied
-    out a piece at a time, by the thread that counts it: let BLAS have one thread meanwhile.
+    out a piece at a time, by the thread that counts it: let BLAS have one thread meanwhile. The
+    pieces are the same for any number of threads; within a product two equal items may differ in
+    the last bit, as BLAS has it, and then do not tie.
 
     Raises:
         CheckFailed: a score is NaN.
@@ -66,7 +71,8 @@ def rank_targets(
             greater, equal, num_candidates, items, best, bad,
         )  # fmt: skip
 
-    _share(work, num_queries, threads or os.cpu_count() or 1)
+    step = _piece(num_items) if isinstance(scores, Products) else 1
+    _share(work, num_queries, threads or os.cpu_count() or 1, step)
     if (bad >= 0).any():
         query = int(np.flatnonzero(bad >= 0)[0])
         raise not_a_number(name, first + query, int(bad[query]))
@@ -81,7 +87,7 @@ def _pieces(
     That is -1 where all queries have the same row.
     """
     if isinstance(scores, Products):
-        size = max(1, PIECE_BYTES // (4 * max(scores.shape[1], 1)))
+        size = _piece(scores.shape[1])
         # Made once and written over: fresh memory for each piece costs as much as the product.
         block = np.empty((min(size, stop - start), scores.shape[1]), np.float32)
         for low in range(start, stop, size):
@@ -94,12 +100,20 @@ def _pieces(
         yield start, stop, start, np.ascontiguousarray(scores[start:stop], np.float32)
 
 
-def _share(work: Callable[[int, int], None], num_queries: int, threads: int) -> None:
+def _piece(num_items: int) -> int:
+    """Queries multiplied out at once."""
+    return max(1, min(PIECE_QUERIES, PIECE_BYTES // (4 * max(num_items, 1))))
+
+
+def _share(work: Callable[[int, int], None], num_queries: int, threads: int, step: int) -> None:
     # Plain threads, since the kernel lets go of the interpreter: numba's own pool may not be
     # entered by two threads at once on every system. Several shares each, so that a thread that
-    # the machine keeps waiting holds up little.
-    shares = min(num_queries, 1 if threads == 1 else SHARES * threads)
-    edges = np.linspace(0, num_queries, shares + 1).astype(int).tolist()
+    # the machine keeps waiting holds up little; all but the last a whole number of steps, so
+    # that a product is cut up alike for any number of threads.
+    steps = -(-num_queries // step)
+    shares = min(steps, 1 if threads == 1 else SHARES * threads)
+    places = np.linspace(0, steps, shares + 1).astype(int) * step
+    edges = np.minimum(places, num_queries).tolist()
     if shares <= 1:
         work(0, num_queries)
     else:

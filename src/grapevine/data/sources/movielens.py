@@ -113,6 +113,7 @@ def _convert(files: Files) -> Tables:
     events, notes = _events(files)
     schema = Schema(
         behaviours=("rating",),
+        clock="exact" if "ratings.dat" in files else "approximate",
         items={"title": "title", "genres": "tags", "year": "number"},
         users=dict.fromkeys(("gender", "age", "occupation", "zip"), "category"),
         notes=(*notes, "Ages are brackets, given by the youngest age in each; 1 is under 18."),

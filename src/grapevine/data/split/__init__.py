@@ -17,7 +17,9 @@ from grapevine.data.split.rules import (
     leave_last_out,
     of,
     published,
+    remake,
     rolling,
+    settings_of,
 )
 from grapevine.data.split.write import write
 
@@ -30,6 +32,8 @@ __all__ = [
     "leave_last_out",
     "of",
     "published",
+    "remake",
     "rolling",
+    "settings_of",
     "write",
 ]

@@ -98,6 +98,8 @@ def apply(data: Dataset, labels: UInt8[np.ndarray, " events"], settings: dict[st
     ):
         asked = _asked(data, labels, part, drop=repeats == "drop", name=name, counts=counts)
         holdout = _holdout(data, rows, asked, name, history, str(settings.get("by", "")))
+        left_out = {why: counts[f"{name}_{why}"] for why in ("repeats", "duplicates")}
+        holdout = replace(holdout, left_out=left_out, trained_on=train.fingerprint)
         counts[f"{name}_users"] = len(holdout)
         counts[f"{name}_targets"] = len(holdout.targets.values)
         counts[f"{name}_cold_targets"] = int(np.count_nonzero(holdout.targets.values < 0))

@@ -1,6 +1,6 @@
 """The rules that say which part an event belongs to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from inspect import signature
 from typing import Any
@@ -30,7 +30,7 @@ def leave_last_out(data: Dataset, *, repeats: str = "drop") -> Split:
     Raises:
         DataError: the order of events is not known.
     """
-    _need_clock(data, ("exact", "order"), "leave-last-out")
+    _need_clock(data, ("exact", "approximate", "order"), "leave-last-out")
     events = data.interactions
     targets = np.flatnonzero(events.behaviours == data.schema.target_row)
     before = np.searchsorted(targets, events.offsets)
@@ -77,7 +77,7 @@ def by_time(
         DataError: the times are not true times, or a part that must not be empty is.
         ConfigError: a moment or a fraction makes no sense.
     """
-    _need_clock(data, ("exact",), "time")
+    _need_clock(data, ("exact", "approximate"), "time")
     times = data.interactions.times
     start = _moment(at) if at is not None else _quantile(data, times, test_fraction)
     settings: dict[str, Any] = {"by": "time", "at": start, "repeats": repeats}
@@ -102,7 +102,7 @@ def rolling(
         DataError: the times are not true times, or there are too few for so many windows.
         ConfigError: the windows and the fraction do not fit into the data.
     """
-    _need_clock(data, ("exact",), "rolling")
+    _need_clock(data, ("exact", "approximate"), "rolling")
     if windows < 1 or (windows + 1) * test_fraction >= 1:
         raise ConfigError(
             f"{windows} windows of {test_fraction:g} and one to validate leave nothing to learn "
@@ -155,6 +155,31 @@ def everything(data: Dataset) -> Split:
     """All events are learnt from and nothing is asked: for a model that goes into service."""
     labels = np.zeros(len(data.interactions), np.uint8)
     return apply(data, labels, {"by": "none"})
+
+
+def settings_of(split: Split) -> dict[str, Any]:
+    """How a split came about, whole: `stored` says that the folder's own labels were taken."""
+    return {**split.settings, "stored": split.labels is split.data.labels}
+
+
+def remake(data: Dataset, settings: Mapping[str, Any]) -> Split:
+    """The very split that `settings_of` describes, from the same data.
+
+    Raises:
+        ConfigError: no rule leaves such settings.
+        DataError: the rule does not fit the data.
+    """
+    by = settings.get("by", "none")
+    if settings.get("stored"):
+        return published(data, repeats=settings["repeats"])
+    if by in {"time", "rolling"}:
+        labels = _window_labels(data.interactions.times, dict(settings))
+        return apply(data, labels, dict(settings))
+    if by == "leave-last-out":
+        return leave_last_out(data, repeats=settings["repeats"])
+    if by == "none":
+        return everything(data)
+    raise unknown("split", str(by), [*RULES, "rolling"])
 
 
 RULES: dict[str, Callable[..., Split]] = {
