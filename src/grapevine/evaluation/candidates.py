@@ -5,19 +5,25 @@ here for comparison with tables of the same protocol, and every report says so.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+import polars as pl
+from jaxtyping import Float32, Int32, Int64, Shaped
 
-from grapevine import random
 from grapevine.data.dataset import Dataset
-from grapevine.errors import ConfigError
-from grapevine.structs.jagged import Jagged
+from grapevine.data.negatives import sample
+from grapevine.data.vocabulary import Vocabulary
+from grapevine.errors import BundleError, ConfigError
+from grapevine.structs.jagged import Jagged, offsets_of
 
 SAMPLED_WARNING = (
     "sampled metrics (`{name}`): they can put models in another order than full ranking does, so "
     "compare them only with tables of the same protocol (Krichene & Rendle, KDD 2020)"
 )
+
+ROW_BITS = 32
+"""Item rows have so many bits, and the query's place stands above them in a key of both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +31,9 @@ class Candidates:
     """What competes with the targets of each query.
 
     Attributes:
-        name: "all", "uniform-100", "popular-100", ..., "published".
+        name: "all", "uniform-100", "popular-100", ..., "published (99 negatives)".
         number: how many negatives are drawn for each query.
-        share: `(items,)` rising sums of the chance of each item to be drawn, or None.
+        weights: `(items,)` each is drawn in proportion to its own, or None.
         fixed: published lists, one a query, or None.
         seed: for the draws.
         queries: `(queries,)` number of each query in the whole holdout, which names its draws, so
@@ -36,7 +42,7 @@ class Candidates:
 
     name: str = "all"
     number: int = 0
-    share: Float64[np.ndarray, " items"] | None = None
+    weights: Shaped[np.ndarray, " items"] | None = None
     fixed: Jagged | None = None
     seed: int = 0
     queries: Int64[np.ndarray, " queries"] | None = None
@@ -44,7 +50,7 @@ class Candidates:
     @property
     def everything(self) -> bool:
         """Whether every item competes."""
-        return self.share is None and self.fixed is None
+        return self.weights is None and self.fixed is None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -59,20 +65,25 @@ class Candidates:
             seen: what they may not be shown.
             first: place of the block's first query.
         """
-        found = []
-        for place, (wanted, met) in enumerate(zip(targets, seen, strict=True), start=first):
-            wanted = wanted[wanted >= 0]
-            others = self._others(place, np.concatenate([wanted, met]))
-            found.append(np.setdiff1d(np.concatenate([wanted, others]), met))
-        return Jagged.from_lists(found)
+        # Plain sorting: numpy's functions of sets take far longer over as many keys.
+        wanted, met = _keys(targets), np.sort(_keys(seen))
+        forbidden = _lists(np.sort(np.concatenate([wanted, met])), len(targets))
+        others = _keys(self._others(first, forbidden))
+        keys = np.sort(np.concatenate([wanted, others]))
+        first_time = np.diff(keys, prepend=-1) > 0
+        unseen = np.append(met, -1)[np.searchsorted(met, keys)] != keys
+        return _lists(keys[first_time & unseen], len(targets))
 
-    def _others(self, place: int, forbidden: Int32[np.ndarray, " met"]) -> np.ndarray:
+    def _others(self, first: int, forbidden: Jagged) -> Jagged:
+        """Negatives of the queries from the first one on; -1 is nobody."""
+        queries = len(forbidden)
         if self.fixed is not None:
-            others = self.fixed[place]
-            return others[others >= 0]
-        assert self.share is not None
-        query = place if self.queries is None else int(self.queries[place])
-        return _draw(self.share, self.number, forbidden, random.stream(self.seed, self.name, query))
+            return self.fixed.slice(first, first + queries)
+        assert self.weights is not None
+        places = np.arange(first, first + queries)
+        keys = places if self.queries is None else self.queries[places]
+        drawn = sample(self.seed, keys, forbidden, len(self.weights), self.number, self.weights)
+        return Jagged(np.arange(queries + 1) * self.number, drawn.ravel())
 
 
 ALL = Candidates()
@@ -83,42 +94,109 @@ def candidates_of(
     train: Dataset,
     *,
     queries: Int64[np.ndarray, " queries"],
+    users: Int64[np.ndarray, " queries"] | None = None,
     seed: int = 0,
 ) -> Candidates:
     """The protocol of this name, or with these lists.
 
     Args:
         candidates: "all"; "uniform-N" or "popular-N" for N negatives drawn for each query, every
-            item alike or in proportion to its training events; or lists of item rows.
-        train: tells what is popular.
+            item alike or in proportion to its training events; "published" for the lists in the
+            dataset's folder; or lists of item rows, one for each query of the whole holdout.
+        train: tells what is popular, and where the folder is.
         queries: number of each query in the whole holdout.
+        users: user row of each query: published lists are by user.
         seed: for the draws.
 
     Raises:
         ConfigError: there is no such protocol, or the lists do not fit the queries.
+        BundleError: the published lists cannot be read.
     """
     if isinstance(candidates, Jagged):
         if len(candidates) <= queries.max(initial=-1):
             raise ConfigError(
-                f"{len(candidates)} lists of candidates for {queries.max() + 1} queries"
+                f"{len(candidates)} lists of candidates for {queries.max() + 1} queries",
+                hint="give one list for each query of the holdout, in its order",
             )
-        return Candidates(name="published", fixed=candidates.take(queries))
-    kind, _, number = candidates.partition("-")
+        return _published(candidates.take(queries))
     if candidates == "all":
         return ALL
+    if candidates == "published":
+        if train.path is None or users is None:
+            raise ConfigError(
+                "published candidates are read from the dataset's folder, by user: there is none",
+                hint="open the dataset with `open_dataset`, or choose popular-100",
+            )
+        return _published(published_negatives(train.path, train.users, train.items, users))
+    kind, _, number = candidates.partition("-")
     if kind not in {"uniform", "popular"} or not number.isdecimal() or int(number) == 0:
         raise ConfigError(
             f"no candidate protocol is called `{candidates}`",
-            hint="choose all, uniform-N or popular-N, such as popular-100",
+            hint="choose all, uniform-N or popular-N, such as popular-100, or published",
         )
-    weights = np.ones(len(train.items)) if kind == "uniform" else train.target_interactions.counts()
+    counts = train.target_interactions.counts()
     return Candidates(
         name=candidates,
         number=int(number),
-        share=np.cumsum(weights / max(weights.sum(), 1)),
+        weights=np.ones(len(train.items)) if kind == "uniform" else counts,
         seed=seed,
         queries=queries,
     )
+
+
+def published_negatives(
+    folder: Path, users: Vocabulary, items: Vocabulary, queries: Int64[np.ndarray, " queries"]
+) -> Jagged:
+    """The negatives that the dataset's authors published, one list for each query.
+
+    Args:
+        folder: of the dataset; `negatives.parquet` there has `user_id` and a list of `item_id`.
+        users: of the training set.
+        items: likewise; items it does not know are left out.
+        queries: user row of each query.
+
+    Returns:
+        Item rows in the published order. A list may hold its own query's target, as 156 of those
+        of NCF do: `Candidates.lists` counts it once, as the target.
+
+    Raises:
+        ConfigError: the folder has no such table, or a query's user is not in it.
+        BundleError: the table is damaged, or has not one list of each user.
+    """
+    path = folder / "negatives.parquet"
+    if not path.is_file():
+        raise ConfigError(
+            f"{folder}: its authors published no negatives (there is no negatives.parquet)",
+            hint="choose all or popular-100; `grapevine data fetch ml-1m-ncf` has published ones",
+        )
+    try:
+        table = pl.read_parquet(path, columns=["user_id", "item_id"])
+        table = table.with_columns(pl.col("item_id").cast(pl.List(items.ids.dtype)))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BundleError(f"{path}: damaged: {error}") from error
+    if table["user_id"].is_duplicated().any():
+        raise BundleError(f"{path}: there must be one list for each user")
+    place = np.full(len(users) + 1, -1)
+    rows = users.rows(table["user_id"])
+    place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+    wanted = place[queries]
+    if (wanted < 0).any():
+        lacking = int(np.count_nonzero(wanted < 0))
+        raise ConfigError(
+            f"{path}: no list for {lacking:,} of {len(queries):,} queries",
+            hint="published negatives fit the published split: --split published",
+        )
+    lists = table["item_id"].list.drop_nulls()
+    offsets = offsets_of(lists.list.len().fill_null(0).to_numpy())
+    values = items.rows(lists.explode().drop_nulls())
+    found = Jagged(offsets, values.astype(np.int32)).take(wanted)
+    return found.where(found.values >= 0)
+
+
+def _published(lists: Jagged) -> Candidates:
+    sizes = np.unique(lists.lengths) if len(lists) else np.zeros(1, np.int64)
+    number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return Candidates(name=f"published ({number} negatives)", fixed=lists)
 
 
 def gather(
@@ -145,37 +223,14 @@ def gather(
     return columns, block.astype(np.float32, copy=False), Jagged(targets.offsets, places)
 
 
-def _draw(
-    share: Float64[np.ndarray, " items"],
-    number: int,
-    forbidden: Int32[np.ndarray, " met"],
-    rng: np.random.Generator,
-) -> Int64[np.ndarray, " drawn"]:
-    """Distinct items drawn one after another in proportion to their share, none forbidden."""
-    chance = np.diff(share, prepend=0.0)
-    possible = np.count_nonzero(chance) - np.count_nonzero(chance[np.unique(forbidden)])
-    if possible <= 4 * number:
-        return _draw_from_all(chance, min(number, int(possible)), forbidden, rng)
-    drawn = np.empty(0, np.int64)
-    for _ in range(64):
-        more = np.searchsorted(share, rng.random(2 * number) * share[-1], side="right")
-        drawn = np.concatenate([drawn, more[~np.isin(more, forbidden)]])
-        # The first time an item comes up counts: drawing without replacement.
-        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
-        if len(drawn) >= number:
-            return drawn[:number]
-    return _draw_from_all(chance, number, forbidden, rng)
+def _keys(lists: Jagged) -> Int64[np.ndarray, " known"]:
+    """A number for each pair of query and item, without the -1 of items that are not known."""
+    query = np.repeat(np.arange(len(lists), dtype=np.int64), lists.lengths)
+    known = lists.values >= 0
+    return (query[known] << ROW_BITS) + lists.values[known]
 
 
-def _draw_from_all(
-    chance: Float64[np.ndarray, " items"],
-    number: int,
-    forbidden: Int32[np.ndarray, " met"],
-    rng: np.random.Generator,
-) -> Int64[np.ndarray, " drawn"]:
-    """The same draw by exponential races (Efraimidis & Spirakis 2006): certain to end."""
-    arrival = rng.exponential(size=len(chance))
-    with np.errstate(divide="ignore"):
-        arrival = arrival / chance
-    arrival[forbidden] = np.inf
-    return np.argsort(arrival, kind="stable")[:number]
+def _lists(keys: Int64[np.ndarray, " keys"], queries: int) -> Jagged:
+    """The item rows of rising keys, by query."""
+    lengths = np.bincount(keys >> ROW_BITS, minlength=queries)
+    return Jagged(offsets_of(lengths), (keys & (2**ROW_BITS - 1)).astype(np.int32))

@@ -1,9 +1,23 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+import polars as pl
 import pytest
 
-from grapevine.errors import ConfigError
+from grapevine.data import split
+from grapevine.data.fetch import fetch
+from grapevine.data.folder import open_dataset
+from grapevine.data.negatives import sample
+from grapevine.errors import BundleError, ConfigError
 from grapevine.evaluation import metrics, rank_model
-from grapevine.evaluation.candidates import ALL, Candidates, candidates_of
+from grapevine.evaluation.candidates import (
+    ALL,
+    Candidates,
+    candidates_of,
+    published_negatives,
+)
+from grapevine.models.popularity import Popularity
 from grapevine.structs import Jagged
 
 
@@ -33,9 +47,21 @@ def test_all_there_are_where_fewer_are_left(make_world):
     assert set(lists.lengths.tolist()) == {5}
 
 
+def test_negatives_are_those_of_the_one_sampler(world):
+    targets, seen = world.holdout.targets, world.holdout.history.histories
+    keys = np.arange(60)[::-1].copy()
+    lists = protocol(world, "popular-9", seed=3, queries=keys).lists(targets, seen, 0)
+    forbidden = Jagged.from_lists(
+        [np.concatenate(both) for both in zip(targets, seen, strict=True)]
+    )
+    counts = world.train.target_interactions.counts()
+    drawn = sample(3, keys, forbidden, 40, 9, counts)
+    for one, wanted, others in zip(lists, targets, drawn, strict=True):
+        assert one.tolist() == sorted([*wanted, *others])
+
+
 def test_popular_items_are_drawn_in_proportion():
-    share = np.cumsum([0.5, 0.3, 0.2, 0.0])
-    sampled = Candidates(name="popular-1", number=1, share=share)
+    sampled = Candidates(name="popular-1", number=1, weights=np.array([5, 3, 2, 0]))
     none = Jagged.from_lists([[]] * 4000)
     drawn = sampled.lists(none, none, 0).values
     counts = np.bincount(drawn, minlength=4) / 4000
@@ -78,6 +104,74 @@ def test_published_lists(world):
     scores = model.scores
     expected = 1 + (scores[:, 3] > scores[np.arange(60), target])
     assert ranked.ranks.values.tolist() == expected.tolist()
+
+
+def with_negatives(world, folder, table):
+    folder.mkdir(exist_ok=True)
+    pl.DataFrame(table).write_parquet(folder / "negatives.parquet")
+    return replace(world.train, path=folder)
+
+
+def test_published_lists_of_the_folder_come_in_the_order_of_the_queries(world, tmp_path):
+    # The lists stand there from the last user to the first; 99 is no item.
+    lists = [[(user + n) % 40 for n in (2, 5, 7)] + [99] for user in range(60)]
+    table = {"user_id": list(range(60))[::-1], "item_id": lists[::-1]}
+    train = with_negatives(world, tmp_path, table)
+    users = np.array([4, 59, 0])
+    found = published_negatives(tmp_path, train.users, train.items, users)
+    assert [one.tolist() for one in found] == [lists[user][:3] for user in users]
+    protocol = candidates_of("published", train, queries=np.arange(3), users=users)
+    assert protocol.name == "published (3 negatives)"
+    assert "`published (3 negatives)`" in protocol.warnings[0]
+
+
+def test_a_published_list_counts_its_own_target_once(world, tmp_path):
+    target = world.holdout.targets.values
+    lists = [[3, int(target[user])] for user in range(60)]
+    train = with_negatives(world, tmp_path, {"user_id": list(range(60)), "item_id": lists})
+    users = world.holdout.users
+    protocol = candidates_of("published", train, queries=np.arange(60), users=users)
+    ranked = rank_model(world.constant(), world.holdout, candidates=protocol, exclude_seen=False)
+    # Two that tie share places 1 and 2; where item 3 is the target, it is alone.
+    np.testing.assert_array_equal(ranked.ranks.values, np.where(target == 3, 1, 1.5))
+    np.testing.assert_array_equal(ranked.num_candidates, np.where(target == 3, 1, 2))
+
+
+def test_published_lists_that_are_not_there_say_so(world, tmp_path):
+    users = world.holdout.users
+
+    def ask(train, users=users):
+        return candidates_of("published", train, queries=np.arange(60), users=users)
+
+    with pytest.raises(ConfigError, match=r"published no negatives.*\nhint: choose all"):
+        ask(replace(world.train, path=tmp_path))
+    with pytest.raises(ConfigError, match="hint: open the dataset"):
+        ask(world.train)
+    short = with_negatives(world, tmp_path / "short", {"user_id": [3], "item_id": [[1]]})
+    with pytest.raises(ConfigError, match=r"no list for 59 of 60 queries\nhint: "):
+        ask(short)
+    with pytest.raises(ConfigError, match="no list for 60 of 60 queries"):
+        ask(short, np.full(60, -1))
+    twice = with_negatives(world, tmp_path / "twice", {"user_id": [3, 3], "item_id": [[1], []]})
+    with pytest.raises(BundleError, match="one list for each user"):
+        ask(twice)
+    plain = with_negatives(world, tmp_path / "plain", {"user_id": [3], "item": [1]})
+    with pytest.raises(BundleError, match="damaged"):
+        ask(plain)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_popularity_by_the_protocol_of_ncf(tmp_path, mirror):
+    """HR@10 of popularity (ItemPop) on MovieLens-1M is reported as 0.4535."""
+    train, test = split.published(open_dataset(fetch("ml-1m-ncf", tmp_path / "ncf", mirror)))
+    protocol = candidates_of("published", train, queries=np.arange(len(test)), users=test.users)
+    assert protocol.name == "published (99 negatives)"
+    popularity: Any = Popularity.Config().fit(train)
+    ranked = rank_model(popularity, test, candidates=protocol)
+    # 156 lists hold their own target.
+    assert np.bincount(ranked.num_candidates)[[99, 100]].tolist() == [156, 5884]
+    assert metrics.hr(ranked.ranks, 10).mean() == pytest.approx(0.4535, abs=0.01)
 
 
 def test_a_wrong_name_says_what_there_is(world):
