@@ -1,5 +1,6 @@
 """A newcomer's way: a CSV of their own, and every command once."""
 
+import errno
 import json
 import random
 
@@ -152,7 +153,19 @@ def test_settings_reach_the_model_and_the_run_remembers_them(here, imported, cap
          "did you mean `regularization`"),
         (["train", "ease", "--data", "{data}", "--out", "x", "--set", "nonsense"], "hint: write"),
         (["evaluate", "nowhere", "--data", "{data}"], "not a run folder"),
-        (["recommend", "{run}"], "exactly one of them"),
+        (["recommend", "{run}"], "exactly one of them\nhint: grapevine recommend"),
+        (["recommend", "{run}", "--user", "c7"], "did you mean `c"),
+        (["recommend", "{run}", "--user", "c00", "--where", "price<200,50"], "decimal point"),
+        (["recommend", "{run}", "--user", "c00", "--candidates", "nope.txt"],
+         "`nope.txt`: No such file"),
+        (["recommend", "{run}", "--all-users", "lists.csv"], "hint: name it lists.parquet"),
+        (["evaluate", "{run}", "--data", "{data}", "--split", "tset"], "did you mean `test`"),
+        (["evaluate", "{run}", "--data", "{data}", "--html", "{run}"], "is a folder"),
+        (["train", "item-knn", "--data", "{data}", "--out", "x", "--set", "neighbours=-5"],
+         "hint: "),
+        (["train", "item-knn", "--data", "{data}", "--out", "x", "--set", "neighbours=zwanzig"],
+         "hint: `grapevine models item-knn` lists"),
+        (["train", "ease", "--data", "{data}", "--out", "{run}/card.md"], "is a file"),
         (["recommend", "{run}", "--user", "nobody"], "knows no user `nobody`"),
         (["data", "fetch", "ml-1"], "did you mean `ml-1m`"),
         (["data", "split", "{data}", "--by", "tme", "--out", "x"], "did you mean `time`"),
@@ -164,6 +177,127 @@ def test_a_wrong_request_gets_two_and_a_hint(arguments, message, imported, train
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
+
+
+def test_a_run_is_replaced_only_by_force(here, imported, capsys):
+    out = here / "kept"
+    train = ["train", "popularity", "--data", str(imported), "--out", str(out)]
+    assert grapevine(train) == 0
+    before = (out / "MANIFEST.json").read_bytes()
+    asked = ["train", "ease", *train[2:]]
+    assert grapevine(asked) == 2
+    assert "holds a run already\nhint: " in capsys.readouterr().err
+    assert (out / "MANIFEST.json").read_bytes() == before
+    assert grapevine([*asked, "--force"]) == 0
+    assert "(replaced)" in capsys.readouterr().err
+    assert 'name = "ease"' in (out / "config.toml").read_text()
+
+
+def test_where_a_report_goes_is_looked_at_before_measuring(here, imported, trained, monkeypatch):
+    def measured(*_args, **_kwargs):
+        raise AssertionError("it was measured")
+
+    monkeypatch.setattr("grapevine.pipeline.baselines", measured)
+    asked = ["evaluate", str(trained), "--data", str(imported), "--html"]
+    (here / "file").write_text("")
+    assert grapevine([*asked, str(here / "file" / "report.html")]) == 2
+    assert grapevine([*asked, str(trained)]) == 2
+    with pytest.raises(AssertionError, match="measured"):
+        grapevine([*asked, str(here / "new" / "folder" / "report.html")])
+    assert (here / "new" / "folder").is_dir()
+
+
+def test_a_report_that_cannot_be_kept_is_still_shown(imported, trained, monkeypatch, capsys):
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device", "report.json")
+
+    monkeypatch.setattr("grapevine.pipeline.attach", full)
+    capsys.readouterr()
+    asked = ["evaluate", str(trained), "--data", str(imported), "--no-baselines", "--json"]
+    assert grapevine(asked) == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["runs"]
+    assert "hint: make room" in shown.err
+
+
+def test_what_is_held_out_is_said(here, imported, capsys):
+    train = ["train", "popularity", "--data", str(imported), "--force", "--out", str(here / "s")]
+    assert grapevine(train) == 0
+    assert "for production: --split-by none" in capsys.readouterr().err
+    assert grapevine([*train, "--split-by", "none"]) == 0
+    said = capsys.readouterr().err
+    assert "held out" not in said
+    assert "next: grapevine recommend" in said
+    assert grapevine(["-q", *train]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_only_the_events_that_a_model_looks_at_are_counted_as_learnt_from(here, capsys):
+    log = here / "funnel.csv"
+    rows = [
+        f"u{user},i{(user + step) % 7},{step},{'buy' if step % 2 else 'view'}"
+        for user in range(20)
+        for step in range(10)
+    ]
+    log.write_text("\n".join(["user_id,item_id,timestamp,behaviour", *rows]) + "\n")
+    data, out = here / "funnel", here / "funnel-run"
+    said(capsys, "data", "import", log, "--behaviours", "view,buy", "--target", "buy",
+         "--time-unit", "s", "--out", data)  # fmt: skip
+    train = ["train", "ease", "--data", data, "--split-by", "none", "--out", out, "--force"]
+    facts = said(capsys, *train)
+    assert (facts["events"], facts["target_events"]) == (200, 100)
+    assert grapevine([*map(str, train)]) == 0
+    assert "learnt from 100 `buy` events" in capsys.readouterr().err
+    assert grapevine([*map(str, train), "--set", "behaviours=all"]) == 0
+    assert "learnt from 200 events" in capsys.readouterr().err
+
+
+def test_ids_are_read_without_what_editors_and_people_put_around_them(here, trained, capsys):
+    listed = here / "allowed.txt"
+    listed.write_bytes(b"\xef\xbb\xbfs02\r\n  s04 \r\n\r\n")
+    rows = said(
+        capsys, "recommend", trained, "--history", "s06, s08", "--candidates", listed
+    )["recommendations"]  # fmt: skip
+    assert {row["item_id"] for row in rows} == {"s02", "s04"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (["--where", "price<0"], "no item meets `price<0`"),
+        (["--where", "title=Thing no 7"], "did you mean `title=Thing no. 7`?"),
+        (["--where", "price<3", "--where", "price>9"], "no item meets all of: price<3, price>9"),
+        (["--where", "price<0"], "nothing to recommend to c00\nhint: "),
+    ],
+)
+def test_an_empty_list_says_why(trained, limits, reason, capsys):
+    assert grapevine(["recommend", str(trained), "--user", "c00", *limits]) == 0
+    shown = capsys.readouterr()
+    assert reason in shown.err
+    assert shown.out == ""
+    assert said(capsys, "recommend", trained, "--user", "c00", *limits)["recommendations"] == []
+
+
+def test_whoever_gets_no_list_is_named_beside_those_who_do(here, trained, capsys):
+    has = said(capsys, "recommend", trained, "--user", "c00", "-k", 99)["recommendations"]
+    lacks = {f"s{n:02d}" for n in range(30)} - {row["item_id"] for row in has}
+    listed = here / "taken.txt"
+    listed.write_text("\n".join(sorted(lacks)))
+    both = ["--user", "c00", "--user", "c01", "--candidates", str(listed)]
+    assert grapevine(["recommend", str(trained), *both]) == 0
+    shown = capsys.readouterr()
+    assert "nothing to recommend to c00\n" in shown.err
+    assert "c01" in shown.out
+
+
+def test_the_demo_replaces_its_own_runs_and_no_others(imported, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for note in ("", " (replaced)"):
+        assert grapevine(["demo", "--data", str(imported)]) == 0
+        assert f"run: runs/demo-data{note}\n" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["demo-data"]
+    assert grapevine(["demo", "--data", str(imported), "--out", "runs/demo-data"]) == 2
+    assert "--force" in capsys.readouterr().err
 
 
 def test_bad_rows_stop_the_import_or_are_set_aside(here, capsys):

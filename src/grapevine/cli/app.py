@@ -1,5 +1,6 @@
 """All commands under one name, and what every one of them does when something is wrong."""
 
+import errno
 import logging
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -16,6 +17,19 @@ UsageError: Any = typer.BadParameter.__mro__[1]
 
 INTERRUPTED = 130
 """What Typer returns for Ctrl-C, by the custom of shells."""
+
+REMEDIES = {
+    errno.ENOENT: "there is nothing of that name: look at the spelling and the folder",
+    errno.EACCES: "you may not read or write there: choose another place, or change its mode",
+    errno.EPERM: "you may not read or write there: choose another place, or change its mode",
+    errno.EROFS: "nothing can be written there: choose another place",
+    errno.EISDIR: "it is a folder: name a file",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "something of that name is there already: choose another name",
+    errno.ENOSPC: "make room, or choose a place on another disk",
+    errno.EDQUOT: "make room, or choose a place on another disk",
+}
+"""What to do about what the system refuses."""
 
 app = typer.Typer(
     name="grapevine",
@@ -72,9 +86,18 @@ def run(arguments: Sequence[str]) -> int:
         code = INTERRUPTED
     except BrokenPipeError:
         return 0  # the reader, `head` say, has seen enough
+    except OSError as error:
+        return _fail(_of_system(error), 2)
     if code == INTERRUPTED:
         return _fail("interrupted\nhint: nothing half-written is left behind; start it again", 3)
     return code if isinstance(code, int) else 0
+
+
+def _of_system(error: OSError) -> str:
+    """What the system says of a file, and what to do about it."""
+    said = f"`{error.filename}`: {error.strerror}" if error.filename else str(error)
+    hint = REMEDIES.get(error.errno or 0, "look at the path, the disk and the connection")
+    return f"{said[:1].lower()}{said[1:]}\nhint: {hint}"
 
 
 def _fail(message: str, code: int) -> int:

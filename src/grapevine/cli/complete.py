@@ -1,5 +1,7 @@
 """Names that complete in the shell."""
 
+from pathlib import Path
+
 import grapevine as gv
 
 
@@ -8,6 +10,16 @@ def datasets(incomplete: str) -> list[str]:
     from grapevine.data.sources import SOURCES
 
     return [name for name in SOURCES if name.startswith(incomplete)]
+
+
+def data(incomplete: str) -> list[str]:
+    """Public datasets, and folders on the way to one's own."""
+    parent, _, start = incomplete.rpartition("/")
+    within = f"{parent}/" if "/" in incomplete else ""
+    place = Path(within or ".")
+    folders = [one.name for one in place.iterdir() if one.is_dir()] if place.is_dir() else []
+    shown = sorted(n for n in folders if n.startswith(start) and (start or not n.startswith(".")))
+    return datasets(incomplete) + [f"{within}{name}/" for name in shown]
 
 
 def models(incomplete: str) -> list[str]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import grapevine as gv
+from grapevine.cli import complete
 from grapevine.cli.output import as_table, print_table, say
+from grapevine.cli.places import Force, new_run
 
 if TYPE_CHECKING:
     from grapevine.models.run import Run
@@ -15,11 +17,18 @@ if TYPE_CHECKING:
 def demo(
     data: Annotated[
         str | None,
-        typer.Option(help="A public dataset or a folder; the built-in shop if not given."),
+        typer.Option(
+            help="A public dataset or a folder; the built-in shop if not given.",
+            autocompletion=complete.data,
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("runs/demo"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run folder to write; if not given, runs/demo or runs/demo-NAME."),
+    ] = None,
     users: Annotated[int, typer.Option(min=10, help="Size of the built-in shop.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 0,
+    force: Force = False,
     no_serve: Annotated[
         bool, typer.Option("--no-serve", help="End with the report; this version always does.")
     ] = True,
@@ -29,6 +38,10 @@ def demo(
     Example: `grapevine demo --data ml-1m`
     """
     from grapevine.data.describe import describe
+
+    # The demo's own places are its own to replace; others may hold somebody's work.
+    place = out or Path("runs", f"demo-{Path(data).name}" if data else "demo")
+    replaced = new_run(place, force=force or out is None)
 
     say("1. events" + ("" if data else ": a shop is being made, whose truth is known"))
     dataset = gv.load(data) if data else gv.shop(users=users, seed=seed)
@@ -46,8 +59,10 @@ def demo(
 
     say("5. the best on the validation events is kept")
     chosen = gv.pipeline.choose(runs, parts)
-    run = gv.pipeline.keep(chosen, out, dataset, {"data": data or "shop", "split": parts.settings})
-    gv.pipeline.attach(report, out)
+    run = gv.pipeline.keep(
+        chosen, place, dataset, {"data": data or "shop", "split": gv.split.settings_of(parts)}
+    )
+    gv.pipeline.attach(report, place)
 
     say(f"6. recommendations of {run.name}, and why")
     users_shown = some_users(run)
@@ -56,8 +71,8 @@ def demo(
         shown = [name for name in ("rank", "title", "item_id", "why") if name in lists.columns]
         print_table(as_table(lists.select(shown), title=f"user {one}"))
 
-    say(f"\nrun: {out}\nreport: {out / 'report.html'}")
-    say(f"next: grapevine recommend {out} --user {users_shown[0]} --why")
+    say(f"\nrun: {place}{' (replaced)' if replaced else ''}\nreport: {place / 'report.html'}")
+    say(f"next: grapevine recommend {place} --user {users_shown[0]} --why")
 
 
 def some_users(run: "Run", most: int = 3) -> list[Any]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grapevine.log import logger
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -28,8 +30,8 @@ def print_table(table: Any) -> None:
 
 
 def say(message: str) -> None:
-    """A line for the person at the terminal, on standard error."""
-    typer.echo(message, err=True)
+    """A line for the person at the terminal, on standard error; `--quiet` leaves it out."""
+    logger.info("%s", message)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -1,13 +1,21 @@
 """`grapevine recommend`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import grapevine as gv
 from grapevine.cli.output import Json, as_table, print_json, print_table, say
+from grapevine.cli.places import new_file
 from grapevine.errors import ConfigError
+from grapevine.log import logger
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from grapevine.models.run import Run
 
 
 def recommend(
@@ -50,33 +58,72 @@ def recommend(
             f"{run} predicts `{opened.schema.target}`, not `{behaviour}`",
             hint="import or split the data with that target, and train on it",
         )
-    allowed = (
-        [line for line in candidates.read_text(encoding="utf-8").splitlines() if line]
-        if candidates
-        else None
-    )
     asked: dict[str, Any] = {
         "users": user,
         "items": [item] if item is not None else None,
-        "histories": [[part for part in history.split(",") if part]]
-        if history is not None
-        else None,
+        "histories": [_ids(history.split(","))] if history is not None else None,
     }
     given = [name for name, value in asked.items() if value is not None]
     if len(given) + (all_users is not None) != 1:
-        raise ConfigError("give --user, --item, --history or --all-users: exactly one of them")
+        raise ConfigError(
+            "give --user, --item, --history or --all-users: exactly one of them",
+            hint=f"grapevine recommend {run} --user {_somebody(opened)}",
+        )
     limits: dict[str, Any] = {
         "k": k,
         "exclude_seen": exclude_seen,
-        "candidates": allowed,
+        "candidates": _ids(candidates.read_text(encoding="utf-8-sig").splitlines())
+        if candidates
+        else None,
         "where": where or (),
     }
+    _say_what_is_met_by_nothing(opened, where or ())
     if all_users is not None:
-        count = opened.recommend_all(all_users, **limits)
+        count = opened.recommend_all(new_file(all_users, ending=".parquet"), **limits)
         say(f"{count:,} users -> {all_users}")
         return
     table = opened.recommend(**{given[0]: asked[given[0]]}, why=why, **limits)
+    _say_who_gets_nothing(table, user or [])
     if json:
         print_json({"run": str(run), "recommendations": table.to_dicts()})
-    else:
+    elif len(table):
         print_table(as_table(table))
+
+
+def _ids(parts: list[str]) -> list[str]:
+    """IDs as typed or listed, without the blanks around them and the empty ones."""
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _somebody(run: "Run") -> Any:
+    return run.users.ids[0] if len(run.users) else "ID"
+
+
+def _say_what_is_met_by_nothing(run: "Run", where: Sequence[str]) -> None:
+    """Name each condition that no item meets, with the nearest value that one has."""
+    from grapevine.models.conditions import items_where, nearest_value
+
+    for condition in where:
+        met = items_where(run.item_table, condition)
+        if met is not None and not met.any():
+            near = nearest_value(run.item_table, condition)
+            hint = f"\nhint: did you mean `{near}`?" if near else ""
+            logger.warning("no item meets `%s`%s", condition, hint)
+    every = items_where(run.item_table, where)
+    if len(where) > 1 and every is not None and not every.any():
+        logger.warning("no item meets all of: %s", ", ".join(where))
+
+
+def _say_who_gets_nothing(table: "pl.DataFrame", users: Sequence[str]) -> None:
+    """Name those without a list; an empty answer without a word looks like a fault."""
+    served = set(table["user_id"].cast(str)) if "user_id" in table.columns else set[str]()
+    unserved = [one for one in users if one not in served]
+    if unserved:
+        logger.warning("nothing to recommend to %s", ", ".join(unserved))
+    elif not len(table):
+        logger.warning("nothing to recommend")
+    if unserved or not len(table):
+        logger.warning(
+            "hint: every item that is allowed is in the history already, or may not be shown: "
+            "try --include-seen, or fewer of --where and --candidates"
+        )

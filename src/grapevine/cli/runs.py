@@ -1,17 +1,22 @@
 """`grapevine train` and `grapevine evaluate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import grapevine as gv
 from grapevine.cli import complete
 from grapevine.cli.output import Json, print_json, print_table, say
-from grapevine.errors import ConfigError
+from grapevine.cli.places import Force, new_file, new_run
+from grapevine.errors import ConfigError, unknown
 
 Data = Annotated[
-    str, typer.Option(help="A dataset folder, or the name of a public one (`grapevine data list`).")
+    str,
+    typer.Option(
+        help="A dataset folder, or the name of a public one (`grapevine data list`).",
+        autocompletion=complete.data,
+    ),
 ]
 By = Annotated[
     str,
@@ -21,6 +26,8 @@ By = Annotated[
         "or none: learn from everything, for production.",
     ),
 ]
+
+QUESTIONS = ("test", "validation")
 
 
 def train(
@@ -38,30 +45,51 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="For all that is random.")] = 0,
     split_by: By = "auto",
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Fit a model and write its run folder.
 
     Example: `grapevine train ease --data ml-1m --out runs/ease --set model.regularization=300`
     """
+    replaced = new_run(out, force=force)
     dataset = gv.load(data)
     split = gv.pipeline.prepare(dataset, split_by)
-    run = gv.fit(
-        model,
-        split.train,
-        out=out,
-        seed=seed,
-        settings=settings or (),
-        known=dataset,
-        record={"data": data, "split": split.settings},
-    )
+    target_events = len(split.train.target_interactions)
+    try:
+        run = gv.fit(
+            model,
+            split.train,
+            out=out,
+            seed=seed,
+            settings=settings or (),
+            known=dataset,
+            record={
+                "data": data,
+                "split": gv.split.settings_of(split),
+                "target_events": target_events,
+            },
+        )
+    except ConfigError as error:
+        if settings and error.hint is None:
+            named = model if model in gv.models.MODELS else "NAME"
+            error.hint = f"`grapevine models {named}` lists the options and what each takes"
+        raise
+    if split_by == "auto" and dataset.labels is None:
+        say("held out: last of each user (leave-last-out); for production: --split-by none")
     facts = {"run": str(out), "model": run.name, **run.record}
     if json:
         print_json(facts)
     else:
         say(
-            f"{run.name} learnt from {facts['events']:,} events in {facts['train_seconds']:.1f} s"
-            f" -> {out}\nnext: grapevine evaluate {out} --data {data}"
+            f"{run.name} learnt from {_learnt_from(run)} in {run.record['train_seconds']:.1f} s"
+            f" -> {out}{' (replaced)' if replaced else ''}"
+        )
+        users = run.users.ids
+        say(
+            f"next: grapevine recommend {out} --user {users[0] if len(users) else 'ID'} --why"
+            if split.settings["by"] == "none"
+            else f"next: grapevine evaluate {out} --data {data}"
         )
 
 
@@ -95,16 +123,17 @@ def evaluate(
 
     Example: `grapevine evaluate runs/ease runs/als --data ml-1m --html report.html`
     """
+    if html:
+        new_file(html, ending=".html")
+    if split not in QUESTIONS:
+        raise unknown("set of questions", split, QUESTIONS)
     opened = [gv.open_run(folder) for folder in runs]
     parts = gv.pipeline.split_of(opened[0], gv.load(data))
-    known = {"test": parts.test, "validation": parts.validation}
-    if split not in known:
-        raise ConfigError(f"--split is test or validation, got `{split}`")
     beside = gv.pipeline.baselines(parts.train, seed=seed) if baselines else []
     names = {run.name for run in opened}
     report = gv.evaluate(
         [*opened, *(run for run in beside if run.name not in names)],
-        known[split],
+        parts.test if split == "test" else parts.validation,
         train=parts.train,
         k=k,
         candidates=candidates,
@@ -113,12 +142,20 @@ def evaluate(
         users=users,
         seed=seed,
     )
+    # Shown first: a disk that is full must not cost the figures.
+    if json:
+        print_json(report.to_json())
+    else:
+        print_table(report.table())
     for folder in runs:
         gv.pipeline.attach(report, folder)
     if html:
         report.to_html(html)
         say(f"report: {html}")
-    if json:
-        print_json(report.to_json())
-    else:
-        print_table(report.table())
+
+
+def _learnt_from(run: Any) -> str:
+    """How many events, of those that the model looks at."""
+    if getattr(run.model.config, "behaviours", "target") == "all":
+        return f"{run.record['events']:,} events"
+    return f"{run.record['target_events']:,} `{run.schema.target}` events"

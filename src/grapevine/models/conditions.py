@@ -1,5 +1,6 @@
 """Conditions on the item table: `price<20`, `category=tops`, `tags!=winter`."""
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,9 @@ from grapevine.errors import ConfigError, unknown
 
 Where = str | Sequence[str] | pl.Expr
 """A condition, several that must all hold, or a polars expression."""
+
+MOST_COMPARED = 50_000
+"""So many names are compared with a misspelt one: a moment's work."""
 
 _CONDITION = re.compile(r"^\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.*?)\s*$")
 
@@ -34,6 +38,22 @@ def items_where(table: pl.DataFrame, where: Where) -> Bool[np.ndarray, " items"]
     return table.select(pl.all_horizontal(parsed).fill_null(False)).to_series().to_numpy()
 
 
+def nearest_value(table: pl.DataFrame, condition: str) -> str | None:
+    """The condition with the nearest value that some item has, for `column=value`; else None."""
+    match = _CONDITION.match(condition)
+    if not match or match[2] != "=" or match[1] not in table.columns:
+        return None
+    values = table[match[1]]
+    if isinstance(values.dtype, pl.List):
+        values = values.explode()
+    if values.dtype != pl.String:
+        return None
+    known = values.drop_nulls().unique(maintain_order=True).head(MOST_COMPARED).to_list()
+    folded = {value.casefold(): value for value in known}
+    near = difflib.get_close_matches(match[3].casefold(), folded, n=1)
+    return f"{match[1]}={folded[near[0]]}" if near else None
+
+
 def _parse(table: pl.DataFrame, condition: str) -> pl.Expr:
     match = _CONDITION.match(condition)
     if not match:
@@ -51,7 +71,10 @@ def _parse(table: pl.DataFrame, condition: str) -> pl.Expr:
     try:
         value: Any = float(text) if kind.is_numeric() else text
     except ValueError:
-        raise ConfigError(f"`{condition}`: {name} is a number, `{text}` is not") from None
+        raise ConfigError(
+            f"`{condition}`: {name} is a number, `{text}` is not",
+            hint="write a number with a decimal point, such as 200.50",
+        ) from None
     if kind.is_temporal() or kind == pl.Boolean:
         column = column.cast(pl.String)
     return {

@@ -6,12 +6,14 @@ import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import tomli_w
+from jaxtyping import Int64
 
 import grapevine
 from grapevine import config
@@ -62,6 +64,11 @@ class Run:
         """What reports call it: its folder if it has one, else the model's name."""
         return str(self.path) if self.path else self.name
 
+    @cached_property
+    def most_popular(self) -> Int64[np.ndarray, " items"]:
+        """Item rows by how many known events of the target they have, the most first."""
+        return np.argsort(-self.history.of(self.schema.target_row).counts(), kind="stable")
+
     @classmethod
     def of(
         cls, name: str, model: Model, train: Dataset, record: dict[str, Any], known: Dataset | None
@@ -107,10 +114,7 @@ class Run:
         Raises:
             ConfigError: `out` exists and is not a run folder, so that overwriting may lose work.
         """
-        if out.exists() and any(out.iterdir()) and not (out / manifest.NAME).is_file():
-            raise ConfigError(
-                f"`{out}` exists and is not a run folder", hint="choose another --out"
-            )
+        refuse_to_replace(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
             folder = Path(scratch) / "run"
@@ -141,6 +145,20 @@ class Run:
         (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
         (folder / "card.md").write_text(_card(self), encoding="utf-8")
         manifest.write(folder)
+
+
+def refuse_to_replace(out: Path) -> None:
+    """Let nothing but a run folder, or an empty one, give way to a run.
+
+    Raises:
+        ConfigError: `out` is something else, so that overwriting it may lose work.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ConfigError(f"`{out}` is a file, and a run is a folder", hint="choose another --out")
+    if any(out.iterdir()) and not (out / manifest.NAME).is_file():
+        raise ConfigError(f"`{out}` exists and is not a run folder", hint="choose another --out")
 
 
 def open_run(folder: Path) -> Run:

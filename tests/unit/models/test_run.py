@@ -47,6 +47,13 @@ def test_a_folder_that_is_no_run_is_not_overwritten(tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "ten years of work"
 
 
+def test_a_file_is_not_taken_for_a_place(tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(ConfigError, match="is a file, and a run is a folder\nhint: "):
+        run_of().save(tmp_path / "notes")
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
 def test_a_run_may_be_trained_again_into_its_folder(saved):
     again = run_of("popularity").save(saved.path)
     assert open_run(again.path).name == "popularity"

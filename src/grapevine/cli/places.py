@@ -1,0 +1,45 @@
+"""Where commands write: looked at before the work, so that no hour of it ends in an error."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grapevine.errors import ConfigError
+
+Force = Annotated[bool, typer.Option("--force", help="Replace the run that is there.")]
+
+
+def new_run(out: Path, *, force: bool) -> bool:
+    """Look at the place of a run folder; whether a run there is about to be replaced.
+
+    Raises:
+        ConfigError: something stands there that may not be replaced.
+    """
+    # Imported here: the answer to `--help` should not wait for it.
+    from grapevine.models.run import refuse_to_replace
+
+    refuse_to_replace(out)
+    standing = out.is_dir() and any(out.iterdir())
+    if standing and not force:
+        raise ConfigError(
+            f"`{out}` holds a run already", hint="choose another --out, or replace it with --force"
+        )
+    return standing
+
+
+def new_file(path: Path, *, ending: str) -> Path:
+    """Look at the place of a file, and make the folder that it goes into.
+
+    Raises:
+        ConfigError: it is a folder, or the name ends otherwise than its format.
+    """
+    if path.is_dir():
+        raise ConfigError(f"`{path}` is a folder", hint=f"name a file: {path / ('lists' + ending)}")
+    if path.suffix != ending:
+        raise ConfigError(
+            f"`{path}` would be written as {ending.removeprefix('.')}, whatever its name says",
+            hint=f"name it {path.with_suffix(ending)}",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
