@@ -1,5 +1,6 @@
 """`grapevine doctor`: what this machine has, what is missing, and how to get it."""
 
+import importlib
 import os
 import platform
 import re
@@ -63,6 +64,7 @@ def diagnose() -> list[Finding]:
         Finding("cores", "ok", f"{_cores()} of {os.cpu_count()} may be used"),
         _memory(),
         _disk(Path.cwd()),
+        *_requirements(),
         *_torch(),
         _matrix_units(),
         _kernel_cache(Path(__file__).parent.parent),
@@ -100,11 +102,64 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", "ok", found)
 
 
+def _requirements() -> Iterator[Finding]:
+    """What the package cannot do without: there, loadable, and of a version that it knows."""
+    name, sound = "requirements", 0
+    modules = {
+        distribution.lower().replace("_", "-"): module
+        for module, homes in sorted(metadata.packages_distributions().items())
+        for distribution in homes
+        if not module.startswith("_")
+    }
+    if not _installed(DISTRIBUTION):
+        return
+    for requirement in metadata.requires(DISTRIBUTION) or ():
+        wanted, _, marker = requirement.partition(";")
+        if "extra" in marker:
+            continue
+        match = re.match(r"[\w.-]+", wanted)
+        package, limits = (match[0], wanted[match.end() :].strip()) if match else (wanted, "")
+        if fault := _fault(package, modules.get(package.lower(), package), limits):
+            yield Finding(name, "warn", fault, f"pip install {_pins()}'{wanted.strip()}'")
+        else:
+            sound += 1
+    if sound:
+        yield Finding(name, "ok", f"{sound} packages load, of versions that serve")
+
+
+def _fault(package: str, module: str, limits: str) -> str:
+    """What is wrong with a required package; empty if nothing is."""
+    if not _installed(package):
+        return f"{package} is not installed"
+    version = metadata.version(package)
+    for limit in filter(None, limits.split(",")):
+        if not _within(version, limit.strip()):
+            return f"{package} {version} is installed, and {limits} is needed"
+    try:
+        importlib.import_module(module)
+    # Whatever a broken installation does when it is loaded, it is to be told, not passed on.
+    except Exception as error:
+        return f"{package} {version} does not load: {error}"
+    return ""
+
+
+def _within(version: str, limit: str) -> bool:
+    """Whether a version meets `>=2.10` or `<3`; suffixes such as `+cpu` and `rc1` do not count."""
+    match = re.match(r"(>=|<)([\d.]+)$", limit)
+    if not match:  # of another kind than ours: pip looks at those
+        return True
+    have, bound = (
+        [int(part) for part in re.findall(r"\d+", re.split(r"[^\d.]", text, maxsplit=1)[0])]
+        for text in (version, match[2])
+    )
+    return have >= bound if match[1] == ">=" else have < bound
+
+
 def _torch() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        yield Finding("torch", "warn", str(error), "pip install torch")
+        yield Finding("torch", "warn", str(error), f"pip install {_pins()}torch")
         return
     yield Finding("torch", "ok", str(torch.__version__))
     if torch.cuda.is_available():
@@ -175,16 +230,21 @@ def _extras() -> Iterator[Finding]:
     except metadata.PackageNotFoundError:
         yield Finding("extras", "warn", f"{DISTRIBUTION} is not installed", "pip install -e .")
         return
+    pins = _pins()
     for extra in sorted(facts.get_all("Provides-Extra") or ()):
         lacking = [name for name in _members(extra) if not _installed(name)]
         if lacking:
-            found, remedy = (
-                f"without {', '.join(lacking)}",
-                f"pip install '{DISTRIBUTION}[{extra}]'",
-            )
+            found = f"without {', '.join(lacking)}"
+            what = f"-e '.[{extra}]'" if pins else f"'{DISTRIBUTION}[{extra}]'"
+            remedy = f"pip install {pins}{what}"
             yield Finding(f"extra {extra}", "missing", found, remedy)
         else:
             yield Finding(f"extra {extra}", "ok", "installed")
+
+
+def _pins(clone: Path = Path(__file__).parents[3]) -> str:
+    """What `pip install` is given in a clone, so that it gets the versions that are tested."""
+    return "-c constraints.txt " if (clone / "constraints.txt").is_file() else ""
 
 
 def _members(extra: str) -> Iterator[str]:

@@ -96,5 +96,55 @@ def test_an_extra_names_what_it_lacks(monkeypatch):
     )
     away, here = doctor._extras()
     assert (away.status, away.found) == ("missing", "without no-such-thing")
-    assert away.remedy == "pip install 'grapevine-rec[away]'"
+    assert away.remedy == "pip install -c constraints.txt -e '.[away]'"
     assert here.status == "ok"
+    monkeypatch.setattr(doctor, "_pins", lambda: "")  # not a clone
+    assert next(doctor._extras()).remedy == "pip install 'grapevine-rec[away]'"
+
+
+def test_a_required_package_must_be_there_load_and_be_of_a_known_version(monkeypatch, tmp_path):
+    (tmp_path / "broken_one.py").write_text("raise RuntimeError('built for another python')")
+    monkeypatch.syspath_prepend(tmp_path)
+    requires = [
+        "numpy>=2.0",
+        "polars<1,>=0.1",
+        "no-such-thing>=1",
+        "broken-one",
+        "pytest; extra == 'dev'",
+    ]
+    version = doctor.metadata.version
+    monkeypatch.setattr(doctor.metadata, "requires", lambda _: requires)
+    monkeypatch.setattr(
+        doctor.metadata, "version", lambda name: "1.0" if name == "broken-one" else version(name)
+    )
+    monkeypatch.setattr(
+        doctor.metadata,
+        "packages_distributions",
+        lambda: {"numpy": ["numpy"], "polars": ["polars"], "broken_one": ["broken_one"]},
+    )
+    old, lacking, broken, sound = doctor._requirements()
+    assert {old.status, lacking.status, broken.status} == {"warn"}
+    assert old.found == f"polars {version('polars')} is installed, and <1,>=0.1 is needed"
+    assert old.remedy == "pip install -c constraints.txt 'polars<1,>=0.1'"
+    assert lacking.found == "no-such-thing is not installed"
+    assert broken.found == "broken-one 1.0 does not load: built for another python"
+    assert (sound.status, sound.found.split()[0]) == ("ok", "1")
+
+
+@pytest.mark.parametrize(
+    ("version", "limit", "met"),
+    [
+        ("2.10.0", ">=2.9", True),
+        ("2.9", ">=2.10", False),
+        ("2.13.0+cpu", "<3", True),
+        ("3.0.0", "<3", False),
+        ("3.0rc1", "<3", False),
+        ("1.0", "!=1.0", True),
+    ],
+)
+def test_versions_are_compared_number_by_number(version, limit, met):
+    assert doctor._within(version, limit) is met
+
+
+def test_all_that_the_package_needs_is_looked_at(named):
+    assert named["requirements"].status == "ok"
