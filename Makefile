@@ -7,7 +7,7 @@
 #   make test                  the whole suite
 #   make quick                 the suite without its slow tests
 #   make check                 format, lint, types, import layers, spelling
-#   make docs                  the documents, strictly, into site/
+#   make docs                  what the documents take from the code, and the site, strictly
 #   make bench [TOPIC=...]     every benchmark, or one of benchmarks/
 
 PYTHON ?= python3
@@ -47,6 +47,7 @@ check: $(DEV)
 	$(BIN)/codespell
 
 docs: $(DOCS)
+	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(DEV)

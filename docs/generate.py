@@ -1,6 +1,7 @@
-"""Pages that are computed from the code, so that they cannot fall behind it.
+"""Write the parts of the documents that are computed from the code: `make docs` runs it.
 
-A page says `<!-- generated: commands -->` where the table is to stand.
+A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`. It is committed, so that
+the pages can be read anywhere, and a test fails where a page has fallen behind the code.
 """
 
 import inspect
@@ -12,15 +13,38 @@ from typing import Any
 import typer
 
 from grapevine.cli.app import app
+from grapevine.cli.models import options_of
 from grapevine.data.audit import LEAKS
 from grapevine.data.sources import SOURCES
 from grapevine.evaluation import METRICS
 from grapevine.models import MODELS
 
+DOCS = Path(__file__).parent
+TUTORIAL = DOCS.parent / "examples" / "tutorial.py"
+_PART = re.compile(
+    r"^<!-- generated: (?P<name>[\w ]+) -->\n.*?^<!-- end: (?P=name) -->$", re.MULTILINE | re.DOTALL
+)
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fill in what the page asks for; called by mkdocs for each page."""
-    return re.sub(r"<!-- generated: (\w+) -->", lambda m: "\n".join(TABLES[m[1]]()), markdown)
+
+def main() -> None:
+    """Bring every page up to date."""
+    for page in sorted(DOCS.glob("*.md")):
+        before = page.read_text(encoding="utf-8")
+        after = filled(before)
+        if after != before:
+            page.write_text(after, encoding="utf-8")
+            print(f"written: {page}")
+
+
+def filled(page: str) -> str:
+    """The page with every generated part as the code has it now."""
+
+    def part(match: re.Match[str]) -> str:
+        name, *arguments = match["name"].split()
+        lines = "\n".join(PARTS[name](*arguments)).strip("\n")
+        return f"<!-- generated: {match['name']} -->\n\n{lines}\n\n<!-- end: {match['name']} -->"
+
+    return _PART.sub(part, page)
 
 
 def commands() -> Iterator[str]:
@@ -100,11 +124,33 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-TABLES = {
+def options() -> Iterator[str]:
+    """What `--set` can change, model by model."""
+    yield "| model | option | default | |\n| --- | --- | --- | --- |"
+    for name, row in MODELS.items():
+        for option in options_of(row.config):
+            cells = (f"`{option['option']}`", f"`{option['default']}`", option["meaning"])
+            yield f"| `{name}` | " + " | ".join(map(_cell, cells)) + " |"
+
+
+def tutorial(piece: str) -> Iterator[str]:
+    """A piece of the tutorial's code."""
+    code = TUTORIAL.read_text(encoding="utf-8")
+    yield "```python"
+    yield code.partition(f"# [start:{piece}]\n")[2].partition(f"# [end:{piece}]\n")[0].rstrip()
+    yield "```"
+
+
+PARTS = {
     "commands": commands,
     "leaks": leaks,
     "metrics": metrics,
     "models": models,
+    "options": options,
     "papers": papers,
     "sources": sources,
+    "tutorial": tutorial,
 }
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The pages in the repository say what the code does now."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.fixture(scope="module")
+def generate():
+    return runpy.run_path(str(ROOT / "docs" / "generate.py"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_generated_parts_are_up_to_date(generate, page):
+    text = page.read_text(encoding="utf-8")
+    assert generate["filled"](text) == text, "run `make docs` and commit what it writes"
+
+
+def test_a_stale_part_is_written_anew_and_the_rest_is_kept(generate):
+    page = "Before.\n\n<!-- generated: leaks -->\nold\n<!-- end: leaks -->\n\nAfter.\n"
+    filled = generate["filled"](page)
+    assert filled.startswith("Before.\n\n<!-- generated: leaks -->\n\n| leak | it means |")
+    assert filled.endswith("|\n\n<!-- end: leaks -->\n\nAfter.\n")
+    assert "old" not in filled
+    assert generate["filled"](filled) == filled
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_part_has_its_two_ends(page):
+    text = page.read_text(encoding="utf-8")
+    starts = re.findall(r"<!-- generated: ([\w ]+) -->", text)
+    assert starts == re.findall(r"<!-- end: ([\w ]+) -->", text)
+    assert "--8<--" not in text
+
+
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *PAGES], ids=lambda page: page.name)
+def test_links_lead_somewhere_in_the_repository(page):
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    local = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert not [link for link in local if not (page.parent / link).exists()]
