@@ -197,7 +197,7 @@ def evaluate(
                 "perhaps on the answers",
                 hint="evaluate on the data and split it was trained on, or train it again",
             )
-    return measure([_entry(run) for run in opened], test, train=train, **protocol)
+    return measure([_entry(run, opened) for run in opened], test, train=train, **protocol)
 
 
 def split_of(run: Run, data: Dataset) -> Split:
@@ -260,12 +260,19 @@ def _resolve(model: str | Config[Any]) -> tuple[str, Config[Any]]:
     return next((name for name, row in rows.items() if row.config == model), min(rows)), model
 
 
-def _entry(run: Run) -> Entry:
+def _entry(run: Run, runs: Sequence[Run]) -> Entry:
+    """The run as it takes part; two of one name in memory are told apart by their options."""
+    name = str(run.path or run.name)
+    if not run.path and any(one.name == run.name and one is not run for one in runs):
+        default = config.to_dict(MODELS[run.name].config)
+        options = config.to_dict(run.model.config)
+        changed = {key: value for key, value in options.items() if default.get(key) != value}
+        name += f" ({', '.join(f'{key}={value}' for key, value in changed.items()) or 'default'})"
     return Entry(
         name=run.name,
         model=run.model,
         seed=run.record["seed"],
         train_seconds=run.record["train_seconds"],
-        run=str(run.path or run.name),
+        run=name,
         bound=BOUNDS.get(run.name, ""),
     )
