@@ -54,16 +54,15 @@ def lorenz(shown: PerItem, points: int = 101) -> Float64[np.ndarray, " points"]:
     return np.interp(np.linspace(0, len(shown), points), np.arange(len(share)), share)
 
 
-def novelty(lists: Lists, counts: PerItem, num_users: int) -> PerQuery:
-    """Mean self-information in bits: -log2 of the share of users who met the item, plus one.
+def novelty(lists: Lists, takers: PerItem, num_users: int) -> PerQuery:
+    """Mean self-information in bits: -log2 of the share of users who took the item, plus one.
 
     Args:
         lists: what was shown.
-        counts: training events of each item.
+        takers: training users of each item, each counted once.
         num_users: number of training users.
     """
-    share = (np.minimum(counts, num_users) + 1) / (num_users + 1)
-    return _mean(lists, -np.log2(share))
+    return _mean(lists, -np.log2((takers + 1) / (num_users + 1)))
 
 
 def popularity(lists: Lists, counts: PerItem) -> PerQuery:
@@ -92,7 +91,8 @@ def serendipity(lists: Lists, targets: Jagged, counts: PerItem) -> PerQuery:
     query = np.repeat(np.arange(len(targets)), targets.lengths)
     keys = np.arange(len(lists))[:, None] * (len(counts) + 1) + lists
     hit = np.isin(keys, query * (len(counts) + 1) + targets.values) & (lists >= 0)
-    return (hit & ~np.isin(lists, obvious)).mean(axis=1) if k else np.full(len(lists), np.nan)
+    surprises = (hit & ~np.isin(lists, obvious)).sum(axis=1)
+    return np.where((lists >= 0).any(axis=1), surprises / max(k, 1), np.nan)
 
 
 def personalisation(lists: Lists, *, seed: int = 0, pairs: int = 20_000) -> float:

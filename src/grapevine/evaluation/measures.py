@@ -13,6 +13,7 @@ from grapevine.data.holdout import Holdout
 from grapevine.errors import ConfigError, unknown
 from grapevine.evaluation import beyond, metrics
 from grapevine.evaluation.rank import Ranked
+from grapevine.graph.cooccurrence import distinct
 
 PerQuery = Float64[np.ndarray, " queries"]
 
@@ -38,6 +39,12 @@ class World:
     def counts(self) -> Int64[np.ndarray, " items"]:
         """Training events of each item, of the target behaviour."""
         return self.train.target_interactions.counts()
+
+    @cached_property
+    def takers(self) -> Int64[np.ndarray, " items"]:
+        """Training users of each item, by the target behaviour, however often they took it."""
+        taken = distinct(self.train.target_interactions.histories, len(self.train.items))
+        return np.bincount(taken.values, minlength=len(self.train.items))
 
     @cached_property
     def features(self) -> sp.csr_array | None:
@@ -91,7 +98,7 @@ def _shown(ranked: Ranked, world: World, k: int) -> Int64[np.ndarray, " items"]:
 
 
 def _novelty(ranked: Ranked, world: World, k: int) -> PerQuery:
-    return beyond.novelty(ranked.best.items[:, :k], world.counts, len(world.train.users))
+    return beyond.novelty(ranked.best.items[:, :k], world.takers, len(world.train.users))
 
 
 def _arp(ranked: Ranked, world: World, k: int) -> PerQuery:

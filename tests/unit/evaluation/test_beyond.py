@@ -56,6 +56,10 @@ def test_serendipity_leaves_out_the_obvious():
     targets = Jagged.from_lists([[0, 2], [3]])
     # Both first lists hold two targets, but item 0 is among the two most popular.
     assert beyond.serendipity(lists([0, 2], [0, 1]), targets, counts).tolist() == [0.5, 0]
+    # A place left empty is no surprise; where nothing was shown, there is nothing to say.
+    found = beyond.serendipity(lists([2, -1], [-1, -1]), targets, counts)
+    np.testing.assert_array_equal(found, [0.5, np.nan])
+    assert np.isnan(beyond.serendipity(np.empty((2, 0), np.int32), targets, counts)).all()
 
 
 def test_personalisation_by_hand():
@@ -67,7 +71,9 @@ def test_personalisation_by_hand():
 
 
 def test_features_of_the_catalogue(world):
-    features = beyond.item_features(world.train).toarray()
+    found = beyond.item_features(world.train)
+    assert found is not None
+    features = found.toarray()
     # Four categories, four tags of the same meaning, one tag that all items have.
     assert features.shape == (40, 9)
     assert features.sum(axis=1).tolist() == [3] * 40
