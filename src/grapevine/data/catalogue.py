@@ -7,14 +7,21 @@ from typing import Any, cast
 import polars as pl
 import pyarrow as pa
 
-from grapevine.data.readers.mapping import IGNORE, Columns, map_columns
+from grapevine.data.readers.mapping import IGNORE, Columns, map_columns, plain_name
 from grapevine.data.readers.quarantine import Quarantine, set_aside
 from grapevine.data.readers.rows import Block, Source
-from grapevine.data.readers.validate import Problem, as_text, check_ids, check_numbers
-from grapevine.errors import ConfigError
+from grapevine.data.readers.validate import (
+    Problem,
+    as_text,
+    check_ids,
+    check_numbers,
+    has_commas,
+    with_points,
+)
+from grapevine.errors import ConfigError, DataError
 
-_TITLES = {"title", "name", "product_name", "item_name"}
-_TEXTS = {"description", "text", "summary", "body"}
+_TITLES = {"title", "name", "productname", "itemname", "titel", "bezeichnung", "produktname"}
+_TEXTS = {"description", "text", "summary", "body", "beschreibung"}
 _TAGS = {"tags", "genres"}
 _SEPARATORS = "|;,"
 _LONG_TEXT = 40
@@ -29,6 +36,7 @@ class CatalogueTable:
         key: the column of IDs; of links, the source.
         roles: role of each further column, where one is known or guessed.
         total: rows read, bad ones and repeated IDs included.
+        bad: rows that were not taken.
         notes: what else is worth knowing.
     """
 
@@ -36,6 +44,7 @@ class CatalogueTable:
     key: str
     roles: dict[str, str]
     total: int
+    bad: int
     notes: tuple[str, ...]
 
     @property
@@ -63,7 +72,11 @@ class CatalogueTable:
 
 
 def read_catalogue(
-    kind: str, sources: Sequence[Source], mapping: Mapping[str, str], quarantine: Quarantine
+    kind: str,
+    sources: Sequence[Source],
+    mapping: Mapping[str, str],
+    quarantine: Quarantine,
+    decimal: str = ".",
 ) -> CatalogueTable:
     """Read items, users or links whole.
 
@@ -77,6 +90,7 @@ def read_catalogue(
         sources: the files.
         mapping: column to role.
         quarantine: where bad rows go.
+        decimal: what stands before the fraction of numbers in text, "." or ",".
 
     Raises:
         ConfigError: a role is unknown, or a vector is given as text.
@@ -85,7 +99,7 @@ def read_catalogue(
     parts: list[pl.DataFrame] = []
     roles: dict[str, str] = {}
     notes: list[str] = []
-    total = 0
+    total, bad_before = 0, quarantine.count
     for source in sources:
         columns = map_columns(kind, source.columns, mapping, str(source.path))
         names = _kept(kind, columns, source, mapping)
@@ -93,20 +107,34 @@ def read_catalogue(
         ids = [role for role in columns.roles if role.endswith("_id")]
         for block in source.blocks(tuple(names), [columns.roles[role] for role in ids]):
             total += len(block) + len(block.bad)
-            parts.append(_good_part(block, columns, names, ids, quarantine))
-    table = pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame()
+            parts.append(_good_part(block, columns, names, ids, quarantine, decimal))
+    bad = quarantine.count - bad_before
+    if not parts:
+        raise DataError(
+            f"{sources[0].path}: there are no {kind} in it",
+            hint=f"leave out --{kind} if nothing is known of them",
+        )
+    table = pl.concat(parts, how="diagonal_relaxed")
     key = "source_id" if kind == "links" else f"{kind[:-1]}_id"
     if kind == "links":
-        return CatalogueTable(
-            table=_typed(table, roles)[0], key=key, roles={}, total=total, notes=()
-        )
+        typed, _ = _typed(table, roles, decimal)
+        return CatalogueTable(table=typed, key=key, roles={}, total=total, bad=bad, notes=())
     once = table.unique(key, keep="first", maintain_order=True)
     if len(once) < len(table):
         notes.append(
             f"{len(table) - len(once):,} rows of {kind} repeat an ID; the first of each is kept"
         )
-    typed, found = _typed(once, roles)
-    return CatalogueTable(table=typed, key=key, roles=found, total=total, notes=tuple(notes))
+    typed, found = _typed(once, roles, decimal)
+    notes += [
+        f"column `{name}` of {kind} is kept as text: its numbers have a decimal comma; "
+        "to read them as numbers: --decimal ,"
+        for name in typed.columns
+        if name != key and name not in found and typed.schema[name] == pl.String
+        if has_commas(typed[name])
+    ]
+    return CatalogueTable(
+        table=typed, key=key, roles=found, total=total, bad=bad, notes=tuple(notes)
+    )
 
 
 def _kept(
@@ -127,6 +155,7 @@ def _good_part(
     names: Mapping[str, str],
     ids: Sequence[str],
     quarantine: Quarantine,
+    decimal: str,
 ) -> pl.DataFrame:
     problems: list[Problem] = []
     for role in ids:
@@ -134,7 +163,7 @@ def _good_part(
     numbers = [column for column, role in columns.extras.items() if role == "number"]
     numbers += [columns.roles["weight"]] if "weight" in columns.roles else []
     for column in numbers:
-        problems += check_numbers(column, block.columns[column])[1]
+        problems += check_numbers(column, block.columns[column], decimal)[1]
     good, bad = set_aside(block, problems)
     quarantine.add(bad)
     texts = {columns.roles[role] for role in ids}
@@ -154,7 +183,9 @@ def _values(column: pa.Array, is_id: bool) -> pa.Array:
     return column
 
 
-def _typed(table: pl.DataFrame, said: Mapping[str, str]) -> tuple[pl.DataFrame, dict[str, str]]:
+def _typed(
+    table: pl.DataFrame, said: Mapping[str, str], decimal: str
+) -> tuple[pl.DataFrame, dict[str, str]]:
     """The table with text turned into what it spells, and the role of each column."""
     roles = dict(said)
     for name in table.columns:
@@ -164,14 +195,14 @@ def _typed(table: pl.DataFrame, said: Mapping[str, str]) -> tuple[pl.DataFrame, 
         role = roles.get(name) or _role_by_name(name)
         if column.dtype == pl.String:
             column = pl.select(pl.when(column != "").then(column).alias(name)).to_series()
-            column, role = _spelt(column, role)
+            column, role = _spelt(column, role, decimal)
         if role is not None:
             roles[name] = role
         table = table.with_columns(column)
     return table, roles
 
 
-def _spelt(column: pl.Series, role: str | None) -> tuple[pl.Series, str | None]:
+def _spelt(column: pl.Series, role: str | None, decimal: str) -> tuple[pl.Series, str | None]:
     if role == "vector":
         raise ConfigError(
             f"column `{column.name}`: a vector cannot be read from text",
@@ -181,8 +212,9 @@ def _spelt(column: pl.Series, role: str | None) -> tuple[pl.Series, str | None]:
         found = (one for one in _SEPARATORS if column.str.contains(one, literal=True).any())
         return column.str.split(next(found, _SEPARATORS[0])), role
     if role in {None, "number"} and column.null_count() < len(column):
+        written = with_points(column) if decimal == "," else column
         for dtype in (pl.Int64, pl.Float64):
-            number = column.cast(dtype, strict=False)
+            number = written.cast(dtype, strict=False)
             if number.null_count() == column.null_count() and not _padded(column):
                 return number, "number"
     if role is None and bool((column.str.len_chars() > _LONG_TEXT).any()):
@@ -196,7 +228,7 @@ def _padded(column: pl.Series) -> bool:
 
 
 def _role_by_name(name: str) -> str | None:
-    plain = name.lower()
+    plain = plain_name(name)
     if plain in _TITLES:
         return "title"
     if plain in _TEXTS:

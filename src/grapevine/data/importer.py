@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from grapevine import log
 from grapevine.data import folder
+from grapevine.data.behaviours import doubtful
 from grapevine.data.catalogue import CatalogueTable, read_catalogue
 from grapevine.data.folder import FolderWriter
 from grapevine.data.readers import BLOCK_BYTES, open_sources
 from grapevine.data.readers.assemble import event_tables, vocabulary_of
 from grapevine.data.readers.events import MAX_BEHAVIOURS, EventBlock, EventReader
+from grapevine.data.readers.hints import likely_cause, notes_on_behaviours, notes_on_columns
 from grapevine.data.readers.mapping import check_mapping
 from grapevine.data.readers.quarantine import Quarantine
 from grapevine.data.readers.rows import BadRow, Source, ahead
@@ -25,11 +26,12 @@ from grapevine.data.readers.spill import Spill
 from grapevine.data.readers.times import check_unit
 from grapevine.data.readers.validate import check_ids
 from grapevine.data.schema import Schema
-from grapevine.errors import ConfigError, DataError
+from grapevine.errors import ConfigError, DataError, unknown
 from grapevine.graph.sort import SortedEvents, sort_events
 from grapevine.graph.strings import Interner
 
-BadRows = Literal["fail", "quarantine"]
+BAD_ROWS = ("fail", "quarantine")
+"""What to do if rows are bad: write nothing, or write the good ones and set the bad ones aside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class ImportReport:
         users: users of the dataset.
         items: items of the dataset.
         behaviours: events of each behaviour, in cascade order, before duplicates are left out.
+        target: the one that is predicted.
+        bad_catalogue: rows of items, users and links that were not taken.
         added_items: items met in the events that the catalogue did not list.
         time_unit: how times were read; "order" where there are none.
         columns: role of each column that was used.
@@ -67,6 +71,8 @@ class ImportReport:
     users: int
     items: int
     behaviours: dict[str, int]
+    target: str
+    bad_catalogue: dict[str, int]
     added_items: int
     time_unit: str
     columns: dict[str, str]
@@ -91,11 +97,12 @@ def import_events(
     links: Path | str | None = None,
     mapping: Mapping[str, str] | None = None,
     time_unit: str = "auto",
-    bad_rows: BadRows = "fail",
+    bad_rows: str = "fail",
     name: str | None = None,
     behaviours: Sequence[str] | None = None,
     target: str | None = None,
     columns: Sequence[str] | None = None,
+    decimal: str = ".",
     block_bytes: int = BLOCK_BYTES,
 ) -> ImportReport:
     """Make a dataset folder from files of events and, if there are any, of items, users and links.
@@ -132,16 +139,22 @@ def import_events(
         name: what the dataset is called; the folder's name if not given.
         behaviours: what users do, in cascade order; most frequent first if not given. If given,
             an event with any other is bad.
-        target: the behaviour to predict; the last one if not given.
+        target: the behaviour to predict. If not given, the last one; where the behaviours are
+            not given either, the last that is no likely slip: see `behaviours.doubtful`.
         columns: names of the columns of the events, where CSV files have no header.
+        decimal: what stands before the fraction of numbers in text, "." or ",".
         block_bytes: how much text is read at a time.
 
     Raises:
         DataError: rows are bad and `bad_rows` is "fail", or a file or column is missing.
         ConfigError: an option is impossible, or `out` is in use.
     """
-    if bad_rows not in {"fail", "quarantine"}:
-        raise ConfigError(f"bad_rows: wanted fail or quarantine, got `{bad_rows}`")
+    if bad_rows not in BAD_ROWS:
+        raise unknown("choice of --bad-rows", bad_rows, BAD_ROWS)
+    if decimal not in {".", ","}:
+        raise ConfigError(
+            f"`{decimal}` is no decimal mark", hint="write --decimal . or --decimal ,"
+        )
     check_unit(time_unit)
     began = time.perf_counter()
     mapping = dict(mapping or {})
@@ -157,18 +170,22 @@ def import_events(
     with FolderWriter(Path(out), schema) as writer:
         keep_all = bad_rows == "quarantine"
         quarantine = Quarantine(writer.path / "bad_rows.parquet" if keep_all else None)
-        reader = EventReader(sources, mapping, time_unit, behaviours)
+        reader = EventReader(sources, mapping, time_unit, behaviours, decimal)
         importer = _Import(reader, quarantine, writer)
         try:
             importer.read_tables(tables, mapping)
             importer.read_events()
-            if quarantine.count and not keep_all:
-                raise quarantine.error(importer.rows_read)
+            if quarantine.count and (importer.good == 0 or not keep_all):
+                cause = likely_cause(quarantine, reader, everything, importer.total)
+                if importer.good == 0:
+                    cause = cause or "no event is good: is each column what --map says it is?"
+                raise quarantine.error(importer.rows_read, cause)
             report = importer.write(target)
         finally:
             importer.close()
             quarantine.close()
-    return replace(report, out=Path(out), seconds=time.perf_counter() - began)
+        notes = (*notes_on_columns(reader, mapping), *report.notes)
+    return replace(report, out=Path(out), notes=notes, seconds=time.perf_counter() - began)
 
 
 class _Import:
@@ -181,6 +198,11 @@ class _Import:
         self.tables: dict[str, CatalogueTable] = {}
         self.rows_read = self.total = self.bad = 0
 
+    @property
+    def good(self) -> int:
+        """Events that were taken."""
+        return self.total - self.bad
+
     def close(self) -> None:
         """Remove what was laid aside."""
         self.spill.close()
@@ -191,7 +213,7 @@ class _Import:
     ) -> None:
         """Read items, users and links, and number their IDs first."""
         for kind, sources in tables.items():
-            table = read_catalogue(kind, sources, mapping, self.quarantine)
+            table = read_catalogue(kind, sources, mapping, self.quarantine, self.reader.decimal)
             self.tables[kind] = table
             self.rows_read += table.total
         for kind, interner in (("items", self.items), ("users", self.users)):
@@ -223,20 +245,28 @@ class _Import:
 
     def write(self, target: str | None) -> ImportReport:
         """Sort what was read and write the folder."""
-        reader, good = self.reader, self.total - self.bad
+        reader, good = self.reader, self.good
         if good == 0:
             raise DataError(
-                f"{reader.sources[0].path}: there is no event to import"
-                + (f", all {self.bad:,} rows are bad" if self.bad else "")
+                f"{reader.sources[0].path}: there is no event to import",
+                hint="each line after the first must hold an event; where the file has no header, "
+                "name its columns: --columns a,b,c",
             )
         cascade = reader.cascade()
         names = tuple(reader.behaviours[place] for place in cascade) or ("event",)
+        behaviours = {
+            name: int(reader.counts[place]) if reader.has("behaviour") else good
+            for name, place in zip(names, cascade or [0])
+        }
+        if target is None:
+            odd = set() if reader.are_given else set(doubtful(behaviours))
+            target = [name for name in names if name not in odd][-1]
         users, user_rows = vocabulary_of(self.users)
         items, item_rows = vocabulary_of(self.items)
         self.writer.schema = replace(
             self.writer.schema,
             behaviours=names,
-            target=target or names[-1],
+            target=target,
             clock="order" if reader.time_unit == "order" else "exact",
             events=reader.schema_roles,
         )
@@ -254,17 +284,19 @@ class _Import:
             ties=events.ties,
             users=len(users),
             items=len(items),
-            behaviours={
-                name: int(reader.counts[place]) if reader.has("behaviour") else good
-                for name, place in zip(names, cascade or [0])
-            },
+            behaviours=behaviours,
+            target=target,
+            bad_catalogue={kind: table.bad for kind, table in self.tables.items() if table.bad},
             added_items=len(items) - listed,
             time_unit=reader.time_unit,
             columns={column: role for role, column in reader.columns.roles.items()}
             | reader.columns.extras,
             guessed=reader.columns.guessed,
             ignored=reader.columns.ignored,
-            notes=tuple(note for table in self.tables.values() for note in table.notes),
+            notes=(
+                *notes_on_behaviours(reader, behaviours, target),
+                *(note for table in self.tables.values() for note in table.notes),
+            ),
             bad_rows=tuple(self.quarantine.first),
             seconds=0.0,
         )

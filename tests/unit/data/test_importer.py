@@ -374,11 +374,13 @@ def test_a_crash_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pytes
 
 def test_only_bad_rows_make_no_dataset(tmp_path: Path):
     (tmp_path / "e.csv").write_text(f"user_id,item_id,timestamp\n,x,{T0}\n")
-    with pytest.raises(DataError, match="no event to import, all 1 rows are bad"):
+    with pytest.raises(DataError, match="1 bad row among 1; nothing was written") as caught:
         import_events(tmp_path / "e.csv", tmp_path / "out", bad_rows="quarantine")
     (tmp_path / "e.csv").write_text("user_id,item_id,timestamp\n")
-    with pytest.raises(DataError, match="there is no event to import"):
-        import_events(tmp_path / "e.csv", tmp_path / "out", time_unit="s")
+    assert caught.value.hint == "no event is good: is each column what --map says it is?"
+    for unit in ("s", "auto"):
+        with pytest.raises(DataError, match="there is no event to import\nhint: each line after"):
+            import_events(tmp_path / "e.csv", tmp_path / "out", time_unit=unit)
     assert not (tmp_path / "out").exists()
 
 
@@ -486,3 +488,124 @@ def test_long_texts_are_written_in_small_groups(tmp_path: Path, monkeypatch: pyt
     import_events(write_csv(tmp_path / "e.csv", rows), tmp_path / "out")
     assert read_back(tmp_path / "out") == slow_import(rows)
     assert pq.ParquetFile(tmp_path / "out" / "events.parquet").num_row_groups > 1
+
+
+def log_with_a_slip(path: Path) -> Path:
+    rows = [["u1", "x", "view", T0 + place] for place in range(4000)]
+    rows += [["u1", "x", "purchase", T0 + place] for place in range(40)]
+    return write_csv(path, [*rows, ["u1", "y", "veiw", T0]], HEADER[:4])
+
+
+def test_a_slip_is_never_what_is_predicted_unless_asked_for(tmp_path: Path):
+    source = log_with_a_slip(tmp_path / "e.csv")
+    report = import_events(source, tmp_path / "out")
+    assert report.target == "purchase" == open_dataset(tmp_path / "out").schema.target
+    assert list(report.behaviours) == ["view", "purchase", "veiw"]
+    (note,) = report.notes
+    assert note.startswith("`veiw` (1 of 4,041 events) is nearly `view`: a slip?")
+    assert "--behaviours view,purchase --bad-rows quarantine" in note
+    assert "not predicted unless you say --target veiw" in note
+    assert import_events(source, tmp_path / "asked", target="veiw").target == "veiw"
+    given = ["view", "purchase", "veiw"]
+    report = import_events(source, tmp_path / "given", behaviours=given)
+    assert (report.target, report.notes) == ("veiw", ())
+
+
+@pytest.mark.parametrize("name", ["when", "Zeitpunkt", "DateTime", "created_at", "event_time"])
+def test_time_goes_by_many_names(tmp_path: Path, name: str):
+    write_csv(tmp_path / "e.csv", [["a", "x", T0]], ["user_id", "item_id", name])
+    report = import_events(tmp_path / "e.csv", tmp_path / "out")
+    assert (report.guessed[name], report.notes) == ("timestamp", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "is_time"),
+    [
+        ("bought_on", ["2024-05-01", "2024-05-02 12:00"], True),
+        ("epoch", [1_700_000_000, 1_700_000_001], True),
+        ("epoch", [T0, T0 + 1], True),
+        ("visit_time", ["noon", "midnight"], True),
+        ("price", [12, 15], False),
+        ("note", ["good", "bad"], False),
+    ],
+)
+def test_a_forgotten_time_is_said(tmp_path: Path, name: str, values: list, is_time: bool):
+    rows = [["a", f"i{place}", value, 1] for place, value in enumerate(values)]
+    write_csv(tmp_path / "e.csv", rows, ["user_id", "item_id", name, "junk"])
+    report = import_events(tmp_path / "e.csv", tmp_path / "out", mapping={"junk": "ignore"})
+    said, left_out = report.notes
+    assert said.startswith("no time: the order of the file is used; ")
+    assert (f"`{name}` looks like one: --map {name}=timestamp" in said) == is_time
+    assert left_out.startswith(f"columns left out: `{name}`; to keep one: --map COLUMN=number")
+
+
+def test_decimal_commas_are_read_where_asked_and_suggested_where_not(tmp_path: Path):
+    header = ["user_id", "item_id", "timestamp", "preis"]
+    write_csv(tmp_path / "e.csv", [["a", "x", T0, "12,50"], ["a", "y", T0, "1.234,5"]], header)
+    write_csv(tmp_path / "i.csv", [["x", "3,99"], ["y", "4"], ["z", "0,5"]], ["sku", "Preis"])
+    write_csv(tmp_path / "bad.csv", [["x", "3.99"], ["y", "1,25"]], ["sku", "Preis"])
+    events, items, mapping = tmp_path / "e.csv", tmp_path / "i.csv", {"preis": "number"}
+    with pytest.raises(DataError) as caught:
+        import_events(events, tmp_path / "out", mapping=mapping)
+    assert caught.value.hint == "the numbers of column `preis` have a decimal comma: --decimal ,"
+    import_events(events, tmp_path / "out", mapping=mapping, items=items, decimal=",")
+    table = pl.read_parquet(tmp_path / "out" / "events.parquet")
+    assert table["preis"].to_list() == [12.5, 1234.5]
+    assert open_dataset(tmp_path / "out").item_table["Preis"].to_list() == [3.99, 4, 0.5]
+    assert open_dataset(tmp_path / "out").schema.items == {"Preis": "number"}
+    report = import_events(events, tmp_path / "plain", items=items)
+    assert "column `Preis` of items is kept as text" in report.notes[-1]
+    assert report.notes[-1].endswith("--decimal ,")
+    with pytest.raises(DataError, match=r"bad\.csv:2: `Preis` is not a number"):
+        import_events(
+            events, tmp_path / "no", items=tmp_path / "bad.csv", mapping={"Preis": "number"},
+            decimal=",",
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="`;` is no decimal mark\nhint: write"):
+        import_events(events, tmp_path / "no", decimal=";")
+
+
+def test_bad_rows_of_the_catalogue_are_counted_apart(tmp_path: Path):
+    write_csv(tmp_path / "e.csv", [["a", "x", T0], ["", "y", T0]], ["user_id", "item_id", "time"])
+    write_csv(tmp_path / "i.csv", [["x", "X"], ["", "Y"], ["", "Z"]], ["item_id", "title"])
+    write_csv(tmp_path / "u.csv", [["a", 3]], ["user_id", "age"])
+    report = import_events(
+        tmp_path / "e.csv", tmp_path / "out", bad_rows="quarantine",
+        items=tmp_path / "i.csv", users=tmp_path / "u.csv",
+    )  # fmt: skip
+    assert (report.total, report.good, report.bad) == (2, 1, 1)
+    assert report.bad_catalogue == {"items": 2}
+    assert len(pl.read_parquet(tmp_path / "out" / "bad_rows.parquet")) == 3
+
+
+def test_a_catalogue_without_rows_is_refused(tmp_path: Path):
+    write_csv(tmp_path / "e.csv", [["a", "x"]], ["user_id", "item_id"])
+    (tmp_path / "i.csv").write_text("item_id,title\n")
+    with pytest.raises(
+        DataError, match=r"i\.csv: there are no items in it\nhint: leave out --items"
+    ):
+        import_events(tmp_path / "e.csv", tmp_path / "out", items=tmp_path / "i.csv")
+
+
+def test_titles_are_known_in_german_and_prices_stay_numbers(tmp_path: Path):
+    write_csv(tmp_path / "e.csv", [["a", "x"]], ["user_id", "item_id"])
+    header = ["sku", "Bezeichnung", "preis", "beschreibung"]
+    write_csv(tmp_path / "i.csv", [["x", "Apfel", "1.5", "rund"]], header)
+    import_events(tmp_path / "e.csv", tmp_path / "out", items=tmp_path / "i.csv")
+    assert open_dataset(tmp_path / "out").schema.items == {
+        "Bezeichnung": "title",
+        "preis": "number",
+        "beschreibung": "text",
+    }
+
+
+def test_an_unknown_way_with_bad_rows_is_answered_with_the_known(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"no choice of --bad-rows is called `skip`\nhint: There"):
+        import_events(tmp_path / "e.csv", tmp_path / "out", bad_rows="skip")
+
+
+def test_the_first_file_with_rows_tells_the_unit_of_time(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    write_csv(tmp_path / "in" / "a.csv", [], HEADER[:4])
+    write_csv(tmp_path / "in" / "b.csv", [["a", "x", "buy", 1_600_000_000]], HEADER[:4])
+    assert import_events(tmp_path / "in", tmp_path / "out").time_unit == "s"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from grapevine.data.paths import nearest
 from grapevine.data.readers.csv import CsvFile
 from grapevine.data.readers.jsonl import JsonlFile
 from grapevine.data.readers.parquet import ParquetSource
@@ -45,10 +46,13 @@ def open_sources(
     """
     path = Path(path)
     if not path.exists():
-        raise DataError(f"there is no file or folder `{path}`")
+        raise DataError(f"there is no file or folder `{path}`", hint=nearest(path))
     files = [path] if path.is_file() else _files(path)
     if not files:
-        raise DataError(f"the folder `{path}` holds no files")
+        raise DataError(
+            f"the folder `{path}` holds no files",
+            hint=f"put files there that end in {', '.join(FORMATS)}",
+        )
     return [_open(file, columns, block_bytes) for file in files]
 
 

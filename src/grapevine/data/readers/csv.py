@@ -1,6 +1,7 @@
 """CSV and TSV, plain or packed."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from grapevine.data.readers.rows import (
     BadRow,
     Block,
     check_line,
+    iconv,
     invalid_utf8,
     open_bytes,
     read_bytes,
@@ -23,14 +25,16 @@ from grapevine.graph.strings import gather
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _DELIMITERS = ",\t;|"
+_DECLARED = re.compile(rf'"?sep=([{_DELIMITERS}])"?[{_DELIMITERS}]*', re.IGNORECASE)
 
 
 class CsvFile:
     """A CSV file (RFC 4180) in UTF-8, with a header unless the columns are given.
 
     Lines end with LF or CR LF; empty lines are passed over. A `.tsv` or `.tab` file is delimited
-    by tabs, any other by whichever of comma, tab, semicolon and bar its header has most of. How
-    broken rows are told and passed over is said at `grapevine.graph.scan.scan`.
+    by tabs, any other by whichever of comma, tab, semicolon and bar its header has most of. A
+    first line `sep=;`, as spreadsheets write it, names the delimiter and is no row. How broken
+    rows are told and passed over is said at `grapevine.graph.scan.scan`.
 
     Attributes:
         path: the file.
@@ -46,14 +50,13 @@ class CsvFile:
     ) -> None:
         self.path = path
         self._block_bytes = block_bytes
-        self._has_header = columns is None
-        line = _first_line(path)
-        self.delimiter = _delimiter(path, line)
+        line, self.delimiter, is_declared = _first_line(path)
+        self._lines_before_rows = is_declared + (columns is None)
         self.columns = tuple(columns or next(csv.reader([line], delimiter=self.delimiter)))
         if len(set(self.columns)) < len(self.columns) or "" in self.columns:
             raise DataError(
                 f"{path}: the header must name each column once: got {', '.join(self.columns)}",
-                hint="name the columns in the file's first line, or give `columns`",
+                hint="name the columns in the file's first line, or give them: --columns a,b,c",
             )
 
     def blocks(self, wanted: Sequence[str], scalars: Collection[str] = ()) -> Iterator[Block]:
@@ -61,13 +64,13 @@ class CsvFile:
         slots = np.full(len(self.columns), -1, np.int64)
         for place, name in enumerate(wanted):
             slots[self.columns.index(name)] = place
-        header = self._has_header
+        left = self._lines_before_rows
         for data, (rows, starts, stops, doubled) in self._texts(slots):
-            if header and len(rows):
-                rows, starts, stops, doubled = rows[1:], starts[:, 1:], stops[:, 1:], doubled[:, 1:]
-                header = False
-            if len(rows):
-                yield self._block(data, wanted, rows, starts, stops, doubled)
+            cut = min(left, len(rows))
+            left -= cut
+            if len(rows) > cut:
+                fields = (one[:, cut:] for one in (starts, stops, doubled))
+                yield self._block(data, wanted, rows[cut:], *fields)
 
     def _texts(self, slots: np.ndarray) -> Iterator[tuple]:
         """Text of whole rows, and where they stand in it."""
@@ -154,19 +157,31 @@ def _strings(
     return pa.Array.from_buffers(pa.string(), len(starts), buffers)
 
 
-def _first_line(path: Path) -> str:
+def _first_line(path: Path) -> tuple[str, str, bool]:
+    """The first line that names or holds fields, the delimiter, and if a line declared that."""
     with open_bytes(path) as file:
         head = read_bytes(path, file, 1 << 16)
     if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        raise DataError(f"{path}: is UTF-16", hint="save it as UTF-8")
-    lines = head.removeprefix(_UTF8_MARK).splitlines()
-    line = next((line for line in lines if line), None)
-    if line is None:
-        raise DataError(f"{path}: is empty")
+        raise DataError(
+            f"{path}: is UTF-16", hint=f"save it as UTF-8, e.g. {iconv('utf-16', str(path))}"
+        )
+    lines = [line for line in head.removeprefix(_UTF8_MARK).splitlines() if line]
     try:
-        return line.decode("utf-8")
+        first = [line.decode("utf-8") for line in lines[:1]]
+        declared = _DECLARED.fullmatch(first[0]) if first else None
+        if declared:
+            first = [line.decode("utf-8") for line in lines[1:2]]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: the first line is not UTF-8", hint="save it as UTF-8") from error
+        raise DataError(
+            f"{path}: the first line is not UTF-8",
+            hint=f"save it as UTF-8, e.g. {iconv(file=str(path))}",
+        ) from error
+    if not first:
+        raise DataError(
+            f"{path}: is empty",
+            hint="its first line must name the columns, and each line after it hold one row",
+        )
+    return first[0], declared[1] if declared else _delimiter(path, first[0]), bool(declared)
 
 
 def _delimiter(path: Path, line: str) -> str:

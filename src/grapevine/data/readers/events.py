@@ -64,9 +64,11 @@ class EventReader:
 
     Attributes:
         sources: the files.
+        decimal: what stands before the fraction of numbers in text.
         columns: which column of the first file means what.
         time_unit: how times are read; "order" where there are none.
         behaviours: those met so far, or all that are allowed if they were given.
+        are_given: whether they were given.
         counts: `(256,)` good rows of each.
 
     Raises:
@@ -80,8 +82,10 @@ class EventReader:
         mapping: Mapping[str, str],
         time_unit: str,
         behaviours: Sequence[str] | None,
+        decimal: str = ".",
     ) -> None:
         self.sources = sources
+        self.decimal = decimal
         self._columns = [
             map_columns("events", source.columns, mapping, str(source.path)) for source in sources
         ]
@@ -95,7 +99,7 @@ class EventReader:
                 f"{sources[0].path}: no column tells the behaviours {names} apart",
                 hint="say which one does: COLUMN=behaviour",
             )
-        self._fixed = behaviours is not None
+        self.are_given = behaviours is not None
         self.behaviours: list[str] = list(behaviours or ())
         self.counts = np.zeros(MAX_BEHAVIOURS + 1, np.int64)
 
@@ -119,7 +123,7 @@ class EventReader:
     def cascade(self) -> list[int]:
         """Places of the behaviours in cascade order: as given, or most frequent first."""
         places = range(len(self.behaviours))
-        if self._fixed:
+        if self.are_given:
             return list(places)
         met = (place for place in places if self.counts[place])
         return sorted(met, key=lambda place: (-self.counts[place], self.behaviours[place]))
@@ -154,7 +158,8 @@ class EventReader:
             elif kind is None:
                 out.texts[name] = take(check_text(*raw(name)))
             else:
-                out.numbers[name] = take(check_numbers(*raw(name))).astype(kind, copy=False)
+                values = take(check_numbers(*raw(name), self.decimal))
+                out.numbers[name] = values.astype(kind, copy=False)
         if "event_id" in out.texts:
             text = out.texts["event_id"]
             out.core["event_hash"] = hash_strings(text.data, text.offsets)
@@ -165,7 +170,7 @@ class EventReader:
         return out
 
     def _behaviour_codes(self, name: str, column: pa.Array) -> tuple[np.ndarray, list[Problem]]:
-        if self._fixed:
+        if self.are_given:
             return labels(name, column, self.behaviours)
         words, codes, problems = check_words(name, column)
         bad = {int(code) for problem in problems for code in np.unique(codes[problem.rows])}
@@ -184,9 +189,13 @@ class EventReader:
             return "order"
         if unit != "auto":
             return unit
-        column = self.columns.roles["timestamp"]
-        where = f"{self.sources[0].path}: column `{column}`"
-        return guess_unit(where, _head(self.sources[0], column))
+        for source, columns in zip(self.sources, self._columns):
+            column = columns.roles["timestamp"]
+            head = list(head_of(source, column))
+            if any(len(part) for part in head):
+                return guess_unit(f"{source.path}: column `{column}`", head)
+        # No file has a row, so that any unit fits; the importer says that there are no events.
+        return "iso"
 
 
 def _check_alike(source: Source, columns: Columns, first: Columns) -> None:
@@ -198,8 +207,8 @@ def _check_alike(source: Source, columns: Columns, first: Columns) -> None:
         )
 
 
-def _head(source: Source, column: str) -> Iterator[pa.Array]:
-    """The first rows of a column."""
+def head_of(source: Source, column: str) -> Iterator[pa.Array]:
+    """The first 1,000 rows of a column."""
     left = _HEAD_ROWS
     for block in source.blocks([column]):
         yield block.columns[column].slice(0, left)

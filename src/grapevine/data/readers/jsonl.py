@@ -211,7 +211,7 @@ def _head(path: Path) -> list[dict[str, Any]]:
     with open_bytes(path) as file:
         mark = read_bytes(path, file, 1 << 16)
     if not mark.strip():
-        raise DataError(f"{path}: is empty")
+        raise DataError(f"{path}: is empty", hint="each line must hold one event as an object")
     if mark.removeprefix(_UTF8_MARK).lstrip()[:1] == b"[":
         raise DataError(
             f"{path}: holds a JSON array", hint="write one object a line, without commas between"

@@ -27,7 +27,10 @@ COMMON_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             *("articleid", "trackid", "songid", "bookid", "businessid", "listingid", "contentid"),
         ),
         "behaviour": ("behavior", "behaviortype", "event", "eventtype", "action", "interaction"),
-        "timestamp": ("time", "ts", "unixtime", "datetime", "date", "eventtime", "createdat"),
+        "timestamp": (
+            *("time", "ts", "unixtime", "datetime", "date", "eventtime", "createdat", "when"),
+            *("zeitpunkt", "zeitstempel", "zeit", "datum", "occurredat", "eventdate", "orderdate"),
+        ),
         "value": ("rating", "score", "stars", "quantity", "overall"),
         "text": ("review", "reviewtext", "comment"),
         "session_id": ("session",),
@@ -113,7 +116,8 @@ def map_columns(
     for column, role in said.items():
         if role in roles:
             raise ConfigError(
-                f"{where}: `{roles[role]}` and `{column}` are both mapped to `{role}`"
+                f"{where}: `{roles[role]}` and `{column}` are both mapped to `{role}`",
+                hint=f"leave one of them out: --map {column}={IGNORE}",
             )
         if role in names:
             roles[role] = column
@@ -127,13 +131,13 @@ def map_columns(
         elif role != IGNORE:
             raise unknown("role", role, {*names, *get_args(Role), IGNORE})
     guessed: dict[str, str] = {}
-    free = {_plain(column): column for column in reversed(columns) if column not in said}
+    free = {plain_name(column): column for column in reversed(columns) if column not in said}
     for role, others in names.items():
-        found = [free[name] for name in (_plain(role), *others) if name in free]
+        found = [free[name] for name in (plain_name(role), *others) if name in free]
         if role not in roles and found:
             roles[role] = found[0]
             guessed[found[0]] = role
-            del free[_plain(found[0])]
+            del free[plain_name(found[0])]
     for role in REQUIRED[kind]:
         if role not in roles:
             raise DataError(
@@ -162,5 +166,6 @@ def check_mapping(mapping: Mapping[str, str], columns: Iterable[str]) -> None:
             )
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name in lower case and without anything but letters and digits."""
     return re.sub(r"[\W_]", "", name.lower())

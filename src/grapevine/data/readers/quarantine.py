@@ -1,5 +1,6 @@
 """Where rows go that cannot be taken: all counted, the first shown, all kept if asked."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,11 +33,13 @@ class Quarantine:
     Attributes:
         count: bad rows so far.
         first: the first SHOWN of them.
+        reasons: how many there are of each file, column and reason.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.count = 0
         self.first: list[BadRow] = []
+        self.reasons: Counter[tuple[str, str, str]] = Counter()
         self._path = path
         self._writer: pq.ParquetWriter | None = None
 
@@ -44,6 +47,7 @@ class Quarantine:
         """Take some more bad rows."""
         self.count += len(rows)
         self.first += rows[: SHOWN - len(self.first)]
+        self.reasons.update((row.file, row.column, row.reason) for row in rows)
         if not rows or self._path is None:
             return
         if self._writer is None:
@@ -56,8 +60,8 @@ class Quarantine:
         if self._writer is not None:
             self._writer.close()
 
-    def error(self, total: int) -> DataError:
-        """What to tell of the bad rows among `total`."""
+    def error(self, total: int, likely: str | None = None) -> DataError:
+        """What to tell of the bad rows among `total`; what is the likely cause comes first."""
         rows = "row" if self.count == 1 else "rows"
         lines = [f"{self.count:,} bad {rows} among {total:,}; nothing was written"]
         lines += [f"  {describe(row)}" for row in self.first]
@@ -65,7 +69,8 @@ class Quarantine:
             lines.append(f"  and {self.count - len(self.first):,} more")
         return DataError(
             "\n".join(lines),
-            hint="mend them, or keep the good rows and set these aside: --bad-rows quarantine",
+            hint=likely
+            or "mend them, or keep the good rows and set these aside: --bad-rows quarantine",
         )
 
 
@@ -73,7 +78,9 @@ def describe(row: BadRow) -> str:
     """A bad row in a line: file, line, column, reason, and what stands there."""
     column = f"`{row.column}` " if row.column else ""
     text = row.text if len(row.text) <= 100 else f"{row.text[:100]}..."
-    return f"{row.file}:{row.line}: {column}{row.reason}: {text!r}"
+    # Not by repr, which would double the backslashes of what is no UTF-8.
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return f"{row.file}:{row.line}: {column}{row.reason}: '{shown}'"
 
 
 def set_aside(

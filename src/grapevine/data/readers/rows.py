@@ -109,6 +109,11 @@ def text_of(data: bytes | memoryview) -> str:
     return bytes(data[:1000]).decode("utf-8", "backslashreplace").rstrip("\r\n")
 
 
+def iconv(encoding: str = "cp1252", file: str = "FILE") -> str:
+    """The command that makes UTF-8 of a file."""
+    return f"iconv -f {encoding} -t utf-8 {file} > NEW"
+
+
 def invalid_utf8(
     data: bytes, begins: Int64[np.ndarray, " rows"], ends: Int64[np.ndarray, " rows"]
 ) -> list[int]:

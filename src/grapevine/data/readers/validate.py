@@ -16,6 +16,9 @@ from grapevine.graph.times import parse_integers
 NO_SCALAR = "is neither text nor a number"
 """What is wrong with a list, an object or a truth value."""
 
+_COMMA_NUMBER = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
+_FRACTION = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
+
 _ID_REASONS = {
     strings.EMPTY: "is empty",
     strings.TOO_LONG: f"is longer than {strings.MAX_ID_BYTES} bytes",
@@ -103,9 +106,15 @@ def check_text(name: str, column: pa.Array) -> tuple[Text, list[Problem]]:
 
 
 def check_numbers(
-    name: str, column: pa.Array
+    name: str, column: pa.Array, decimal: str = "."
 ) -> tuple[Float64[np.ndarray, " rows"], list[Problem]]:
-    """Numbers, NaN where missing; what is no number, not finite or beyond float32 is wrong."""
+    """Numbers, NaN where missing; what is no number, not finite or beyond float32 is wrong.
+
+    Args:
+        name: the column's name.
+        column: numbers or text.
+        decimal: what stands before the fraction in text, "." or ",": see `with_points`.
+    """
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         values = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
         empty, broken = np.isnan(values), np.zeros(len(column), bool)
@@ -114,6 +123,8 @@ def check_numbers(
         if text is None:
             return np.zeros(len(column)), [Problem(name, np.ones(len(column), bool), NO_SCALAR)]
         series = cast(pl.Series, pl.from_arrow(text))
+        if decimal == ",":
+            series = with_points(series)
         parsed = series.cast(pl.Float64, strict=False)
         empty = (series == "").to_numpy()
         broken = parsed.is_null().to_numpy() & ~empty
@@ -125,6 +136,29 @@ def check_numbers(
     ]
     values = np.where(finite, values, np.nan)
     return values, [problem for problem in problems if problem.rows.any()]
+
+
+def with_points(text: pl.Series) -> pl.Series:
+    """Numbers with a decimal comma as numbers with a point; any other text stays as it is.
+
+    A point is taken for the mark of thousands, "1.234,5", and only where it stands as one: what
+    has a point elsewhere, "1.5", is no number with a decimal comma and becomes "?".
+    """
+    plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return pl.select(
+        pl.when(text.str.contains(_COMMA_NUMBER))
+        .then(plain)
+        .when(text.str.contains(r"^[+-]?\d*\.\d*$"))
+        .then(pl.lit("?"))
+        .otherwise(text)
+        .alias(text.name)
+    ).to_series()
+
+
+def has_commas(text: pl.Series) -> bool:
+    """Whether more than half of the values are numbers with a decimal comma and a fraction."""
+    given = text.filter(text.fill_null("") != "")
+    return 2 * int(given.str.contains(_FRACTION).sum()) > len(given) > 0
 
 
 def check_order(name: str, column: pa.Array) -> tuple[Int64[np.ndarray, " rows"], list[Problem]]:

@@ -35,6 +35,23 @@ def test_the_delimiter_is_found(tmp_path: Path, name: str, delimiter: str):
     assert rows_of(path) == [(2, "1", "2")]
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;"])
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+def test_a_first_line_may_declare_the_delimiter(tmp_path: Path, first: str, block_bytes: int):
+    path = tmp_path / "e.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{first}\r\na,x,y;b\r\n1;2\r\n".encode())
+    assert CsvFile(path).columns == ("a,x,y", "b")
+    assert rows_of(path, block_bytes=block_bytes) == [(3, "1", "2")]
+    path.write_text(f"{first}\n1;2\n3;4\n")
+    assert rows_of(path, columns=["a", "b"], block_bytes=block_bytes) == [
+        (2, "1", "2"),
+        (3, "3", "4"),
+    ]
+    path.write_text(f"{first}\n")
+    with pytest.raises(DataError, match="is empty\nhint: its first line must name the columns"):
+        CsvFile(path)
+
+
 def test_a_tab_file_may_hold_commas(tmp_path: Path):
     (tmp_path / "e.tsv").write_text("a,x,y\tb\n1,5\t2\n")
     assert rows_of(tmp_path / "e.tsv") == [(2, "1,5", "2")]
