@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,12 +12,15 @@ from grapevine.cli.output import Json, as_table, print_facts, print_json, print_
 from grapevine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from grapevine.data.importer import BadRows
+    from grapevine.data.importer import ImportReport
 
 app = typer.Typer(
     help="Datasets: public ones, the built-in shop, and your own event logs.",
     no_args_is_help=True,
 )
+BAD_ROWS_SHOWN = 5
+"""Bad rows that are printed; all of them are in the folder."""
+
 Out = Annotated[Path, typer.Option(help="The dataset folder to write.")]
 
 
@@ -109,6 +112,12 @@ def import_(
         str | None, typer.Option(help="In cascade order: click,cart,buy.")
     ] = None,
     target: Annotated[str | None, typer.Option(help="The behaviour to predict.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names of the columns, if CSV files have no header: a,b,c.")
+    ] = None,
+    decimal: Annotated[
+        str, typer.Option(help="What stands before the fraction of numbers in text: . or ,")
+    ] = ".",
     name: Annotated[str | None, typer.Option(help="What reports call it.")] = None,
     json: Json = False,
 ) -> None:
@@ -127,16 +136,19 @@ def import_(
         links=links,
         mapping=_pairs(mapping or []),
         time_unit=time_unit,
-        bad_rows=cast("BadRows", bad_rows),
+        bad_rows=bad_rows,
         name=name,
         behaviours=behaviours.split(",") if behaviours else None,
         target=target,
+        columns=columns.split(",") if columns else None,
+        decimal=decimal,
     )
     facts = {**asdict(report), "rows_per_second": round(report.rows_per_second)}
+    facts["bad_rows"] = [row._asdict() for row in report.bad_rows]
     if json:
         print_json(facts)
     else:
-        print_facts({name: fact for name, fact in facts.items() if fact not in ((), {}, None)})
+        _print_report(report)
         say(f"next: grapevine data describe {out}")
 
 
@@ -159,7 +171,13 @@ def describe(
 def split(
     data: Annotated[str, typer.Argument(help="A dataset folder or a public name.")],
     out: Out,
-    by: Annotated[str, typer.Option(help="leave-last-out or time.")] = "leave-last-out",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="leave-last-out, time, published (the folder's own), none (learn from all), "
+            "or auto (published, or else leave-last-out)."
+        ),
+    ] = "leave-last-out",
     at: Annotated[
         str | None, typer.Option(help="For time: when the test starts, such as 2024-05-01.")
     ] = None,
@@ -177,11 +195,36 @@ def split(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     parts = gv.pipeline.prepare(gv.load(data), by, **given)
     gv.split.write(parts, out)
-    facts = {"out": str(out), **parts.settings, **parts.counts, "leaks": 0}
     if json:
-        print_json(facts)
+        print_json({"out": str(out), **gv.split.summary.facts(parts), "leaks": 0})
     else:
-        print_facts(facts)
+        print_facts({"out": out, **gv.split.summary.table(parts), "leaks": 0})
+        for note in gv.split.summary.notes(parts):
+            typer.echo(f"note: {note}")
+
+
+def _print_report(report: "ImportReport") -> None:
+    """What an import found: zeros left out, then what a reader must know, then the bad rows."""
+    from grapevine.data.readers.quarantine import describe as line_of
+
+    # The rows of a second are for benchmarks: a first import also compiles.
+    hidden, always = {"notes", "bad_rows"}, {"good", "bad"}
+    facts = asdict(report).items()
+    print_facts(
+        {name: fact for name, fact in facts if name not in hidden and (fact or name in always)}
+    )
+    for note in report.notes:
+        typer.echo(f"note: {note}")
+    if len(report.behaviours) > 1:
+        names = ",".join(report.behaviours)
+        typer.echo(
+            f"note: `{report.target}` is predicted; to predict another: --target NAME; "
+            f"if they come in another order than {names}: --behaviours FIRST,...,LAST"
+        )
+    for row in report.bad_rows[:BAD_ROWS_SHOWN]:
+        typer.echo(f"bad row: {line_of(row)}")
+    if report.bad_rows:
+        typer.echo(f"all bad rows, with their reasons: {report.out / 'bad_rows.parquet'}")
 
 
 def _pairs(settings: list[str]) -> dict[str, str]:

@@ -36,9 +36,9 @@ def say(message: str) -> None:
 
 def print_facts(facts: Mapping[str, Any]) -> None:
     """Names and values, a line each, on standard output."""
+    width = max([18, *map(len, facts)]) + 2
     for name, value in facts.items():
-        text = f"{value:,}" if isinstance(value, int) else _cell(value)
-        typer.echo(f"{name.replace('_', ' '):<20}{text}")
+        typer.echo(f"{name.replace('_', ' '):<{width}}{_fact(value)}")
 
 
 def as_table(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", title: str | None = None) -> Any:
@@ -52,6 +52,17 @@ def as_table(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", title: str | No
     for line in lines:
         table.add_row(*(_cell(value) for value in line.values()))
     return table
+
+
+def _fact(value: Any) -> str:
+    """A value as plain text: nothing is marked up here, so that nothing needs escaping."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_fact(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(_fact(part) for part in value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _cell(value: Any) -> str:

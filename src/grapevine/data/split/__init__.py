@@ -9,6 +9,7 @@ train, test = split.leave_last_out(data)
 ```
 """
 
+from grapevine.data.split import summary
 from grapevine.data.split.materialise import Split, apply
 from grapevine.data.split.rules import (
     RULES,
@@ -35,5 +36,6 @@ __all__ = [
     "remake",
     "rolling",
     "settings_of",
+    "summary",
     "write",
 ]

@@ -205,7 +205,30 @@ def of(data: Dataset, by: str = "auto", **options: Any) -> Split:
     for name in options:
         if name not in known:
             raise unknown(f"option of the split by {by}", name, known)
-    return RULES[by](data, **options)
+    parts = RULES[by](data, **options)
+    if not len(parts.test) and parts.settings.get("by") != "none":
+        raise _nobody_asked(parts)
+    return parts
+
+
+def _nobody_asked(parts: Split) -> DataError:
+    """Why a split has no question in its test, and what would give it some."""
+    data, target = parts.data, parts.data.schema.target
+    hints: list[str] = []
+    if parts.counts["test_repeats"]:
+        hints += ["ask for what users already have, too: --repeats keep"]
+    elif parts.settings.get("by") == "leave-last-out":
+        hints += [f"it takes a user with {MIN_TARGETS} `{target}` events; split by time"]
+    elif "at" in parts.settings:
+        hints += ["start the test earlier: --at"]
+    others = [name for name in data.schema.behaviours if name != target]
+    if others:
+        hints += [f"predict another behaviour: import with --target {' or '.join(others)}"]
+    return DataError(
+        f"{data.name}: the split by {parts.settings.get('by')} asks nobody: no user has a "
+        f"`{target}` event to test with",
+        hint="; or ".join(hints) or "the published labels must call some event `test`",
+    )
 
 
 def _need_clock(data: Dataset, clocks: tuple[str, ...], rule: str) -> None:
@@ -242,7 +265,10 @@ def _quantile(data: Dataset, times: Int64[np.ndarray, " events"], fraction: floa
     if not 0 < fraction < 1:
         raise ConfigError(f"a share of the events lies between 0 and 1: got {fraction:g}")
     if not len(times):
-        raise DataError(f"{data.name}: there are no events before the test")
+        raise DataError(
+            f"{data.name}: there are no events before the test",
+            hint="start the test later, or split by leave-last-out, which needs only the order",
+        )
     place = min(int(np.ceil(len(times) * (1 - fraction))), len(times) - 1)
     return int(np.partition(times, place)[place])
 

@@ -192,3 +192,27 @@ def test_the_clock_decides_which_rules_there_are():
             rule(ordered)
     with pytest.raises(DataError, match="hint: use the published split"):
         split.leave_last_out(timeless)
+
+
+def test_a_split_that_asks_nobody_is_refused_with_what_would_help():
+    few = world([("u", "a", "view", 1), ("u", "a", "buy", 2)], behaviours=BEHAVIOURS)
+    with pytest.raises(DataError, match="no user has a `buy` event to test with") as caught:
+        split.of(few)
+    assert caught.value.hint == (
+        "it takes a user with 3 `buy` events; split by time; or predict another behaviour: import "
+        "with --target view"
+    )
+    with pytest.raises(DataError, match="hint: start the test earlier: --at"):
+        split.of(world([("u", "a", "event", 1), ("u", "b", "event", 2)]), "time", at=5000)
+    again = world([("u", "a", "event", time) for time in range(1, 5)])
+    with pytest.raises(DataError, match="hint: ask for what users already have, too: --repeats"):
+        split.of(again)
+    assert len(split.of(again, repeats="keep").test) == 1
+    # What has no question on purpose stays what it is.
+    assert len(split.of(few, "none").test) == 0
+
+
+def test_a_log_of_one_moment_cannot_be_split_by_time():
+    data = world([(u, i, "event", 7) for u in range(3) for i in range(4)])
+    with pytest.raises(DataError, match="no events before the test\nhint: start the test later"):
+        split.of(data, "time")
