@@ -160,7 +160,8 @@ def test_settings_reach_the_model_and_the_run_remembers_them(here, imported, cap
          "`nope.txt`: No such file"),
         (["recommend", "{run}", "--all-users", "lists.csv"], "hint: name it lists.parquet"),
         (["evaluate", "{run}", "--data", "{data}", "--split", "tset"], "did you mean `test`"),
-        (["evaluate", "{run}", "--data", "{data}", "--html", "{run}"], "is a folder"),
+        (["evaluate", "{run}", "--data", "{data}", "--html", "{run}"],
+         "report.html"),
         (["train", "item-knn", "--data", "{data}", "--out", "x", "--set", "neighbours=-5"],
          "hint: "),
         (["train", "item-knn", "--data", "{data}", "--out", "x", "--set", "neighbours=zwanzig"],
@@ -267,10 +268,12 @@ def test_ids_are_read_without_what_editors_and_people_put_around_them(here, trai
         (["--where", "price<0"], "no item meets `price<0`"),
         (["--where", "title=Thing no 7"], "did you mean `title=Thing no. 7`?"),
         (["--where", "price<3", "--where", "price>9"], "no item meets all of: price<3, price>9"),
-        (["--where", "price<0"], "nothing to recommend to c00\nhint: "),
+        (["--candidates", "{empty}"], "nothing to recommend to c00\nhint: "),
     ],
 )
-def test_an_empty_list_says_why(trained, limits, reason, capsys):
+def test_an_empty_list_says_why(here, trained, limits, reason, capsys):
+    (here / "empty.txt").write_text("\n")
+    limits = [part.format(empty=here / "empty.txt") for part in limits]
     assert grapevine(["recommend", str(trained), "--user", "c00", *limits]) == 0
     shown = capsys.readouterr()
     assert reason in shown.err

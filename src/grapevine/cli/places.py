@@ -28,14 +28,19 @@ def new_run(out: Path, *, force: bool) -> bool:
     return standing
 
 
-def new_file(path: Path, *, ending: str) -> Path:
+def new_file(path: Path, *, example: str) -> Path:
     """Look at the place of a file, and make the folder that it goes into.
+
+    Args:
+        path: the file to be.
+        example: a good name for it, with the ending of its format.
 
     Raises:
         ConfigError: it is a folder, or the name ends otherwise than its format.
     """
+    ending = Path(example).suffix
     if path.is_dir():
-        raise ConfigError(f"`{path}` is a folder", hint=f"name a file: {path / ('lists' + ending)}")
+        raise ConfigError(f"`{path}` is a folder", hint=f"name a file in it: {path / example}")
     if path.suffix != ending:
         raise ConfigError(
             f"`{path}` would be written as {ending.removeprefix('.')}, whatever its name says",

@@ -77,13 +77,14 @@ def recommend(
         else None,
         "where": where or (),
     }
-    _say_what_is_met_by_nothing(opened, where or ())
+    unmet = _say_what_is_met_by_nothing(opened, where or ())
     if all_users is not None:
-        count = opened.recommend_all(new_file(all_users, ending=".parquet"), **limits)
+        count = opened.recommend_all(new_file(all_users, example="lists.parquet"), **limits)
         say(f"{count:,} users -> {all_users}")
         return
     table = opened.recommend(**{given[0]: asked[given[0]]}, why=why, **limits)
-    _say_who_gets_nothing(table, user or [])
+    if not unmet:
+        _say_who_gets_nothing(table, user or [])
     if json:
         print_json({"run": str(run), "recommendations": table.to_dicts()})
     elif len(table):
@@ -99,7 +100,7 @@ def _somebody(run: "Run") -> Any:
     return run.users.ids[0] if len(run.users) else "ID"
 
 
-def _say_what_is_met_by_nothing(run: "Run", where: Sequence[str]) -> None:
+def _say_what_is_met_by_nothing(run: "Run", where: Sequence[str]) -> bool:
     """Name each condition that no item meets, with the nearest value that one has."""
     from grapevine.models.conditions import items_where, nearest_value
 
@@ -110,8 +111,10 @@ def _say_what_is_met_by_nothing(run: "Run", where: Sequence[str]) -> None:
             hint = f"\nhint: did you mean `{near}`?" if near else ""
             logger.warning("no item meets `%s`%s", condition, hint)
     every = items_where(run.item_table, where)
-    if len(where) > 1 and every is not None and not every.any():
+    unmet = every is not None and not every.any()
+    if unmet and len(where) > 1:
         logger.warning("no item meets all of: %s", ", ".join(where))
+    return unmet
 
 
 def _say_who_gets_nothing(table: "pl.DataFrame", users: Sequence[str]) -> None:

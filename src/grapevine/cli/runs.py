@@ -124,7 +124,7 @@ def evaluate(
     Example: `grapevine evaluate runs/ease runs/als --data ml-1m --html report.html`
     """
     if html:
-        new_file(html, ending=".html")
+        new_file(html, example="report.html")
     if split not in QUESTIONS:
         raise unknown("set of questions", split, QUESTIONS)
     opened = [gv.open_run(folder) for folder in runs]

@@ -123,7 +123,7 @@ def grouped(
 
 def scatter(title: str, points: Sequence[tuple[Mark, float]], across: str, up: str) -> Markup:
     """One point a model, its mean against another figure; lines lead to the names beside."""
-    height, left, right = 320, 58, 126
+    height, left, right = 320, 58, 160
     values = [value for _, value in points]
     means = [mark.mean for mark, _ in points]
     x = _room(Scale(min(values), max(values), left, WIDTH - right))
@@ -135,7 +135,7 @@ def scatter(title: str, points: Sequence[tuple[Mark, float]], across: str, up: s
         begin, end = WIDTH - right + 12, WIDTH - right + 16
         path = f"M{x(value):.1f} {y(mark.mean):.1f}L{begin} {at:.1f}"
         parts.append(element("path", class_="leader", d=path))
-        parts.append(element("text", _cropped(mark.label, 14), class_="name", x=end, y=at + 4))
+        parts.append(element("text", _cropped(mark.label, 17), class_="name", x=end, y=at + 4))
     parts += [_point(mark, x(value), y(mark.mean)) for mark, value in points]
     return _drawing(title, height, parts)
 
