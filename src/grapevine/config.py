@@ -1,6 +1,8 @@
 """Options: frozen dataclasses, written as TOML, changed by `--set name=value`."""
 
 import dataclasses
+import math
+import sys
 import tomllib
 import types
 import typing
@@ -73,6 +75,45 @@ def override(config: T, settings: Iterable[str], at: str = "model") -> T:
     return fitted
 
 
+def check_bounds(
+    config: Any,
+    model: str,
+    *options: str,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    hint: str = "",
+) -> None:
+    """Refuse options of a model that are NaN, infinite or out of bounds.
+
+    Args:
+        config: has the options.
+        model: what messages call it.
+        options: their names.
+        least: the smallest value that will do.
+        above: what a value must be greater than.
+        most: the greatest value that will do.
+        hint: what to try instead; the default if not given.
+
+    Raises:
+        ConfigError: with the option, what was wanted, what was got, and the hint.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    for option in options:
+        value = getattr(config, option)
+        # Of these comparisons NaN fails the first one, whatever the bounds.
+        if -math.inf < value < math.inf and least <= value <= most and value > above:
+            continue
+        bounds = [(">", above), (">=", least), ("<=", most)]
+        wanted = [f"{sign} {bound:g}" for sign, bound in bounds if math.isfinite(bound)]
+        if most == math.inf:
+            wanted.append("finite")
+        raise ConfigError(
+            f"{model} wants model.{option} {' and '.join(wanted)}: got {value}",
+            hint=hint or f"leave it out for {defaults[option]}",
+        )
+
+
 def _parse(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -96,6 +137,13 @@ def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, list | tuple)
 
 
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a float or fits into one; NaN is no number, and would pass every bound."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return value == value and (isinstance(value, float) or abs(value) <= sys.float_info.max)
+
+
 def _fit(hint: Any, value: Any, at: str) -> Any:
     """The value as the annotated type, if nothing is lost by it."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -116,8 +164,9 @@ def _fit(hint: Any, value: Any, at: str) -> Any:
         return dict(value)
     elif hint is Any:
         return value
-    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    elif hint is float:
+        if _is_number(value):
+            return float(value)
     elif isinstance(hint, type) and type(value) is hint:
         return value
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")

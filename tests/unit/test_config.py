@@ -131,6 +131,15 @@ def test_a_setting_that_does_not_fit_changes_nothing():
     assert asdict(options) == asdict(Options())
 
 
+@pytest.mark.parametrize("name", ["rate", "days"])
+def test_nan_is_no_number(name):
+    for value in (float("nan"), 10**400):
+        with pytest.raises(ConfigError, match=f"{name}: wanted float.*got (nan|1000)"):
+            from_dict(Options, {name: value})
+    with pytest.raises(ConfigError, match=r"wanted float.*got nan"):
+        override(Options(), [f"model.{name}=nan"])
+
+
 def test_a_file_is_read_as_toml(tmp_path):
     path = tmp_path / "options.toml"
     path.write_text("width = 8\n", encoding="utf-8")

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from threadpoolctl import threadpool_limits
 
+from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
 from grapevine.graph.als import fold_in, half_sweep, whiten
@@ -55,16 +56,8 @@ class ALS(Fitted):
         """Which events count, in training and in the history."""
 
         def __post_init__(self) -> None:
-            if self.factors < 1 or self.iterations < 1 or self.steps < 1:
-                raise ConfigError(
-                    f"als wants factors, iterations and steps of at least 1: "
-                    f"got {self.factors}, {self.iterations} and {self.steps}"
-                )
-            if self.regularization <= 0 or self.alpha <= 0:
-                raise ConfigError(
-                    f"als wants regularization > 0 and alpha > 0: "
-                    f"got {self.regularization} and {self.alpha}"
-                )
+            check_bounds(self, "als", "factors", "iterations", "steps", least=1)
+            check_bounds(self, "als", "regularization", "alpha", above=0)
 
         def fit(self, train: Dataset, *, seed: int = 0) -> "ALS":
             """Sweep; only where the item factors start is drawn.

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
 from grapevine.graph.bpr import epoch
@@ -54,16 +55,9 @@ class BPR(Fitted):
         """Which events count, in training and in a stranger's history."""
 
         def __post_init__(self) -> None:
-            if self.factors < 1 or self.iterations < 1:
-                raise ConfigError(
-                    f"bpr wants factors and iterations of at least 1: "
-                    f"got {self.factors} and {self.iterations}"
-                )
-            if self.learning_rate <= 0 or self.regularization < 0:
-                raise ConfigError(
-                    f"bpr wants learning_rate > 0 and regularization >= 0: "
-                    f"got {self.learning_rate} and {self.regularization}"
-                )
+            check_bounds(self, "bpr", "factors", "iterations", least=1)
+            check_bounds(self, "bpr", "learning_rate", above=0)
+            check_bounds(self, "bpr", "regularization", least=0)
 
         def fit(self, train: Dataset, *, seed: int = 0) -> "BPR":
             """Draw the start, then climb.

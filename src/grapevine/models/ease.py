@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from scipy.linalg import get_lapack_funcs
 
+from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
 from grapevine.graph.cooccurrence import distinct, gram, regression_weights
@@ -40,11 +41,8 @@ class EASE(Fitted):
         """Which events count, in training and in the history."""
 
         def __post_init__(self) -> None:
-            if self.regularization <= 0:
-                raise ConfigError(
-                    f"ease wants model.regularization > 0: got {self.regularization}",
-                    hint="the paper tries 100 to 1000",
-                )
+            hint = "the paper tries 100 to 1000"
+            check_bounds(self, "ease", "regularization", above=0, hint=hint)
 
         def fit(self, train: Dataset, *, seed: int = 0) -> "EASE":
             """Invert once, in place; nothing is drawn.

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
 from grapevine.graph.cooccurrence import distinct, nearest_items
@@ -45,11 +46,8 @@ class ItemKNN(Fitted):
         """Which events count, in training and in the history."""
 
         def __post_init__(self) -> None:
-            if self.neighbours < 1 or self.shrink < 0:
-                raise ConfigError(
-                    f"item-knn wants neighbours >= 1 and shrink >= 0: "
-                    f"got {self.neighbours} and {self.shrink}"
-                )
+            check_bounds(self, "item-knn", "neighbours", least=1)
+            check_bounds(self, "item-knn", "shrink", least=0)
             if self.similarity == "jaccard" and self.weighting != "none":
                 raise ConfigError(
                     "item-knn: Jaccard counts users and cannot weigh them",

@@ -6,9 +6,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.data.interactions import Interactions
-from grapevine.errors import ConfigError, DataError
+from grapevine.errors import DataError
 from grapevine.graph.listen import listen_sparse
 from grapevine.models.base import Fitted
 from grapevine.models.histories import Behaviours, asked_history, training_events
@@ -42,11 +43,9 @@ class Markov(Fitted):
         """Which events count, in training and in the history."""
 
         def __post_init__(self) -> None:
-            if self.last < 1 or not 0 < self.decay <= 1 or self.backoff < 0:
-                raise ConfigError(
-                    f"markov wants last >= 1, 0 < decay <= 1 and backoff >= 0: "
-                    f"got {self.last}, {self.decay} and {self.backoff}"
-                )
+            check_bounds(self, "markov", "last", least=1)
+            check_bounds(self, "markov", "decay", above=0, most=1)
+            check_bounds(self, "markov", "backoff", least=0)
 
         def fit(self, train: Dataset, *, seed: int = 0) -> "Markov":
             """Count the steps; nothing is drawn.

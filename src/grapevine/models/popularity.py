@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float32
 
+from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import DataError
 from grapevine.models.base import Fitted
@@ -28,6 +29,11 @@ class Popularity(Fitted):
 
         days: float | None = None
         """Only events of the last so many days before training ends; all if not given."""
+
+        def __post_init__(self) -> None:
+            if self.days is not None:
+                hint = "leave it out to count all events"
+                check_bounds(self, "popularity", "days", above=0, hint=hint)
 
         def fit(self, train: Dataset, *, seed: int = 0) -> "Popularity":
             """Count.

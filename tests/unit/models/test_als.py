@@ -54,12 +54,6 @@ def test_events_since_training_count(world, checkerboard):
     assert odd[1::2].min() > odd[::2].max()
 
 
-@pytest.mark.parametrize("option", ["factors", "iterations", "steps"])
-def test_impossible_options_are_refused(option):
-    with pytest.raises(ConfigError, match="at least 1"):
-        ALS.Config(**{option: 0})
-
-
 def test_a_regularization_lost_in_rounding_is_refused_with_what_to_do(world):
     train = world([list(range(30))] * 40, 30)
     with pytest.raises(ConfigError, match=r"hint: set model.regularization above 1e-30"):

@@ -35,10 +35,3 @@ def test_steps_that_are_too_long_are_refused_with_what_to_do(world, checkerboard
     config = BPR.Config(factors=4, learning_rate=1e6, regularization=1.0)
     with pytest.raises(ConfigError, match=r"hint: set model.learning_rate below 1000000"):
         config.fit(world(checkerboard, 24))
-
-
-def test_impossible_options_are_refused():
-    with pytest.raises(ConfigError, match="at least 1"):
-        BPR.Config(iterations=0)
-    with pytest.raises(ConfigError, match="learning_rate > 0"):
-        BPR.Config(learning_rate=0.0)

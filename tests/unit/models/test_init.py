@@ -1,12 +1,16 @@
 """What every model of the table does besides `grapevine.testing.contracts.check_model`."""
 
-from dataclasses import replace
+import math
+import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
+from grapevine.config import override
 from grapevine.data.dataset import Dataset
 from grapevine.data.schema import Schema
+from grapevine.errors import ConfigError
 from grapevine.models import MODELS, ModelRow
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
@@ -107,3 +111,54 @@ def test_only_the_target_counts_unless_all_are_asked_for(name, world):
         replace(config, behaviours="all").fit(mixed).score(mixed.interactions.batch(users)),
         config.fit(plain).score(plain.interactions.batch(users)),
     )
+
+
+def numbers(row: ModelRow, *kinds: object) -> list[str]:
+    return [one.name for one in fields(row.config) if one.type in kinds]
+
+
+@every_model
+def test_no_option_is_nan_or_infinite(row: ModelRow):
+    for name in numbers(row, float, float | None):
+        for value in (math.nan, math.inf, -math.inf):
+            with pytest.raises(ConfigError, match=rf"model\.{name} .*: got -?(nan|inf)\nhint: "):
+                replace(row.config, **{name: value})
+
+
+@every_model
+def test_impossible_settings_are_refused_by_name(row: ModelRow):
+    for name in numbers(row, int, float, float | None):
+        for text in ("nan", "-1"):
+            with pytest.raises(ConfigError, match=rf"model\.{name}.* got {text}"):
+                override(row.config, [f"model.{name}={text}"])
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "message"),
+    [
+        ("ease", "regularization", 0.0, "> 0 and finite: got 0.0\nhint: the paper tries 100"),
+        ("recent-popularity", "days", 0.0, "> 0 and finite: got 0.0\nhint: leave it out"),
+        ("als", "factors", 0, ">= 1 and finite: got 0\nhint: leave it out for 64"),
+        ("als", "iterations", 0, ">= 1"),
+        ("als", "steps", 0, ">= 1"),
+        ("als", "alpha", 0.0, "> 0"),
+        ("als", "regularization", 0.0, "> 0"),
+        ("bpr", "factors", 0, ">= 1"),
+        ("bpr", "iterations", 0, ">= 1"),
+        ("bpr", "learning_rate", 0.0, "> 0"),
+        ("item-knn", "neighbours", 0, ">= 1"),
+        ("markov", "last", 0, ">= 1"),
+        ("markov", "decay", 0.0, "> 0 and <= 1: got 0.0"),
+        ("markov", "decay", 1.1, "> 0 and <= 1: got 1.1"),
+    ],
+)
+def test_bounds_of_the_options(name, option, value, message):
+    with pytest.raises(ConfigError, match=re.escape(f"model.{option} {message}")):
+        replace(MODELS[name].config, **{option: value})
+
+
+def test_the_ends_that_will_do():
+    replace(MODELS["bpr"].config, regularization=0.0)
+    replace(MODELS["item-knn"].config, shrink=0.0, neighbours=1)
+    replace(MODELS["markov"].config, decay=1.0, backoff=0.0, last=1)
+    replace(MODELS["popularity"].config, days=None)

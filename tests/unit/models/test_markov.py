@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from grapevine.data.schema import Schema
-from grapevine.errors import ConfigError, DataError
+from grapevine.errors import DataError
 from grapevine.models.markov import Markov
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
@@ -49,8 +49,3 @@ def test_empty_users_at_either_end_part_nothing(world):
 def test_needs_the_order_of_events(world):
     with pytest.raises(DataError, match=r"needs the order.*\nhint: `item-knn`"):
         Markov.Config().fit(world([[0, 1]], 2, schema=Schema(clock="none")))
-
-
-def test_impossible_options_are_refused():
-    with pytest.raises(ConfigError, match="last >= 1"):
-        Markov.Config(last=0)
