@@ -184,7 +184,7 @@ def published_negatives(
         lacking = int(np.count_nonzero(wanted < 0))
         raise ConfigError(
             f"{path}: no list for {lacking:,} of {len(queries):,} queries",
-            hint="published negatives fit the published split: --split published",
+            hint="published negatives fit the published split: --split-by published",
         )
     lists = table["item_id"].list.drop_nulls()
     offsets = offsets_of(lists.list.len().fill_null(0).to_numpy())
