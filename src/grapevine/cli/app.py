@@ -84,8 +84,9 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(f"{error.format_message()}\nhint: `{where} --help` tells what it takes", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:
-        return 0  # the reader, `head` say, has seen enough
+    except SystemExit as left:
+        # Typer and rich leave with 1 when the reader, `head` say, has seen enough.
+        return 0 if isinstance(left.__context__, BrokenPipeError) else int(left.code or 0)
     except OSError as error:
         return _fail(_of_system(error), 2)
     if code == INTERRUPTED:

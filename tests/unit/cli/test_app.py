@@ -2,10 +2,10 @@
 
 import errno
 import os
+import sys
 
 import pytest
 
-from grapevine.cli import app
 from grapevine.cli.app import run as grapevine
 
 
@@ -36,12 +36,10 @@ def test_a_reader_that_leaves_is_not_a_fault(monkeypatch, capsys):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     monkeypatch.setattr("grapevine.cli.models.print_json", leave)
-    monkeypatch.setattr(app.UsageError, "exit_code", 2, raising=False)
-    try:
-        code = grapevine(["models", "--json"])
-    except SystemExit as left:  # click's own answer to the same
-        code = left.code
-    assert code in {0, 1}
+    # Typer puts wrappers around both streams then; the test's own are to come back.
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    monkeypatch.setattr("sys.stderr", sys.stderr)
+    assert grapevine(["models", "--json"]) == 0
     assert "error" not in capsys.readouterr().err
 
 
