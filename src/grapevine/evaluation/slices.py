@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
+from grapevine.data.columns import nameable, nameable_columns
 from grapevine.data.dataset import Dataset
 from grapevine.data.holdout import Holdout
-from grapevine.errors import unknown
+from grapevine.errors import ConfigError, unknown
 from grapevine.evaluation.rank import Ranked
 from grapevine.structs.jagged import Jagged
 
@@ -52,10 +53,11 @@ def slices_of(holdout: Holdout, train: Dataset, columns: Sequence[str] = ()) -> 
     Args:
         holdout: the questions.
         train: the catalogue, and what is popular.
-        columns: of the user table or of the item table.
+        columns: of the user table or of the item table. Numbers are put into quarters unless few
+            of them differ; of lists, each member is a group, and may share queries with others.
 
     Raises:
-        ConfigError: no table has such a column.
+        ConfigError: no table has such a column, or its values have no names.
     """
     found = [*_by_popularity(train), *_by_history(holdout)]
     for column in columns:
@@ -82,35 +84,56 @@ def _by_history(holdout: Holdout) -> Iterator[Slice]:
 def _by_column(column: str, holdout: Holdout, train: Dataset) -> Iterator[Slice]:
     users, items = train.user_table, train.item_table
     if users is not None and column in users.columns and column != "user_id":
-        for group, keep in _groups(users[column]):
-            # A user met only in the holdout stands in no table: row -1 takes the added place.
-            yield Slice(column, group, queries=np.append(keep, False)[holdout.users])
+        table = users
     elif column in items.columns and column != "item_id":
-        for group, keep in _groups(items[column]):
-            yield Slice(column, group, items=np.append(keep, False))
+        table = items
     else:
-        tables = [*items.columns, *(users.columns if users is not None else [])]
-        known = [name for name in tables if name not in {"item_id", "user_id"}]
-        raise unknown("column of users or items", column, known)
+        raise unknown("column of users or items", column, _usable(train))
+    if not nameable(table.schema[column]):
+        raise ConfigError(
+            f"no groups can be made of `{column}`: it holds {table.schema[column]}",
+            hint=f"columns that will do: {', '.join(_usable(train)) or 'none'}",
+        )
+    for group, keep in _groups(table[column]):
+        # What training did not know stands in no table: row -1 takes the added place.
+        keep = np.append(keep, False)
+        if table is users:
+            yield Slice(column, group, queries=keep[holdout.users])
+        else:
+            yield Slice(column, group, items=keep)
+
+
+def _usable(train: Dataset) -> list[str]:
+    tables = [train.item_table, *([] if train.user_table is None else [train.user_table])]
+    names = [name for table in tables for name in nameable_columns(table)]
+    return [name for name in names if name not in {"item_id", "user_id"}]
 
 
 def _groups(values: pl.Series) -> Iterator[tuple[str, Bool[np.ndarray, " rows"]]]:
     if values.dtype.is_numeric() and values.n_unique() > MOST_GROUPS:
-        yield from _quarters(values.cast(pl.Float64).to_numpy(), len(values))
-        return
-    table = pl.DataFrame({"value": values}).with_row_index("row")
-    if isinstance(values.dtype, pl.List):
-        table = table.explode("value")
-    table = table.drop_nulls().with_columns(pl.col("value").cast(pl.String))
+        numbers = values.cast(pl.Float64).to_numpy()
+        yield from _quarters(numbers, len(values))
+        given = np.isfinite(numbers)
+    else:
+        table = pl.DataFrame({"value": values}).with_row_index("row")
+        if isinstance(values.dtype, pl.List):
+            table = table.explode("value")
+        table = table.drop_nulls().with_columns(pl.col("value").cast(pl.String))
+        yield from _by_name(table, len(values))
+        given = _mask(table["row"], len(values))
+    if not given.all():
+        yield "not given", ~given
+
+
+def _by_name(table: pl.DataFrame, size: int) -> Iterator[tuple[str, Bool[np.ndarray, " rows"]]]:
+    """A group for each frequent `value` of the table, with its `row`s; one for all the rest."""
     sizes = table.group_by("value").len().sort(["len", "value"], descending=[True, False])
     frequent = sizes["value"].head(MOST_GROUPS if len(sizes) <= MOST_GROUPS else MOST_GROUPS - 1)
     for value in frequent:
-        yield str(value), _mask(table.filter(pl.col("value") == value)["row"], len(values))
+        yield str(value), _mask(table.filter(pl.col("value") == value)["row"], size)
     rest = table.filter(~pl.col("value").is_in(frequent.implode()))
     if len(rest):
-        yield "other", _mask(rest["row"], len(values))
-    if len(given := table["row"].unique()) < len(values):
-        yield "not given", ~_mask(given, len(values))
+        yield "other", _mask(rest["row"], size)
 
 
 def _quarters(values: np.ndarray, size: int) -> Iterator[tuple[str, Bool[np.ndarray, " rows"]]]:

@@ -81,3 +81,47 @@ def test_rare_values_are_told_apart_no_further(world):
 def test_an_unknown_column_names_the_nearest(world):
     with pytest.raises(ConfigError, match="did you mean `gender`"):
         slices_of(world.holdout, world.train, ["gendre"])
+
+
+def with_column(world, values):
+    return replace(world.train, item_table=world.train.item_table.with_columns(x=values))
+
+
+def sizes(world, values):
+    slices = slices_of(world.holdout, with_column(world, values), ["x"])
+    return {one.group: int(one.items.sum()) for one in slices if one.by == "x"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pl.Series([b"\xff\xd8"] * 40),
+        pl.Series([[0.5, 1.5]] * 40),
+        pl.Series([[0.5, 1.5]] * 40, dtype=pl.Array(pl.Float32, 2)),
+        pl.Series([[[1]]] * 40),
+        pl.Series([{"a": 1}] * 40),
+    ],
+    ids=lambda values: str(values.dtype),
+)
+def test_a_column_without_names_is_refused_with_those_that_will_do(world, values):
+    with pytest.raises(ConfigError, match="no groups can be made of `x`") as caught:
+        sizes(world, values)
+    assert caught.value.hint == "columns that will do: category, tags, price, gender"
+
+
+def test_a_query_is_in_the_group_of_each_member_of_its_list(world):
+    lists = [[1, 2], [2], [], None] * 15
+    table = world.train.user_table.with_columns(pl.Series("clubs", lists))
+    slices = slices_of(world.holdout, replace(world.train, user_table=table), ["clubs"])
+    groups = {one.group: one.queries.tolist() for one in slices if one.by == "clubs"}
+    assert groups == {
+        "1": [True, False, False, False] * 15,
+        "2": [True, True, False, False] * 15,
+        "not given": [False, False, True, True] * 15,
+    }
+
+
+def test_numbers_in_quarters_and_those_not_given(world):
+    values = pl.Series([None, float("nan"), float("inf"), *map(float, range(37))])
+    assert sizes(world, values) == {"0-8": 9, "9-17": 9, "18-26": 9, "27-36": 10, "not given": 3}
+    assert sizes(world, pl.Series([0.5, 1.0] * 20)) == {"0.5": 20, "1.0": 20}
