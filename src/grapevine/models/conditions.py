@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
+from grapevine.data.columns import nameable, nameable_columns
 from grapevine.errors import ConfigError, unknown
 
 Where = str | Sequence[str] | pl.Expr
@@ -29,7 +30,8 @@ def items_where(table: pl.DataFrame, where: Where) -> Bool[np.ndarray, " items"]
             to each of its members.
 
     Raises:
-        ConfigError: a condition is not of that form, or names a column that is not there.
+        ConfigError: a condition is not of that form, or names a column that is not there or has
+            no values to compare with.
     """
     conditions = [where] if isinstance(where, str | pl.Expr) else list(where)
     if not conditions:
@@ -65,8 +67,18 @@ def _parse(table: pl.DataFrame, condition: str) -> pl.Expr:
         raise unknown("item column", name, table.columns)
     kind = table.schema[name]
     column = pl.col(name)
+    if not nameable(kind):
+        raise ConfigError(
+            f"`{condition}`: {name} holds {kind}, which no value can be compared with",
+            hint=f"columns that will do: {', '.join(nameable_columns(table))}",
+        )
     if isinstance(kind, pl.List):
-        has = column.list.contains(text)
+        if operator not in {"=", "!="}:
+            raise ConfigError(
+                f"`{condition}`: {name} holds lists, which are neither less nor more",
+                hint=f"write {name}={text} or {name}!={text}",
+            )
+        has = column.cast(pl.List(pl.String)).list.contains(text)
         return ~has if operator == "!=" else has
     try:
         value: Any = float(text) if kind.is_numeric() else text
