@@ -156,6 +156,7 @@ def evaluate(
 
 def _learnt_from(run: Any) -> str:
     """How many events, of those that the model looks at."""
-    if getattr(run.model.config, "behaviours", "target") == "all":
-        return f"{run.record['events']:,} events"
-    return f"{run.record['target_events']:,} `{run.schema.target}` events"
+    events, of_target = run.record["events"], run.record["target_events"]
+    if events == of_target or getattr(run.model.config, "behaviours", "target") == "all":
+        return f"{events:,} events"
+    return f"{of_target:,} `{run.schema.target}` events"
