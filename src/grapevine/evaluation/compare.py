@@ -29,14 +29,14 @@ class Measured:
     Attributes:
         result: the figures; `with_intervals` completes them.
         values: by metric `(seeds, queries)`.
-        slices: for each slice `(headline metrics, queries that count)`, averaged over the seeds.
+        slices: for each slice `(headline metrics, seeds, queries that count)`.
         resampled: by metric, its mean in every resample of the bootstrap; resample b draws the
             same queries for every model, so that differences are paired.
     """
 
     result: Result
     values: dict[str, Float64[np.ndarray, "seeds queries"]]
-    slices: list[Float64[np.ndarray, "metrics _"]]
+    slices: list[Float64[np.ndarray, "metrics seeds _"]]
     resampled: dict[str, Float64[np.ndarray, " resamples"]] = field(default_factory=dict)
 
 
@@ -141,7 +141,7 @@ def slice_results(
                 model.result.run: dict(zip(names, row, strict=True))
                 for model, row in zip(models, estimates, strict=True)
             }
-            size = parts[0].shape[1]
+            size = parts[0].shape[-1]
             found.append(SliceResult(by=group.by, group=group.group, queries=size, results=results))
     return tuple(found)
 
@@ -169,12 +169,14 @@ def _sliced(wished: dict[str, tuple[Metric, int]]) -> list[str]:
 
 def _slice(
     group: Slice, rankings: Sequence[Ranked], wished: dict[str, tuple[Metric, int]]
-) -> Float64[np.ndarray, "metrics counted"]:
+) -> Float64[np.ndarray, "metrics seeds counted"]:
     ranks = [group.ranks(ranked) for ranked in rankings]
     counted = ranks[0].lengths > 0
-    values = np.empty((len(_sliced(wished)), int(counted.sum())))
-    for row, name in zip(values, _sliced(wished), strict=True):
-        row[:] = np.mean([_of_ranks(name, one, wished[name][1])[counted] for one in ranks], axis=0)
+    names = _sliced(wished)
+    values = np.empty((len(names), len(ranks), int(counted.sum())))
+    for of_seeds, name in zip(values, names, strict=True):
+        for row, one in zip(of_seeds, ranks, strict=True):
+            row[:] = _of_ranks(name, one, wished[name][1])[counted]
     return values
 
 
@@ -183,24 +185,46 @@ def _of_ranks(name: str, ranks: Jagged, k: int) -> Float64[np.ndarray, " queries
 
 
 def _estimates(
-    parts: Sequence[Float64[np.ndarray, "metrics counted"]], seed: int
+    parts: Sequence[Float64[np.ndarray, "metrics _ counted"]], seed: int
 ) -> list[list[Estimate]]:
     """Means and intervals of a slice: bootstrap of few queries, normal approximation of many."""
-    size = parts[0].shape[1]
-    if size < significance.FEW:
-        rng = random.stream(seed, "bootstrap", "slice")
-        drawn = significance.resample_means(np.concatenate(parts), resamples=1000, rng=rng)
-        each = np.array([significance.interval(column) for column in drawn.T])
-        ends = each.reshape(len(parts), -1, 2).tolist()
-    else:
-        ends = [_normal(part) for part in parts]
+    few = parts[0].shape[-1] < significance.FEW
+    ends = _bootstrapped(parts, seed) if few else [_normal(part) for part in parts]
     return [
-        [Estimate(float(row.mean()), *end) for row, end in zip(part, pairs, strict=True)]
+        [Estimate(float(values.mean()), *end) for values, end in zip(part, pairs, strict=True)]
         for part, pairs in zip(parts, ends, strict=True)
     ]
 
 
-def _normal(values: Float64[np.ndarray, "metrics counted"]) -> list[tuple[float, float]]:
-    means = values.mean(axis=1)
-    errors = Z95 * values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+def _bootstrapped(
+    parts: Sequence[Float64[np.ndarray, "metrics _ counted"]], seed: int
+) -> list[list[tuple[float, float]]]:
+    """Percentile intervals: queries drawn once for all models, then seeds for each."""
+    rows = np.concatenate([values for part in parts for values in part])
+    rng = random.stream(seed, "bootstrap", "slice")
+    drawn = significance.resample_means(rows, resamples=1000, rng=rng).T
+    found: list[list[tuple[float, float]]] = []
+    for place, part in enumerate(parts):
+        width, seeds = part.shape[:2]
+        mine, drawn = drawn[: width * seeds], drawn[width * seeds :]
+        pairs: list[tuple[float, float]] = []
+        for of_seeds in mine.reshape(width, seeds, -1):
+            rng = random.stream(seed, "bootstrap", "seeds", place)
+            pairs.append(significance.interval(significance.resample_seeds(of_seeds.T, rng)))
+        found.append(pairs)
+    return found
+
+
+def _normal(values: Float64[np.ndarray, "metrics seeds counted"]) -> list[tuple[float, float]]:
+    """Mean +- 1.96 standard errors of the same bootstrap of queries, then seeds.
+
+    Its variance is that of the seeds' average over queries, and beside it the spread of the seeds'
+    means in a resample, over the seeds: what they differ by, and by chance of the queries.
+    """
+    seeds, queries = values.shape[1:]
+    average = values.mean(axis=1).var(axis=1, ddof=1) / queries
+    each = values.var(axis=2, ddof=1).mean(axis=1) / queries
+    spread = values.mean(axis=2).var(axis=1) + each - average
+    errors = Z95 * np.sqrt(average + spread / seeds)
+    means = values.mean(axis=(1, 2))
     return list(zip((means - errors).tolist(), (means + errors).tolist(), strict=True))
