@@ -14,7 +14,7 @@ import numpy as np
 import grapevine
 from grapevine import config
 from grapevine.data import audit as audits
-from grapevine.data import fetch, shop, split
+from grapevine.data import fetch, paths, shop, split
 from grapevine.data.dataset import Dataset
 from grapevine.data.folder import open_dataset
 from grapevine.data.holdout import Holdout
@@ -61,7 +61,7 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
     if folder.is_dir():
         return open_dataset(folder)
     if str(source) not in SOURCES:
-        raise unknown("dataset folder or public dataset", str(source), SOURCES)
+        raise _no_dataset(folder)
     folder = kept(str(source))
     if not folder.is_dir():
         fetch.fetch(str(source), folder, mirror)
@@ -71,6 +71,22 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
             hint=f"grapevine.data.sources.graphs.load_graph({str(folder)!r}) opens it",
         )
     return open_dataset(folder)
+
+
+def _no_dataset(path: Path) -> ConfigError:
+    """Why this is neither a folder nor a public name, by what it looks like."""
+    if path.is_file():
+        whole = (path.parent / "schema.toml").is_file()
+        return ConfigError(
+            f"`{path}` is a file, not a dataset folder",
+            hint=f"give the folder that it is in: {path.parent}"
+            if whole
+            else f"import it first: grapevine data import {path} --out datasets/{path.stem}",
+        )
+    sibling = paths.near(path)
+    if len(path.parts) > 1 or (sibling is not None and sibling.is_dir()):
+        return ConfigError(f"there is no dataset folder `{path}`", hint=paths.nearest(path))
+    return unknown("dataset folder or public dataset", str(path), SOURCES)
 
 
 def kept(name: str) -> Path:

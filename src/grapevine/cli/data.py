@@ -148,7 +148,7 @@ def import_(
     if json:
         print_json(facts)
     else:
-        _print_report(report)
+        _print_report(report, is_told=target is not None)
         say(f"next: grapevine data describe {out}")
 
 
@@ -203,8 +203,13 @@ def split(
             typer.echo(f"note: {note}")
 
 
-def _print_report(report: "ImportReport") -> None:
-    """What an import found: zeros left out, then what a reader must know, then the bad rows."""
+def _print_report(report: "ImportReport", *, is_told: bool) -> None:
+    """What an import found: zeros left out, then what a reader must know, then the bad rows.
+
+    Args:
+        report: what it found.
+        is_told: whether the user said which behaviour to predict.
+    """
     from grapevine.data.readers.quarantine import describe as line_of
 
     # The rows of a second are for benchmarks: a first import also compiles.
@@ -215,7 +220,7 @@ def _print_report(report: "ImportReport") -> None:
     )
     for note in report.notes:
         typer.echo(f"note: {note}")
-    if len(report.behaviours) > 1:
+    if len(report.behaviours) > 1 and not is_told:
         names = ",".join(report.behaviours)
         typer.echo(
             f"note: `{report.target}` is predicted; to predict another: --target NAME; "

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from grapevine.data.behaviours import doubtful
 from grapevine.data.dataset import Dataset
 from grapevine.data.tally import RUN, RUN_MS, Tally
 
@@ -19,6 +20,7 @@ BURST_SHARE, BURST_FACTOR = 0.1, 20
 MIDNIGHT_SHARE = 0.95
 UNPREPARED_SHARE = 0.1
 NEVER_MET_SHARE = 0.01
+OWN_SHARE, OWN_LEAST = 0.98, 20
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -125,7 +127,7 @@ def _duplicates(data: Dataset, titles: list[str], kinds: list[str]) -> Iterator[
 
 def _times(data: Dataset, seen: Tally) -> Iterator[Caution]:
     events = len(data.interactions)
-    if data.schema.clock != "exact" or not events:
+    if not data.schema.timed or not events:
         return
     number, example = seen.early
     if number:
@@ -188,6 +190,19 @@ def _crowded_times(data: Dataset, seen: Tally) -> Iterator[Caution]:
 
 def _cascade(data: Dataset, seen: Tally) -> Iterator[Caution]:
     names = data.schema.behaviours
+    counts = dict(zip(names, seen.behaviours.tolist()))
+    odd = doubtful(counts)
+    if odd:
+        name = min(odd, key=lambda one: counts[one])
+        yield Caution(
+            kind="doubtful behaviours",
+            what="; ".join(odd.values())
+            + (f"; `{name}` is predicted" if name == data.schema.target else ""),
+            count=len(odd),
+            example=f"behaviour {name}",
+            advice="if it is a slip, mend it and import again; if it is meant, it is too rare to "
+            "be predicted (--target)",
+        )
     for place in range(1, len(names)):
         reached, bare = int(seen.reached[place]), int(seen.unprepared[place])
         if not seen.behaviours[:place].any() or bare <= UNPREPARED_SHARE * reached:
@@ -204,6 +219,7 @@ def _cascade(data: Dataset, seen: Tally) -> Iterator[Caution]:
 
 
 def _columns(data: Dataset) -> Iterator[Caution]:
+    yield from _own_values(data)
     constant: list[str] = []
     for name, table in (("items", data.item_table), ("users", data.user_table)):
         if table is None or len(table) < 2:
@@ -221,6 +237,30 @@ def _columns(data: Dataset) -> Iterator[Caution]:
             count=len(constant),
             example=constant[0],
             advice="nothing can be learnt from them: leave them out on import",
+        )
+
+
+def _own_values(data: Dataset) -> Iterator[Caution]:
+    """Columns of text that are called categories, though nearly every row has its own value."""
+    found: list[str] = []
+    for kind, table, roles in (
+        ("items", data.item_table, data.schema.items),
+        ("users", data.user_table, data.schema.users),
+    ):
+        for name, role in roles.items():
+            if table is None or role != "category" or table.schema.get(name) != pl.String:
+                continue
+            given = table[name].drop_nulls()
+            if len(given) >= OWN_LEAST and given.n_unique() > OWN_SHARE * len(given):
+                found.append(f"{kind}.{name}")
+    if found:
+        column = found[0].partition(".")[2]
+        yield Caution(
+            kind="categories of one",
+            what=f"nearly every row has a value of its own: {', '.join(found)}",
+            count=len(found),
+            example=found[0],
+            advice=f"is it a name or a text? Import it so: --map {column}=title (or text)",
         )
 
 

@@ -345,3 +345,32 @@ def test_a_part_of_a_dataset_without_events_is_described(made):
     assert it.events_per_user == {}
     assert kinds(it) == ["items never met"]
     Console(file=StringIO()).print(it.table())
+
+
+def test_a_behaviour_that_may_be_a_slip_is_named(made):
+    one = clean_events().head(1).with_columns(behaviour=pl.lit("buys"))
+    schema = replace(SCHEMA, behaviours=("click", "buy", "buys"), target="buys")
+    (caution, *_) = [
+        one
+        for one in describe(made(with_more(one), schema=schema), NOW_MS).warnings
+        if one.kind == "doubtful behaviours"
+    ]
+    assert caution.what == "`buys` (1 of 4,801 events) is nearly `buy`; `buys` is predicted"
+    assert (caution.count, caution.example) == (1, "behaviour buys")
+
+
+def test_a_category_with_a_value_of_its_own_for_each_row_is_named(made):
+    names = pl.Series("produkt", [f"Ding {n}" for n in range(ITEMS)])
+    items = clean_items().with_columns(names)
+    roles = {**SCHEMA.items, "produkt": "category"}
+    description = describe(made(items=items, schema=replace(SCHEMA, items=roles)), NOW_MS)
+    (caution,) = description.warnings
+    assert (caution.kind, caution.example) == ("categories of one", "items.produkt")
+    assert "--map produkt=title (or text)" in caution.advice
+
+
+def test_a_category_that_rows_share_is_fine(made):
+    names = pl.Series("produkt", [f"Ding {n // 2}" for n in range(ITEMS)])
+    schema = replace(SCHEMA, items={**SCHEMA.items, "produkt": "category"})
+    items = clean_items().with_columns(names)
+    assert describe(made(items=items, schema=schema), NOW_MS).warnings == ()

@@ -1,0 +1,130 @@
+"""What the data commands print for people, and what they answer to a slip."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grapevine.cli.app import run as grapevine
+from grapevine.cli.output import print_facts
+
+T0 = 1_700_000_000_000
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a log of 40 users and a dataset made of it."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["user,item,action,time"]
+    for user in range(40):
+        number = 2 if user < 10 else 6
+        for step in range(number):
+            time = T0 + 1000 * (step * 40 + user)
+            lines.append(f"u{user},i{(user + step) % 12},view,{time}")
+            lines.append(f"u{user},i{(user + step) % 12},buy,{time + 1}")
+    lines += ["u1,i1,view,soon"] * 7
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    imported = ["data", "import", "log.csv", "--out", "sets/mine", "--bad-rows", "quarantine"]
+    assert grapevine([*imported, "--behaviours", "view,buy"]) == 0
+    return tmp_path
+
+
+def test_the_import_prints_what_matters(here: Path, capsys: pytest.CaptureFixture[str]):
+    capsys.readouterr()
+    assert grapevine(["data", "import", "log.csv", "--out", "b", "--bad-rows", "quarantine"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    facts = dict(line.split(None, 1) for line in out if not line.startswith(("note", "bad row")))
+    assert facts["behaviours"] == "buy 200, view 200"
+    assert "rows" not in facts
+    assert facts["bad"] == "7"
+    assert any(
+        line.startswith("note: `view` is predicted; to predict another: --target") for line in out
+    )
+    assert sum(line.startswith("bad row: log.csv:") for line in out) == 5
+    assert out[-1].endswith("b/bad_rows.parquet")
+    assert max(map(len, out)) < 250
+    grapevine(["data", "import", "log.csv", "--out", "c", "--bad-rows", "quarantine", "--json"])
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["rows_per_second"] > 0
+    assert facts["bad_rows"][0]["reason"] == "is not a number"
+
+
+def test_a_file_without_a_header_is_imported_by_names(here: Path):
+    (here / "bare.csv").write_text(f"ann;x;{T0};1,5\n")
+    arguments = ["--columns", "user_id,item_id,timestamp,value", "--decimal", ","]
+    assert grapevine(["data", "import", "bare.csv", "--out", "bare", *arguments]) == 0
+
+
+def test_the_split_says_when_and_who_is_not_asked(here: Path, capsys: pytest.CaptureFixture[str]):
+    capsys.readouterr()
+    assert grapevine(["data", "split", "sets/mine", "--out", "s"]) == 0
+    out = capsys.readouterr().out
+    assert "note: 10 users with fewer than 3 `buy` events are learnt from, not asked\n" in out
+    assert "cold" not in out
+    values = {line.split()[-1] for line in out.splitlines() if "users asked" in line}
+    assert values == {"30"}
+    time = ["--by", "time", "--at", "2023-11-14T22:15"]
+    assert grapevine(["data", "split", "sets/mine", "--out", "t", *time, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["at"], facts["at_utc"]) == (1_700_000_100_000, "2023-11-14T22:15:00Z")
+    never = ["--by", "time", "--at", "2030-01-01"]
+    assert grapevine(["data", "split", "sets/mine", "--out", "n", *never]) == 2
+    error = capsys.readouterr().err
+    assert "asks nobody" in error
+    assert "hint: start the test earlier: --at" in error
+    assert not (here / "n").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "hint"),
+    [
+        ("log.csv", "is a file", "grapevine data import log.csv --out datasets/log"),
+        ("sets/mine/events.parquet", "is a file", "give the folder that it is in: sets/mine"),
+        ("sets/mien", "no dataset folder `sets/mien`", "did you mean `sets/mine`?"),
+        ("set", "no dataset folder `set`", "did you mean `sets`?"),
+        ("nowhere/mine", "no dataset folder", "it holds: log.csv, sets"),
+        ("ml1m", "no dataset folder or public dataset", "did you mean `ml-1m`?"),
+    ],
+)
+def test_what_is_no_dataset_is_answered_by_what_it_looks_like(
+    here: Path, source: str, message: str, hint: str, capsys: pytest.CaptureFixture[str]
+):
+    capsys.readouterr()
+    assert grapevine(["data", "describe", source]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert message in first
+    assert second.startswith("hint: ")
+    assert hint in second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["lgo.csv"], "did you mean `log.csv`?"),
+        (["empty.csv"], "its first line must name the columns"),
+        (["header.csv"], "each line after the first must hold an event"),
+        (["log.csv", "--bad-rows", "skip"], "There are: fail, quarantine"),
+        (
+            ["log.csv", "--map", "user=user_id", "--map", "item=user_id"],
+            "leave one of them out: --map item=ignore",
+        ),
+    ],
+)
+def test_every_refusal_of_an_import_has_a_hint(
+    here: Path, arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+):
+    (here / "empty.csv").touch()
+    (here / "header.csv").write_text("user,item,time\n")
+    capsys.readouterr()
+    assert grapevine(["data", "import", *arguments, "--out", "no"]) == 2
+    assert f"hint: {hint}" in capsys.readouterr().err
+    assert not (here / "no").exists()
+
+
+def test_long_names_do_not_run_into_their_values(capsys: pytest.CaptureFixture[str]):
+    print_facts({"validation_cold_targets": 0, "a": "[b]", "counts": {"x": 1234}})
+    assert capsys.readouterr().out.splitlines() == [
+        "validation cold targets  0",
+        "a                        [b]",
+        "counts                   x 1,234",
+    ]
