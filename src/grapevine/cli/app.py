@@ -89,6 +89,9 @@ def run(arguments: Sequence[str]) -> int:
         return 0 if isinstance(left.__context__, BrokenPipeError) else int(left.code or 0)
     except OSError as error:
         return _fail(_of_system(error), 2)
+    except MemoryError as error:
+        said = str(error) or "there is not enough memory for this"
+        return _fail(f"{said}\nhint: ask for less: fewer factors, items or users", 2)
     if code == INTERRUPTED:
         return _fail("interrupted\nhint: nothing half-written is left behind; start it again", 3)
     return code if isinstance(code, int) else 0

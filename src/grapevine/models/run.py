@@ -1,7 +1,6 @@
 """A run: a fitted model with all that evaluation, recommendation and serving need."""
 
 import json
-import shutil
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -119,9 +118,15 @@ class Run:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
             folder = Path(scratch) / "run"
             self._write(folder)
+            old = Path(scratch) / "old"
             if out.exists():
-                out.rename(Path(scratch) / "old")
-            shutil.move(folder, out)
+                out.rename(old)
+            try:
+                folder.rename(out)
+            except BaseException:
+                if old.exists():
+                    old.rename(out)
+                raise
         return replace(self, path=out)
 
     def _write(self, folder: Path) -> None:
@@ -207,6 +212,8 @@ def open_run(folder: Path) -> Run:
 
 def _recode(data: Dataset, train: Dataset) -> Interactions:
     """All events of a dataset in the rows of a training set; what that cannot know is left out."""
+    if data.fingerprint == train.fingerprint:
+        return data.interactions
     item_row = train.items.rows(data.items.ids)
     user_row = data.users.rows(train.users.ids)
     batch = data.interactions.batch(user_row)

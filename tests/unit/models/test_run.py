@@ -1,4 +1,5 @@
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +89,17 @@ def test_what_is_known_by_now_is_not_recommended_though_it_was_not_learnt_from()
 def test_no_folder_and_no_run_say_what_to_do(tmp_path):
     with pytest.raises(BundleError, match="grapevine train"):
         open_run(tmp_path)
+
+
+def test_the_old_run_is_still_there_when_the_new_one_cannot_take_its_place(saved, monkeypatch):
+    rename = Path.rename
+
+    def stop(self, target):
+        if self.name == "run":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_of("popularity").save(saved.path)
+    assert open_run(saved.path).name == "item-knn"
