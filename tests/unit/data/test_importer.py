@@ -511,7 +511,9 @@ def test_a_slip_is_never_what_is_predicted_unless_asked_for(tmp_path: Path):
     assert (report.target, report.notes) == ("veiw", ())
 
 
-@pytest.mark.parametrize("name", ["when", "Zeitpunkt", "DateTime", "created_at", "event_time"])
+@pytest.mark.parametrize(
+    "name", ["when", "wann", "Zeitpunkt", "DateTime", "created_at", "event_time"]
+)
 def test_time_goes_by_many_names(tmp_path: Path, name: str):
     write_csv(tmp_path / "e.csv", [["a", "x", T0]], ["user_id", "item_id", name])
     report = import_events(tmp_path / "e.csv", tmp_path / "out")
@@ -525,6 +527,7 @@ def test_time_goes_by_many_names(tmp_path: Path, name: str):
         ("epoch", [1_700_000_000, 1_700_000_001], True),
         ("epoch", [T0, T0 + 1], True),
         ("visit_time", ["noon", "midnight"], True),
+        ("bought_on", ["01.05.2024 12:30", "31.12.2023 07:00"], True),
         ("price", [12, 15], False),
         ("note", ["good", "bad"], False),
     ],

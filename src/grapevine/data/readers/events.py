@@ -97,7 +97,7 @@ class EventReader:
             names = ", ".join(behaviours or ())
             raise ConfigError(
                 f"{sources[0].path}: no column tells the behaviours {names} apart",
-                hint="say which one does: COLUMN=behaviour",
+                hint="say which one does: --map COLUMN=behaviour",
             )
         self.are_given = behaviours is not None
         self.behaviours: list[str] = list(behaviours or ())

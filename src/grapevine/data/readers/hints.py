@@ -6,6 +6,7 @@ Looked for only where something is amiss, so that an import where all goes well 
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import cast
 
 import polars as pl
@@ -16,7 +17,7 @@ from grapevine.data.readers.events import EventReader, head_of
 from grapevine.data.readers.mapping import IGNORE, plain_name
 from grapevine.data.readers.quarantine import Quarantine
 from grapevine.data.readers.rows import Source, iconv
-from grapevine.data.readers.times import NATIVE, check_times, guess_unit
+from grapevine.data.readers.times import NATIVE, check_times, formats_of, guess_unit
 from grapevine.data.readers.validate import as_text, check_words, has_commas
 from grapevine.errors import DataError
 
@@ -148,12 +149,19 @@ def _looks_like_time(source: Source, column: str) -> bool:
     """Whether name or first values suggest it; numbers only if all lie in 2000 to 2040."""
     if plain_name(column).endswith(_TIME_NAMES):
         return True
+    heads = list(head_of(source, column))
     try:
-        heads = list(head_of(source, column))
         unit = guess_unit(column, heads)
     except DataError:
-        return False
+        return any(formats_of(value) for value in _first_values(heads))
     return unit in {NATIVE, "iso"} or all(_are_recent(one, unit) for one in heads)
+
+
+def _first_values(heads: Iterable[pa.Array]) -> list[str]:
+    """The first value that is not empty, if there is one."""
+    texts = (as_text(one) for one in heads)
+    values = (value for text in texts if text is not None for value in text.to_pylist() if value)
+    return list(islice(values, 1))
 
 
 def _are_recent(column: pa.Array, unit: str) -> bool:

@@ -28,7 +28,17 @@ COMMON_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "behaviour": ("behavior", "behaviortype", "event", "eventtype", "action", "interaction"),
         "timestamp": (
-            *("time", "ts", "unixtime", "datetime", "date", "eventtime", "createdat", "when"),
+            *(
+                "time",
+                "ts",
+                "unixtime",
+                "datetime",
+                "date",
+                "eventtime",
+                "createdat",
+                "when",
+                "wann",
+            ),
             *("zeitpunkt", "zeitstempel", "zeit", "datum", "occurredat", "eventdate", "orderdate"),
         ),
         "value": ("rating", "score", "stars", "quantity", "overall"),
@@ -142,8 +152,9 @@ def map_columns(
         if role not in roles:
             raise DataError(
                 f"{where}: no column is known to be the `{role}`",
-                hint=f"say which one is: COLUMN={role}; there are: {', '.join(columns)}. "
-                "If these are no names, the file lacks a header: add one",
+                hint=f"say which one is: --map COLUMN={role}; there are: {', '.join(columns)}. "
+                "If these are no names, the file lacks a header: "
+                + ("name its columns, --columns a,b,c" if kind == "events" else "add one"),
             )
     used = {*roles.values(), *extras}
     ignored = tuple(column for column in columns if column not in used)

@@ -1,7 +1,9 @@
 """Times in any stated unit, as milliseconds since 1970."""
 
+import contextlib
 import statistics
 from collections.abc import Iterable
+from datetime import datetime
 from typing import cast
 
 import numpy as np
@@ -20,6 +22,13 @@ END_MS = 4_133_980_800_000
 MS_PER_UNIT = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 NATIVE = "native"
 """Times of their own type, which need no unit."""
+
+FORMATS = tuple(
+    f"{day}{time}"
+    for day in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d")
+    for time in ("", " %H:%M", " %H:%M:%S")
+)
+"""Other common ways to write a time, for a hint."""
 
 TIME_UNITS = ("auto", *MS_PER_UNIT, "iso")
 
@@ -112,11 +121,22 @@ def guess_unit(where: str, columns: Iterable[pa.Array]) -> str:
     if not total:
         raise DataError(f"{where}: holds no time in its first rows", hint="is it the right column?")
     if 2 * dates < total:
+        likely = " or ".join(f"--time-unit '{form}'" for form in formats_of(example))
         raise DataError(
             f"{where}: no unit of time fits, such as for `{example}`",
-            hint="say it: s, ms, us, ns, iso, or a format such as %d/%m/%Y %H:%M",
+            hint=f"say it: {likely or 's, ms, us, ns, iso, or a format such as %d/%m/%Y %H:%M'}",
         )
     return "iso"
+
+
+def formats_of(value: str) -> list[str]:
+    """Those of `FORMATS` that read a value."""
+    fits = []
+    for form in FORMATS:
+        with contextlib.suppress(ValueError):
+            datetime.strptime(value, form)
+            fits.append(form)
+    return fits
 
 
 def _times_of_text(

@@ -28,9 +28,20 @@ def test_a_wrong_unit_of_time(tmp_path: Path):
     hint = hint_of(tmp_path / "e.csv", dates, time_unit="ms", bad_rows="quarantine")
     assert hint.endswith("they look like iso: --time-unit iso")
     days = "user,item,time\n" + "u,x,01.05.2024\n" * 3
-    assert "such as for `01.05.2024`; say it" in hint_of(tmp_path / "e.csv", days, time_unit="ms")
+    hint = hint_of(tmp_path / "e.csv", days, time_unit="ms")
+    assert hint.endswith("such as for `01.05.2024`; say it: --time-unit '%d.%m.%Y'")
     one = "\n".join(["user,item,time", *lines, "u,x,soon"])
     assert "--bad-rows quarantine" in hint_of(tmp_path / "e.csv", one)
+
+
+def test_the_format_of_times_that_are_not_iso(tmp_path: Path):
+    content = "user,item,time\nu,x,03/04/2024 10:30\n"
+    assert hint_of(tmp_path / "e.csv", content) == (
+        "say it: --time-unit '%d/%m/%Y %H:%M' or --time-unit '%m/%d/%Y %H:%M'"
+    )
+    content = content.replace("03/04", "13/04")
+    assert hint_of(tmp_path / "e.csv", content) == "say it: --time-unit '%d/%m/%Y %H:%M'"
+    assert "say it: s, ms, us" in hint_of(tmp_path / "e.csv", "user,item,time\nu,x,soon\n")
 
 
 def test_behaviours_that_were_not_named(tmp_path: Path):
