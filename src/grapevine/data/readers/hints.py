@@ -104,7 +104,9 @@ def _behaviours(quarantine: Quarantine, reader: EventReader) -> str | None:
     for name in others[:_SHOWN]:
         near = difflib.get_close_matches(name, reader.behaviours, n=1)
         shown.append(f"{name} ({met[name]:,}{f', nearly `{near[0]}`' if near else ''})")
-    names = ",".join([*(one for one in reader.behaviours if met[one]), *others[:_SHOWN]])
+    odd = doubtful(met)
+    known = [one for one in reader.behaviours if met[one]]
+    names = ",".join([*known, *(one for one in others[:_SHOWN] if one not in odd)])
     return (
         f"column `{column}` also holds {', '.join(shown)}: name them too, in cascade order: "
         f"--behaviours {names}, or set these rows aside: --bad-rows quarantine"

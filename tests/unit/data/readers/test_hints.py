@@ -53,6 +53,14 @@ def test_behaviours_that_were_not_named(tmp_path: Path):
     )
 
 
+def test_a_slip_is_not_proposed_as_a_behaviour(tmp_path: Path):
+    lines = [*["u,x,view"] * 30, *["u,x,cart"] * 3, "u,x,veiw"]
+    content = "\n".join(["user,item,action", *lines])
+    hint = hint_of(tmp_path / "e.csv", content, behaviours=["view", "buy"])
+    assert "veiw (1, nearly `view`)" in hint
+    assert "--behaviours view,cart, or set these rows aside" in hint
+
+
 def test_a_file_that_is_not_utf8(tmp_path: Path):
     path = tmp_path / "e.csv"
     content = "user,item\nMüller,x\na,y\n".encode("cp1252")
