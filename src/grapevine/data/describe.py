@@ -37,7 +37,7 @@ class Description:
         name: what it is called.
         source: where it came from.
         licence: its terms.
-        clock: what its times mean: "exact", "order" or "none".
+        clock: what its times mean: "exact", "approximate", "order" or "none".
         target: the behaviour that is predicted.
         counts: users, items, both with events, events, distinct pairs of user and item, links.
         behaviours: events of each behaviour, in cascade order.
@@ -138,7 +138,7 @@ def describe(data: Dataset, now_ms: int | None = None) -> Description:
 
 def _range(data: Dataset) -> tuple[str, str]:
     times = data.interactions.times
-    if data.schema.clock != "exact" or not len(times):
+    if not data.schema.timed or not len(times):
         return "", ""
     ends = pl.Series([times.min(), times.max()]).cast(pl.Datetime("ms", "UTC"))
     first, last = ends.dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ")

@@ -264,7 +264,7 @@ def _event_columns(table: pa.Table, schema: Schema) -> pa.Table:
         table = table.append_column("behaviour", pa.repeat(schema.target, len(table)))
     first = ["user_id", "item_id", "behaviour", "timestamp"]
     names = first + [name for name in table.column_names if name not in first]
-    clock = pa.timestamp("ms", "UTC") if schema.clock == "exact" else pa.int64()
+    clock = pa.timestamp("ms", "UTC") if schema.timed else pa.int64()
     columns: dict[str, pa.ChunkedArray] = {}
     for name in names:
         column = table.column(name)
