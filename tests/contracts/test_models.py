@@ -6,7 +6,10 @@ from grapevine.models import MODELS
 from grapevine.testing.contracts import check_model
 from grapevine.testing.worlds import AWKWARD, checkerboard, cycle, world
 
-ORACLES = {"oracle", "taste-oracle"}  # needs a world whose truth is known: tests/unit/models/test_oracle.py
+ORACLES = {
+    "oracle",
+    "taste-oracle",
+}  # needs a world whose truth is known: tests/unit/models/test_oracle.py
 NAMES = sorted(set(MODELS) - ORACLES)
 WORLDS = {
     **AWKWARD,

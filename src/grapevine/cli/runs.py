@@ -99,7 +99,8 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Which questions: test or validation.")] = "test",
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Length of the lists.")] = 10,
     candidates: Annotated[
-        str, typer.Option(help="all, or a sampled protocol: popular-100, uniform-100.")
+        str,
+        typer.Option(help="all, or a sampled protocol: popular-100, uniform-100, or published."),
     ] = "all",
     exclude_seen: Annotated[
         bool, typer.Option("--exclude-seen/--include-seen", help="Leave out what users have.")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Int32
 
+from grapevine.errors import ConfigError, unknown
 from grapevine.structs.jagged import Jagged
 
 PerQuery = Float64[np.ndarray, " queries"]
@@ -94,6 +95,30 @@ CUT: dict[str, Callable[[Jagged, int], PerQuery]] = {
     "mrr": mrr,
 }
 """Metrics of the first k places, by name."""
+
+UNCUT: dict[str, Callable[[Jagged, Int32[np.ndarray, " queries"]], PerQuery]] = {
+    "mrr": lambda ranks, num_candidates: mrr(ranks),
+    "auc": auc,
+    "scaled_mrr": lambda ranks, num_candidates: scaled_mrr(ranks),
+}
+"""Metrics of all places, by name, from the ranks and the number of candidates."""
+
+
+def named(name: str) -> Callable[[Jagged, Int32[np.ndarray, " queries"]], PerQuery]:
+    """The metric called `ndcg@10` or `mrr`, from the ranks and the number of candidates.
+
+    Raises:
+        ConfigError: there is none, or its cut is missing, too much or no positive integer.
+    """
+    base, at, cut = name.partition("@")
+    if base not in CUT and base not in UNCUT:
+        raise unknown("metric of ranks", base, {*CUT, *UNCUT})
+    if not at and base in UNCUT:
+        return UNCUT[base]
+    if base not in CUT or not cut.isdecimal() or int(cut) == 0:
+        right = f"{base}@10" if base in CUT else base
+        raise ConfigError(f"`{name}` is not a metric", hint=f"write {right}")
+    return lambda ranks, num_candidates: CUT[base](ranks, int(cut))
 
 
 def _sum(ranks: Jagged, values: Float64[np.ndarray, " targets"]) -> PerQuery:

@@ -83,8 +83,8 @@ def evaluate(
         train: what they were trained on.
         k: length of the lists.
         metrics: names such as `ndcg` or `ndcg@5`; the usual ones if not given.
-        candidates: "all"; "popular-N" or "uniform-N" for N sampled negatives; or published
-            lists, one a query.
+        candidates: "all"; "popular-N" or "uniform-N" for N sampled negatives; "published" for the
+            lists in the dataset's folder; or lists, one a query.
         exclude_seen: leave out what a query has already done with the target behaviour.
         slices: columns of the user or item table to report by, beside those always reported.
         baseline: name or run that the others are marked against; `popularity` if it takes part,
@@ -100,7 +100,7 @@ def evaluate(
     if not len(holdout):
         raise ConfigError("there is no query to evaluate", hint="the split held nothing out")
     asked, queries = _sample(holdout, users, seed)
-    protocol = candidates_of(candidates, train, queries=queries, seed=seed)
+    protocol = candidates_of(candidates, train, queries=queries, users=asked.users, seed=seed)
     wished = wanted(metrics, k)
     world = World(asked, train, seed)
     groups = slices_of(asked, train, slices)

@@ -117,12 +117,15 @@ def measure(model: Model, holdout: Holdout, metric: str = "ndcg@10", **protocol)
     Args:
         model: scores every item of the training vocabulary.
         holdout: the questions, usually the validation part of a split.
-        metric: a name of `metrics.CUT` with its cut.
+        metric: `ndcg@10`, or without a cut `mrr`, `auc` or `scaled_mrr`.
         protocol: further arguments of `rank_model`.
+
+    Raises:
+        ConfigError: there is no such metric.
     """
-    name, _, k = metric.partition("@")
+    compute = metrics.named(metric)  # before the work begins
     ranked = rank_model(model, holdout, k=0, **protocol)
-    return float(np.nanmean(metrics.CUT[name](ranked.ranks, int(k))))
+    return float(np.nanmean(compute(ranked.ranks, ranked.num_candidates)))
 
 
 def distinct(lists: Jagged) -> Jagged:

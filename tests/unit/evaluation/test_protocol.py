@@ -1,12 +1,14 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 import grapevine
 from grapevine.errors import ConfigError
 from grapevine.evaluation import METRICS, Entry, evaluate, metrics, rank_model
 from grapevine.models.popularity import Popularity
+from grapevine.structs import Jagged
 
 
 def entry(name, model, **more):
@@ -227,3 +229,18 @@ def test_one_seed_among_several_is_told(make_world):
     entries.append(Entry(name="once", model=world.constant()))
     report = evaluate(entries, world.holdout, train=world.train)
     assert any("one training run of once:" in text for text in report.warnings)
+
+
+def test_published_lists_follow_the_users_that_are_asked(world, tmp_path):
+    lists = [[user % 40, (user + 1) % 40, (user + 2) % 40] for user in range(60)]
+    table = pl.DataFrame({"user_id": list(range(60)), "item_id": lists})
+    table.reverse().write_parquet(tmp_path / "negatives.parquet")
+    train = replace(world.train, path=tmp_path)
+    entries = [Entry(name="random", model=world.random(0))]
+    given, read = (
+        evaluate(entries, world.holdout, train=train, users=20, candidates=one, metrics=["mrr"])
+        for one in (Jagged.from_lists(lists), "published")
+    )
+    assert read.results[0].metrics == given.results[0].metrics
+    assert read.protocol["candidates"] == "published (3 negatives)"
+    assert any("sampled metrics" in warning for warning in read.warnings)

@@ -4,7 +4,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from grapevine.errors import CheckFailed
+from grapevine.errors import CheckFailed, ConfigError
 from grapevine.evaluation import measure, metrics, rank_model
 from grapevine.evaluation.rank import distinct
 from grapevine.structs import Jagged
@@ -135,6 +135,20 @@ def test_measure_is_the_mean_of_one_metric(world):
     model = world.random(4)
     ranked = rank_model(model, world.holdout)
     assert measure(model, world.holdout, "ndcg@5") == metrics.ndcg(ranked.ranks, 5).mean()
+
+
+def test_measure_takes_metrics_without_a_cut_and_refuses_others(world):
+    model = world.random(0)
+    ranked = rank_model(model, world.holdout)
+    assert measure(model, world.holdout, "mrr") == metrics.mrr(ranked.ranks).mean()
+    auc = metrics.auc(ranked.ranks, ranked.num_candidates)
+    assert measure(model, world.holdout, "auc") == auc.mean()
+    with pytest.raises(ConfigError, match=r"`ndcg` is not a metric\nhint: write ndcg@10"):
+        measure(model, world.holdout, "ndcg")
+    with pytest.raises(ConfigError, match=r"hint: write auc$"):
+        measure(model, world.holdout, "auc@5")
+    with pytest.raises(ConfigError, match="did you mean `ndcg`"):
+        measure(model, world.holdout, "ndgc@10")
 
 
 def test_nan_names_the_model_and_the_query(world):
