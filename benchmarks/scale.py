@@ -23,12 +23,20 @@ RESULTS = Path(__file__).parent / "results"
 MILLION = 1_000_000
 STEPS = ("make", "import", "split", "evaluate")
 EVENTS_PER_USER = 75
+ITEMS = 100_000
+"""The same at every size: full ranking takes time by questions x items."""
 
 
 def make(folder: Path, events: int, seed: int) -> dict[str, Any]:
     from grapevine.data import shop
 
-    shop.make(folder / "shop", users=events // EVENTS_PER_USER, events=events, seed=seed)
+    shop.make(
+        folder / "shop",
+        users=events // EVENTS_PER_USER,
+        items=ITEMS,
+        events=events,
+        seed=seed,
+    )
     return {}
 
 

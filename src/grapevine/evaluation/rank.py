@@ -80,7 +80,10 @@ def rank_model(
         CheckFailed: a score is NaN.
     """
     targets = distinct(holdout.targets)
-    size = block_queries or _block_queries(holdout.history.num_items)
+    lazy = isinstance(model, Factored) and candidates.everything
+    # Products are never multiplied out whole, so that they need no small blocks.
+    many = BLOCK_QUERIES if lazy else _block_queries(holdout.history.num_items)
+    size = block_queries or many
 
     def placed(start: int, wanted: Jagged, seen: Jagged, scores: np.ndarray | Products) -> Ranked:
         if candidates.everything:
@@ -100,7 +103,11 @@ def rank_model(
         for start, stop in track(list(_blocks(len(holdout), size)), name):
             batch = holdout.questions(start, stop)
             seen = batch.seen(holdout.target) if exclude_seen else nothing(len(batch))
-            scores = model.products(batch) if isinstance(model, Factored) else model.score(batch)
+            scores = (
+                model.products(batch)
+                if lazy and isinstance(model, Factored)
+                else model.score(batch)
+            )
             if parts:
                 parts[-1].result()  # at most two blocks of scores are kept
             parts.append(ranker.submit(placed, start, targets.slice(start, stop), seen, scores))

@@ -28,9 +28,12 @@ class Products:
         """Questions and items."""
         return len(self.queries), len(self.items)
 
-    def multiply(self, start: int, stop: int, out: Float32[np.ndarray, "part items"]) -> None:
-        """Write the scores of questions start to stop."""
-        np.matmul(self.queries[start:stop], self.items.T, out=out)
+    def multiply(
+        self, start: int, stop: int, column: int, out: Float32[np.ndarray, "rows columns"]
+    ) -> None:
+        """Write the scores of questions start to stop for as many items from `column` on."""
+        items = self.items[column : column + out.shape[1]]
+        np.matmul(self.queries[start:stop], items.T, out=out)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         scores = self.queries @ self.items.T

@@ -178,7 +178,8 @@ def test_products_are_ranked_as_the_scores_they_make(monkeypatch, threads, rows)
         rng.integers(-3, 3, (23, 5)).astype(np.float32),
         rng.integers(-3, 3, (50, 5)).astype(np.float32),
     )
-    monkeypatch.setattr(rank, "PIECE_BYTES", rows * 4 * 50)
+    monkeypatch.setattr(rank, "PIECE_QUERIES", rows)
+    monkeypatch.setattr(rank, "TILE_ITEMS", 7 * rows)
     fast = rank_targets(products, targets, seen, k=7, threads=threads)
     same(fast, rank_targets_reference(products, targets, seen, k=7))
     same(fast, rank_targets(np.asarray(products), targets, seen, k=7))

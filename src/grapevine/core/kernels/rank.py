@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -17,11 +18,8 @@ CHUNK = 1024
 """Scores looked at together: four KiB stay in the first-level cache while they are counted."""
 
 
-PIECE_BYTES = 32 << 20
-"""Scores that a thread multiplies out at once; from 16 MiB on nothing is gained."""
-
-PIECE_QUERIES = 128
-"""Most queries multiplied out at once, so that few items leave work for every thread."""
+PIECE_QUERIES, TILE_ITEMS = 128, 4096
+"""Queries and items that a thread multiplies out at once: two MiB of scores."""
 
 SHARES = 4
 """Parts of a block that each thread is given."""
@@ -59,19 +57,24 @@ def rank_targets(
     items = np.full((num_queries, k), -1, np.int32)
     best = np.full((num_queries, k), -np.inf, np.float32)
     bad = np.full(num_queries, -1, np.int64)
+    filled = np.zeros(num_queries, np.int64)
+    own = _own_scores(scores, targets)
+
+    base_count = int(allowed.sum())
 
     def work(start: int, stop: int) -> None:
-        for low, high, first_row, rows in _pieces(scores, start, stop):
-            rank(low, high, first_row, rows)
+        scratch = allowed.copy()
+        for piece in _pieces(scores, start, stop):
+            if isinstance(scores, Products):
+                _settle(piece, targets, own)
+            _rank_rows(
+                piece.rows, piece.first_row, piece.column, piece.start, piece.stop, scratch,
+                allowed, base_count,
+                targets.offsets, targets.values, own, seen.offsets, seen.values,
+                greater, equal, num_candidates, items, best, filled, bad,
+            )  # fmt: skip
 
-    def rank(start: int, stop: int, first_row: int, rows: np.ndarray) -> None:
-        _rank_rows(
-            rows, first_row, start, stop, allowed.copy(),
-            targets.offsets, targets.values, seen.offsets, seen.values,
-            greater, equal, num_candidates, items, best, bad,
-        )  # fmt: skip
-
-    step = _piece(num_items) if isinstance(scores, Products) else 1
+    step = PIECE_QUERIES if isinstance(scores, Products) else 1
     _share(work, num_queries, threads or os.cpu_count() or 1, step)
     if (bad >= 0).any():
         query = int(np.flatnonzero(bad >= 0)[0])
@@ -79,30 +82,66 @@ def rank_targets(
     return Placement(greater, equal, num_candidates, Ranking(items, best))
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some of the scores.
+
+    Attributes:
+        start: the first query.
+        stop: the query after the last.
+        first_row: the query that the first row belongs to; -1 where all have the same row.
+        column: the item that the first column belongs to.
+        rows: the scores.
+    """
+
+    start: int
+    stop: int
+    first_row: int
+    column: int
+    rows: Float32[np.ndarray, "rows columns"]
+
+
 def _pieces(
     scores: Float32[np.ndarray, "queries items"] | Products, start: int, stop: int
-) -> Iterator[tuple[int, int, int, Float32[np.ndarray, "rows items"]]]:
-    """Some of the queries with their rows of scores, and the query of the first row.
-
-    That is -1 where all queries have the same row.
-    """
+) -> Iterator[_Piece]:
+    """The scores of some queries; of products as many at once as stay in the cache."""
     if isinstance(scores, Products):
-        size = _piece(scores.shape[1])
-        # Made once and written over: fresh memory for each piece costs as much as the product.
-        block = np.empty((min(size, stop - start), scores.shape[1]), np.float32)
+        size, num_items = PIECE_QUERIES, scores.shape[1]
+        # Made once and written over: fresh memory for each piece costs as much as the product,
+        # and so does memory that the cache cannot hold.
+        block = np.empty((min(size, stop - start), min(TILE_ITEMS, num_items)), np.float32)
         for low in range(start, stop, size):
             high = min(low + size, stop)
-            scores.multiply(low, high, block[: high - low])
-            yield low, high, low, block
+            for column in range(0, num_items, TILE_ITEMS):
+                rows = block[: high - low, : num_items - column]
+                scores.multiply(low, high, column, rows)
+                yield _Piece(low, high, low, column, rows)
     elif scores.strides[0] == 0:
-        yield start, stop, -1, np.ascontiguousarray(scores[:1], np.float32)
+        yield _Piece(start, stop, -1, 0, np.ascontiguousarray(scores[:1], np.float32))
     else:
-        yield start, stop, start, np.ascontiguousarray(scores[start:stop], np.float32)
+        yield _Piece(start, stop, start, 0, np.ascontiguousarray(scores[start:stop], np.float32))
 
 
-def _piece(num_items: int) -> int:
-    """Queries multiplied out at once."""
-    return max(1, min(PIECE_QUERIES, PIECE_BYTES // (4 * max(num_items, 1))))
+def _settle(piece: _Piece, targets: Jagged, own: Float32[np.ndarray, " targets"]) -> None:
+    """Give targets the score they have alone: a product may round otherwise within a block."""
+    part = targets.slice(piece.start, piece.stop)
+    first = targets.offsets[piece.start]
+    column = part.values - piece.column
+    here = np.flatnonzero((column >= 0) & (column < piece.rows.shape[1]))
+    row = np.searchsorted(part.offsets, here, side="right") - 1
+    piece.rows[row, column[here]] = own[first + here]
+
+
+def _own_scores(
+    scores: Float32[np.ndarray, "queries items"] | Products, targets: Jagged
+) -> Float32[np.ndarray, " targets"]:
+    """The score of each target; 0 for what is no item."""
+    query = np.repeat(np.arange(len(targets)), targets.lengths)
+    item = np.maximum(targets.values, 0)
+    if isinstance(scores, Products):
+        pairs = np.einsum("tw,tw->t", scores.queries[query], scores.items[item])
+        return pairs.astype(np.float32, copy=False)
+    return np.asarray(scores[query, item], np.float32)
 
 
 def _share(work: Callable[[int, int], None], num_queries: int, threads: int, step: int) -> None:
@@ -123,13 +162,17 @@ def _share(work: Callable[[int, int], None], num_queries: int, threads: int, ste
 
 @numba.njit(cache=True, nogil=True)
 def _rank_rows(
-    rows: Float32[np.ndarray, "rows items"],
+    rows: Float32[np.ndarray, "rows columns"],
     first_row: int,
+    column: int,
     start: int,
     stop: int,
     allowed: UInt8[np.ndarray, " items"],
+    base: UInt8[np.ndarray, " items"],
+    base_count: int,
     target_offsets: Int64[np.ndarray, " queries_plus_one"],
     target_items: Int32[np.ndarray, " targets"],
+    target_scores: Float32[np.ndarray, " targets"],
     seen_offsets: Int64[np.ndarray, " queries_plus_one"],
     seen_items: Int32[np.ndarray, " seen"],
     greater: Int32[np.ndarray, " targets"],
@@ -137,40 +180,42 @@ def _rank_rows(
     num_candidates: Int32[np.ndarray, " queries"],
     items: Int32[np.ndarray, "queries k"],
     best: Float32[np.ndarray, "queries k"],
+    filled: Int64[np.ndarray, " queries"],
     bad: Int64[np.ndarray, " queries"],
 ) -> None:
-    num_items = rows.shape[1]
+    columns = rows.shape[1]
     k = items.shape[1]
     buffer = np.empty(CHUNK, np.float32)
-    base = allowed.copy()
-    base_count = 0
-    for item in range(num_items):
-        base_count += base[item]
     for query in range(start, stop):
         row = rows[query - first_row if first_row >= 0 else 0]
         wanted = target_items[target_offsets[query] : target_offsets[query + 1]]
         seen = seen_items[seen_offsets[query] : seen_offsets[query + 1]]
         above = greater[target_offsets[query] : target_offsets[query + 1]]
         beside = equal[target_offsets[query] : target_offsets[query + 1]]
-        num_candidates[query] = base_count + _allow(allowed, wanted, seen)
-        levels, places = _levels(row, allowed, wanted)
-        above[:] = -1
-        beside[:] = 0
-        above[places] = 0
-        beside[places] = -1  # each target will meet itself
+        own = target_scores[target_offsets[query] : target_offsets[query + 1]]
+        grown = _allow(allowed, wanted, seen)
+        levels, places = _levels(own, allowed, wanted)
+        if column == 0:
+            num_candidates[query] = base_count + grown
+            above[:] = -1
+            beside[:] = 0
+            above[places] = 0
+            beside[places] = -1  # each target will meet itself
         least = levels[0] if len(levels) else np.float32(np.inf)
-        lowest = np.float32(-np.inf) if k else np.float32(np.inf)
-        filled = 0
-        for low in range(0, num_items, CHUNK):
-            size = min(CHUNK, num_items - low)
+        lowest = best[query, k - 1] if k else np.float32(np.inf)
+        for low in range(0, columns, CHUNK):
+            size = min(CHUNK, columns - low)
+            first = column + low
             nans, over, near = _load(
-                buffer[:size], row[low : low + size], allowed[low : low + size], lowest, least
+                buffer[:size], row[low : low + size], allowed[first : first + size], lowest, least
             )
             if nans:
-                bad[query] = low + _first_nan(row[low : low + size])
+                bad[query] = first + _first_nan(row[low : low + size])
                 break
             if over:
-                filled = _insert(buffer[:size], low, items[query], best[query], filled)
+                filled[query] = _insert(
+                    buffer[:size], first, items[query], best[query], filled[query]
+                )
                 lowest = best[query, k - 1]
             if near:
                 _count(buffer[:size], levels, places, above, beside)
@@ -202,7 +247,7 @@ def _allow(
 
 @numba.njit(cache=True, nogil=True)
 def _levels(
-    row: Float32[np.ndarray, " items"],
+    own: Float32[np.ndarray, " wanted"],
     allowed: UInt8[np.ndarray, " items"],
     wanted: Int32[np.ndarray, " wanted"],
 ) -> tuple[Float32[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
@@ -212,8 +257,8 @@ def _levels(
     found = 0
     for place in range(len(wanted)):
         item = wanted[place]
-        if item >= 0 and allowed[item] and row[item] > -np.inf:
-            levels[found] = row[item]
+        if item >= 0 and allowed[item] and own[place] > -np.inf:
+            levels[found] = own[place]
             places[found] = place
             found += 1
     if found > 1:
