@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grapevine.core.kernels import rank
+from grapevine.core.kernels import pieces
 from grapevine.core.kernels.rank import CHUNK, rank_targets
 from grapevine.core.topk import rank_targets_reference
 from grapevine.errors import CheckFailed
@@ -178,8 +178,8 @@ def test_products_are_ranked_as_the_scores_they_make(monkeypatch, threads, rows)
         rng.integers(-3, 3, (23, 5)).astype(np.float32),
         rng.integers(-3, 3, (50, 5)).astype(np.float32),
     )
-    monkeypatch.setattr(rank, "PIECE_QUERIES", rows)
-    monkeypatch.setattr(rank, "TILE_ITEMS", 7 * rows)
+    monkeypatch.setattr(pieces, "PIECE_QUERIES", rows)
+    monkeypatch.setattr(pieces, "TILE_ITEMS", 7 * rows)
     fast = rank_targets(products, targets, seen, k=7, threads=threads)
     same(fast, rank_targets_reference(products, targets, seen, k=7))
     same(fast, rank_targets(np.asarray(products), targets, seen, k=7))

@@ -1,14 +1,14 @@
 """Where the targets came and what was shown, in one pass over the scores."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numba
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
+from grapevine.core.kernels import pieces
 from grapevine.core.topk import Placement, check_rows, not_a_number
 from grapevine.structs.jagged import Jagged
 from grapevine.structs.products import Products
@@ -17,9 +17,6 @@ from grapevine.structs.ranking import Ranking
 CHUNK = 1024
 """Scores looked at together: four KiB stay in the first-level cache while they are counted."""
 
-
-PIECE_QUERIES, TILE_ITEMS = 128, 4096
-"""Queries and items that a thread multiplies out at once: two MiB of scores."""
 
 SHARES = 4
 """Parts of a block that each thread is given."""
@@ -58,15 +55,15 @@ def rank_targets(
     best = np.full((num_queries, k), -np.inf, np.float32)
     bad = np.full(num_queries, -1, np.int64)
     filled = np.zeros(num_queries, np.int64)
-    own = _own_scores(scores, targets)
+    own = pieces.own_scores(scores, targets)
 
     base_count = int(allowed.sum())
 
     def work(start: int, stop: int) -> None:
         scratch = allowed.copy()
-        for piece in _pieces(scores, start, stop):
+        for piece in pieces.cut(scores, start, stop):
             if isinstance(scores, Products):
-                _settle(piece, targets, own)
+                pieces.settle(piece, targets, own)
             _rank_rows(
                 piece.rows, piece.first_row, piece.column, piece.start, piece.stop, scratch,
                 allowed, base_count,
@@ -74,74 +71,12 @@ def rank_targets(
                 greater, equal, num_candidates, items, best, filled, bad,
             )  # fmt: skip
 
-    step = PIECE_QUERIES if isinstance(scores, Products) else 1
+    step = pieces.PIECE_QUERIES if isinstance(scores, Products) else 1
     _share(work, num_queries, threads or os.cpu_count() or 1, step)
     if (bad >= 0).any():
         query = int(np.flatnonzero(bad >= 0)[0])
         raise not_a_number(name, first + query, int(bad[query]))
     return Placement(greater, equal, num_candidates, Ranking(items, best))
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some of the scores.
-
-    Attributes:
-        start: the first query.
-        stop: the query after the last.
-        first_row: the query that the first row belongs to; -1 where all have the same row.
-        column: the item that the first column belongs to.
-        rows: the scores.
-    """
-
-    start: int
-    stop: int
-    first_row: int
-    column: int
-    rows: Float32[np.ndarray, "rows columns"]
-
-
-def _pieces(
-    scores: Float32[np.ndarray, "queries items"] | Products, start: int, stop: int
-) -> Iterator[_Piece]:
-    """The scores of some queries; of products as many at once as stay in the cache."""
-    if isinstance(scores, Products):
-        size, num_items = PIECE_QUERIES, scores.shape[1]
-        # Made once and written over: fresh memory for each piece costs as much as the product,
-        # and so does memory that the cache cannot hold.
-        block = np.empty((min(size, stop - start), min(TILE_ITEMS, num_items)), np.float32)
-        for low in range(start, stop, size):
-            high = min(low + size, stop)
-            for column in range(0, num_items, TILE_ITEMS):
-                rows = block[: high - low, : num_items - column]
-                scores.multiply(low, high, column, rows)
-                yield _Piece(low, high, low, column, rows)
-    elif scores.strides[0] == 0:
-        yield _Piece(start, stop, -1, 0, np.ascontiguousarray(scores[:1], np.float32))
-    else:
-        yield _Piece(start, stop, start, 0, np.ascontiguousarray(scores[start:stop], np.float32))
-
-
-def _settle(piece: _Piece, targets: Jagged, own: Float32[np.ndarray, " targets"]) -> None:
-    """Give targets the score they have alone: a product may round otherwise within a block."""
-    part = targets.slice(piece.start, piece.stop)
-    first = targets.offsets[piece.start]
-    column = part.values - piece.column
-    here = np.flatnonzero((column >= 0) & (column < piece.rows.shape[1]))
-    row = np.searchsorted(part.offsets, here, side="right") - 1
-    piece.rows[row, column[here]] = own[first + here]
-
-
-def _own_scores(
-    scores: Float32[np.ndarray, "queries items"] | Products, targets: Jagged
-) -> Float32[np.ndarray, " targets"]:
-    """The score of each target; 0 for what is no item."""
-    query = np.repeat(np.arange(len(targets)), targets.lengths)
-    item = np.maximum(targets.values, 0)
-    if isinstance(scores, Products):
-        pairs = np.einsum("tw,tw->t", scores.queries[query], scores.items[item])
-        return pairs.astype(np.float32, copy=False)
-    return np.asarray(scores[query, item], np.float32)
 
 
 def _share(work: Callable[[int, int], None], num_queries: int, threads: int, step: int) -> None:
