@@ -1,6 +1,5 @@
 """Where the targets came and what was shown: the plain way, which the fast kernel must equal."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +27,6 @@ class Placement:
     equal: Int32[np.ndarray, " targets"]
     num_candidates: Int32[np.ndarray, " queries"]
     best: Ranking
-
-
-RankTargets = Callable[..., Placement]
 
 
 def rank_targets_reference(

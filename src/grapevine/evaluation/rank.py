@@ -91,7 +91,7 @@ def rank_model(
         else:
             lists = candidates.lists(wanted, seen, start)
             columns, block, places = gather(np.asarray(scores), lists, wanted)
-            none = nothing(len(wanted))
+            none = Jagged.empty(len(wanted))
             found = rank_targets(block, places, none, k=k, name=name, first=start)
             found = _back_to_items(found, columns, lists.lengths)
         return Ranked(*_ranks(found, wanted), found.num_candidates, found.best)
@@ -102,7 +102,7 @@ def rank_model(
     with ThreadPoolExecutor(1) as ranker, _one_thread_for_blas(model):
         for start, stop in track(list(_blocks(len(holdout), size)), name):
             batch = holdout.questions(start, stop)
-            seen = batch.seen(holdout.target) if exclude_seen else nothing(len(batch))
+            seen = batch.seen(holdout.target) if exclude_seen else Jagged.empty(len(batch))
             scores = (
                 model.products(batch)
                 if lazy and isinstance(model, Factored)
@@ -147,11 +147,6 @@ def distinct(lists: Jagged) -> Jagged:
     keep = np.ones(len(order), bool)
     keep[order[repeat]] = False
     return lists.where(keep)
-
-
-def nothing(queries: int) -> Jagged:
-    """So many empty lists of item rows."""
-    return Jagged(np.zeros(queries + 1, np.int64), np.empty(0, np.int32))
 
 
 def _block_queries(num_items: int) -> int:
@@ -201,7 +196,7 @@ def _joined(parts: list[Ranked], k: int) -> Ranked:
         empty = np.zeros((0, k), np.int32)
         ranks = Jagged(np.zeros(1, np.int64), np.empty(0, np.float64))
         return Ranked(
-            nothing(0), ranks, np.zeros(0, np.int32), Ranking(empty, empty.astype(np.float32))
+            Jagged.empty(0), ranks, np.zeros(0, np.int32), Ranking(empty, empty.astype(np.float32))
         )
     offsets = offsets_of(np.concatenate([part.targets.lengths for part in parts]))
     ranks = np.concatenate([part.ranks.values for part in parts])

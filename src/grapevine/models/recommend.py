@@ -54,7 +54,7 @@ def top_k(
     for start in range(0, len(batch), size):
         stop = min(start + size, len(batch))
         block = batch.slice(start, stop)
-        nothing = Jagged(np.zeros(len(block) + 1, np.int64), np.empty(0, np.int32))
+        nothing = Jagged.empty(len(block))
         found = np.asarray(run.model.score(block))
         hidden = exclude.slice(start, stop) if exclude is not None else nothing
         best = rank_targets(

@@ -40,6 +40,15 @@ class Jagged:
         values = np.concatenate([np.asarray(part, dtype) for part in lists] or [np.empty(0, dtype)])
         return cls(offsets_of(lengths), values.astype(dtype, copy=False))
 
+    @classmethod
+    def empty(cls, lists: int) -> "Jagged":
+        """So many empty lists of rows.
+
+        >>> Jagged.empty(2).lengths.tolist()
+        [0, 0]
+        """
+        return cls(np.zeros(lists + 1, np.int64), np.empty(0, np.int32))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
