@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import grapevine
-from grapevine import config
+from grapevine import config, training
 from grapevine.data import audit as audits
 from grapevine.data import fetch, paths, shop, split
 from grapevine.data.dataset import Dataset
@@ -158,7 +158,7 @@ def fit(
     name, options = _resolve(model)
     options = config.override(options, settings)
     started = time.perf_counter()
-    fitted = options.fit(train, seed=seed)
+    fitted = training.fit(options, train, seed=seed)
     facts = {
         "seed": seed,
         "train_seconds": round(time.perf_counter() - started, 3),

@@ -1,4 +1,4 @@
-"""What a model is: a config that fits, and a frozen value that scores."""
+"""What a model is: a config that fits or a learner that steps, and a frozen value that scores."""
 
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
@@ -19,6 +19,72 @@ class Config(Protocol[ModelT]):
 
     def fit(self, train: Dataset, *, seed: int = 0) -> ModelT:
         """Learn from the training events alone."""
+        ...
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """The batches of one epoch; each may be made ahead of its turn, by another thread.
+
+    What batch `step` holds depends on the seed, the epoch and `step` alone, so that a run that was
+    stopped goes on as if it had not been.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, step: int) -> Any: ...
+
+
+@runtime_checkable
+class Learner(Protocol[ModelT]):
+    """A model on its way: what a step learns, and all that the next step depends on.
+
+    `training.fit` runs it. Nothing may be drawn from a generator that has a state: what a step
+    draws is named by the seed, the epoch and the step.
+
+    Attributes:
+        epochs: the most there are.
+        patience: so many epochs without a better validation end the training; 0 never does.
+    """
+
+    epochs: int
+    patience: int
+
+    def batches(self, epoch: int) -> Batches:
+        """The batches of an epoch, counted from 0."""
+        ...
+
+    def rate(self, epoch: int, step: int, steps: int) -> float:
+        """The learning rate of a step, of `steps` in this epoch."""
+        ...
+
+    def step(self, batch: Any, rate: float) -> dict[str, float]:
+        """One update; the parts of the loss by name, in the order they are added up.
+
+        Raises:
+            CheckFailed: a loss or a gradient is not finite; nothing was updated.
+        """
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Parameters, moments of the optimiser, counters: copies, by name."""
+        ...
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a state."""
+        ...
+
+    def model(self) -> ModelT:
+        """The model as it is now."""
+        ...
+
+
+@runtime_checkable
+class Trained(Protocol[ModelT]):
+    """Options of a model that is trained step by step; `training.fit` takes both kinds."""
+
+    def learner(self, train: Dataset, *, seed: int = 0) -> Learner[ModelT]:
+        """What training starts from, built from the training events alone."""
         ...
 
 

@@ -1,7 +1,6 @@
 """A run: a fitted model with all that evaluation, recommendation and serving need."""
 
 import json
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +14,7 @@ import tomli_w
 from jaxtyping import Int64
 
 import grapevine
-from grapevine import config
-from grapevine.data import manifest
+from grapevine import config, manifest
 from grapevine.data.dataset import Dataset
 from grapevine.data.interactions import Interactions
 from grapevine.data.schema import Schema
@@ -114,25 +112,14 @@ class Run:
             ConfigError: `out` exists and is not a run folder, so that overwriting may lose work.
         """
         refuse_to_replace(out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-            folder = Path(scratch) / "run"
+        with manifest.published(out) as folder:
             self._write(folder)
-            old = Path(scratch) / "old"
-            if out.exists():
-                out.rename(old)
-            try:
-                folder.rename(out)
-            except BaseException:
-                if old.exists():
-                    old.rename(out)
-                raise
         return replace(self, path=out)
 
     def _write(self, folder: Path) -> None:
         from safetensors.numpy import save_file
 
-        (folder / "vocab").mkdir(parents=True)
+        (folder / "vocab").mkdir()
         self.schema.write(folder / "vocab")
         self.item_table.write_parquet(folder / "vocab" / "items.parquet")
         self.users.ids.to_frame("user_id").write_parquet(folder / "vocab" / "users.parquet")
@@ -149,7 +136,6 @@ class Run:
         line = {"epoch": 1, "seconds": self.record.get("train_seconds")}
         (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
         (folder / "card.md").write_text(_card(self), encoding="utf-8")
-        manifest.write(folder)
 
 
 def refuse_to_replace(out: Path) -> None:

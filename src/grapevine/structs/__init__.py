@@ -5,8 +5,11 @@ before torch is loaded.
 """
 
 from grapevine.structs.batch import Batch
+from grapevine.structs.bipartite import Bipartite
+from grapevine.structs.features import Features
 from grapevine.structs.jagged import Jagged
+from grapevine.structs.neighbour_table import NeighbourTable
 from grapevine.structs.products import Products
 from grapevine.structs.ranking import Ranking
 
-__all__ = ["Batch", "Jagged", "Products", "Ranking"]
+__all__ = ["Batch", "Bipartite", "Features", "Jagged", "NeighbourTable", "Products", "Ranking"]

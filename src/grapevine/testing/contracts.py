@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from grapevine import training
 from grapevine.data.dataset import Dataset
-from grapevine.models.base import Config, Model
+from grapevine.models.base import Config, Model, Trained
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 
 
-def check_model(config: Config[Model], data: Dataset) -> None:
+def check_model(config: Config[Model] | Trained[Model], data: Dataset) -> None:
     """Fit on the data and hold the model to its contract.
 
     A score for every question and item, never NaN; the same in any batch; the same after saving;
@@ -17,7 +18,7 @@ def check_model(config: Config[Model], data: Dataset) -> None:
     Raises:
         AssertionError: what was broken.
     """
-    model = config.fit(data, seed=3)
+    model = training.fit(config, data, seed=3)
     batch = data.interactions.batch(np.arange(len(data.users)))
     scores = np.array(model.score(batch))
     shape = (len(data.users), len(data.items))
@@ -35,7 +36,7 @@ def check_model(config: Config[Model], data: Dataset) -> None:
     state = model.state()
     restored = type(model).restore(config, {name: part.copy() for name, part in state.items()})
     np.testing.assert_array_equal(restored.score(batch), scores, "a score changed in saving")
-    for name, part in config.fit(data, seed=3).state().items():
+    for name, part in training.fit(config, data, seed=3).state().items():
         np.testing.assert_array_equal(part, state[name], f"{name} differs for the same seed")
 
     strangers = Batch.of_histories(

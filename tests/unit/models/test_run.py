@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grapevine.data import manifest
+from grapevine import manifest
 from grapevine.errors import BundleError, ConfigError
 from grapevine.models import MODELS
 from grapevine.models.run import Run, open_run
@@ -95,7 +95,7 @@ def test_the_old_run_is_still_there_when_the_new_one_cannot_take_its_place(saved
     rename = Path.rename
 
     def stop(self, target):
-        if self.name == "run":
+        if self.name == "new":
             raise KeyboardInterrupt
         return rename(self, target)
 

@@ -1,7 +1,14 @@
-"""Whether a folder still holds, byte for byte, what was written: `MANIFEST.json`."""
+"""Folders that appear whole or not at all, and hold byte for byte what was written.
+
+`MANIFEST.json` lists every file with its SHA-256. Whatever opens a folder verifies it first: native
+loaders do not notice a flipped bit.
+"""
 
 import hashlib
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from grapevine.errors import BundleError
@@ -23,6 +30,28 @@ def write(folder: Path) -> None:
         if path.is_file() and path.name != NAME
     }
     (folder / NAME).write_text(json.dumps({"format": 1, "files": files}, indent=1) + "\n")
+
+
+@contextmanager
+def published(out: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `out` once it is whole.
+
+    It gets its manifest on the way. If anything fails, what was there before is there still.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+        folder, old = Path(scratch) / "new", Path(scratch) / "old"
+        folder.mkdir()
+        yield folder
+        write(folder)
+        if out.exists():
+            out.rename(old)
+        try:
+            folder.rename(out)
+        except BaseException:
+            if old.exists():
+                old.rename(out)
+            raise
 
 
 def verify(folder: Path) -> None:

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from grapevine.data import manifest
+from grapevine import manifest
 from grapevine.errors import BundleError
 
 

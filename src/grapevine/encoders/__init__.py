@@ -1,0 +1,1 @@
+"""From a thing to a vector: attributes, text, images, and all of them fused."""

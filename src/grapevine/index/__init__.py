@@ -1,0 +1,1 @@
+"""Vectors to nearest neighbours: exact, compressed, hashed; folders that are checked first."""
