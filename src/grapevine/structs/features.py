@@ -17,13 +17,13 @@ class Features:
             all below the number of buckets that the encoder has.
         numbers: `(items, F)` standardised numbers and flags, the log degree among them.
         vectors: by column, `(items, D)` vectors as the catalogue holds them, standardised.
-        images: `(items, 3, height, width)` pictures, black where there is none, or None.
+        images: `(items, 3, rows, columns)` pictures, black where there is none, or None.
     """
 
     tokens: dict[str, Jagged] = field(default_factory=dict)
     numbers: Float32[np.ndarray, "items numbers"] | None = None
     vectors: dict[str, Float32[np.ndarray, "items width"]] = field(default_factory=dict)
-    images: UInt8[np.ndarray, "items 3 height width"] | None = None
+    images: UInt8[np.ndarray, "items 3 rows columns"] | None = None
 
     def __post_init__(self) -> None:
         lengths = {f"tokens of {name}": len(lists) for name, lists in self.tokens.items()}

@@ -17,7 +17,7 @@ def test_both_directions_hold_the_same_edges():
         Bipartite(CONTEXTS, Jagged.from_lists([[0], [1]]))
 
 
-def test_weights_come_in_both_directions_and_one_an_edge():
+def test_weights_come_in_both_directions_and_one_an_edge(unchecked):
     three = np.ones(3, np.float32)
     assert Bipartite(CONTEXTS, ITEMS, three, three).item_weights is three
     with pytest.raises(ValueError, match="both directions, or in neither"):

@@ -16,9 +16,11 @@ def test_taking_rows_takes_every_kind():
     some = every.take(np.array([2, 0, 2]))
     assert len(every) == len(some) == 3
     assert [part.tolist() for part in some.tokens["title"]] == [[2], [3, 1], [2]]
-    assert some.numbers is not None and some.numbers[:, 0].tolist() == [4, 0, 4]
+    assert some.numbers is not None
+    assert some.numbers[:, 0].tolist() == [4, 0, 4]
     assert some.vectors["taste"].argmax(1).tolist() == [2, 0, 2]
-    assert some.images is not None and some.images[:, 0, 0, 0].tolist() == [2, 0, 2]
+    assert some.images is not None
+    assert some.images[:, 0, 0, 0].tolist() == [2, 0, 2]
 
 
 def test_kinds_that_tell_of_different_items_are_refused():
