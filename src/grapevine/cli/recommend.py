@@ -88,7 +88,7 @@ def recommend(
     if json:
         print_json({"run": str(run), "recommendations": table.to_dicts()})
     elif len(table):
-        print_table(as_table(table))
+        print_table(as_table(table.drop("evidence", strict=False)))
 
 
 def _ids(parts: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from jaxtyping import Float32
 from grapevine.data.dataset import Dataset
 from grapevine.errors import BundleError
 from grapevine.structs.batch import Batch
+from grapevine.structs.neighbour_table import NeighbourTable
 from grapevine.structs.products import Products
 
 ModelT = TypeVar("ModelT", covariant=True)
@@ -117,6 +118,16 @@ class Factored(Protocol):
 
     def products(self, batch: Batch) -> Products:
         """The same scores as `score`, not yet multiplied out."""
+        ...
+
+
+@runtime_checkable
+class Walked(Protocol):
+    """A model whose items listen along random walks."""
+
+    @property
+    def neighbours(self) -> NeighbourTable:
+        """Whom each item listens to."""
         ...
 
 

@@ -14,15 +14,13 @@ from grapevine.core.kernels.rank import rank_targets
 from grapevine.errors import ConfigError, DataError
 from grapevine.log import track
 from grapevine.models.conditions import MOST_COMPARED, Where, items_where
-from grapevine.models.evidence import evidence
+from grapevine.models.reasons import columns, reasons, title_column
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.structs.ranking import Ranking
 
 if TYPE_CHECKING:  # a Run recommends through this file
     from grapevine.models.run import Run
-
-NO_REASON = "nothing in this history speaks for it: popular with everyone"
 
 BLOCK_BYTES = 64 << 20
 """Size of a block of scores: large enough for a fast product, small enough for any laptop."""
@@ -124,11 +122,12 @@ def recommend(
         exclude_seen: leave out what the history holds already.
         candidates: the only item IDs that may be shown.
         where: conditions on the item table, such as `"price<20"`, `"category=tops"`.
-        why: tell which things of the history spoke for each item: see `evidence`.
+        why: tell which things of the history spoke for each item, and how they lead there.
 
     Returns:
         A table `user_id` (or `item`, or `history`), `item_id`, `score`, `rank` from 1, `title`
-        where items have one, and `why` if asked.
+        where items have one; if asked, `why` in words and `evidence`, the same in numbers: see
+        `models.reasons`.
 
     Raises:
         ConfigError: not exactly one of users, items and histories; an unknown ID or column.
@@ -232,21 +231,13 @@ def _seen(run: "Run", batch: Batch) -> Jagged:
     return batch.seen(run.schema.target_row)
 
 
-def _reasons(run: "Run", batch: Batch, ranking: Ranking) -> pl.Series:
-    """Why each item of each list, in words."""
-    name = run.item_table[_title_column(run) or "item_id"]
-    reasons = []
+def _reasons(run: "Run", batch: Batch, ranking: Ranking) -> list[pl.Series]:
+    """Why each item of each list: in words, and in numbers."""
+    found = []
     for query, row in enumerate(ranking.items):
         shown = row[row >= 0].tolist()
-        for parts in evidence(run.model, batch.slice(query, query + 1), shown, most=2):
-            said = ", ".join(f"{name[thing]} ({share:.0%})" for thing, share in parts)
-            reasons.append(f"goes with {said}" if said else NO_REASON)
-    return pl.Series("why", reasons, dtype=pl.String)
-
-
-def _title_column(run: "Run") -> str | None:
-    titles = [name for name, role in run.schema.items.items() if role == "title"]
-    return titles[0] if titles and titles[0] in run.item_table.columns else None
+        found += reasons(run, batch.slice(query, query + 1), shown, most=2)
+    return columns(run, found)
 
 
 def _table(run: "Run", ranking: Ranking, asked: pl.Series, *, title: bool = True) -> pl.DataFrame:
@@ -260,7 +251,7 @@ def _table(run: "Run", ranking: Ranking, asked: pl.Series, *, title: bool = True
             "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), queries),
         }
     )
-    name = _title_column(run)
+    name = title_column(run)
     if title and name:
         index = pl.Series(rows, dtype=pl.Int64)
         known = pl.select(pl.when(index >= 0).then(index)).to_series()

@@ -23,6 +23,7 @@ from grapevine.errors import BundleError, ConfigError
 from grapevine.models import MODELS, recommend
 from grapevine.models.base import Model
 from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
 
 FORMAT = 1
 _EVENT_COLUMNS = ("offsets", "items", "behaviours", "times")
@@ -65,6 +66,15 @@ class Run:
     def most_popular(self) -> Int64[np.ndarray, " items"]:
         """Item rows by how many known events of the target they have, the most first."""
         return np.argsort(-self.history.of(self.schema.target_row).counts(), kind="stable")
+
+    @cached_property
+    def takers(self) -> Jagged:
+        """Of each item, the rows of the users who took it, each once."""
+        # Compiled code is loaded only where it runs.
+        from grapevine.graph.cooccurrence import transposed
+
+        taken = self.history.of(self.schema.target_row).histories
+        return transposed(taken, len(self.items))
 
     @classmethod
     def of(

@@ -7,6 +7,7 @@ import pytest
 from grapevine.errors import ConfigError
 from grapevine.models import MODELS, recommend
 from grapevine.models.evidence import evidence
+from grapevine.models.reasons import NO_REASON
 from grapevine.models.run import Run
 from grapevine.testing.worlds import checkerboard, world
 
@@ -127,14 +128,14 @@ def test_what_the_model_does_not_listen_to_is_never_a_reason():
         run = Run.of(name, MODELS[name].config.fit(data, seed=0), data, RECORD, None)
         table = run.recommend(users=["u"], k=1, why=True)
         assert table["item_id"].to_list() == ["b"]
-        assert table["why"].to_list() == ["goes with a (100%)"], name
+        assert table["why"].to_list() == ["goes with a (100%; 3 took both)"], name
 
 
 @pytest.mark.parametrize("name", ["popularity", "random"])
 def test_a_model_that_looks_at_no_history_gives_no_reason_from_it(name):
     data = world(checkerboard())
     run = Run.of(name, MODELS[name].config.fit(data, seed=0), data, RECORD, None)
-    assert set(run.recommend(users=[0, 1], k=3, why=True)["why"]) == {recommend.NO_REASON}
+    assert set(run.recommend(users=[0, 1], k=3, why=True)["why"]) == {NO_REASON}
 
 
 def test_whoever_says_nothing_to_the_model_gets_what_is_popular():
@@ -145,7 +146,7 @@ def test_whoever_says_nothing_to_the_model_gets_what_is_popular():
     run = Run.of("item-knn", model, data, RECORD, None)
     table = run.recommend(histories=[[]], k=6, why=True)
     assert table["item_id"].to_list() == ["zebra", "yak", "ant", "bee", "dog", "cat"]
-    assert set(table["why"]) == {recommend.NO_REASON}
+    assert set(table["why"]) == {NO_REASON}
     assert run.recommend(histories=[[]], k=1)["item_id"].to_list() == ["zebra"]
     few = run.recommend(histories=[[]], k=3, candidates=["cat", "yak", "ant"])
     assert few["item_id"].to_list() == ["yak", "ant", "cat"]
