@@ -1,0 +1,82 @@
+"""What is lost where a positive does not stand above its negatives: three ways to say it.
+
+All take scores, so that it is all the same whether a negative was drawn for one query or is shared
+by the whole batch. A negative that must not count (it is the query, or a known positive) is one
+that `keep` leaves out; a query of which none is kept loses nothing.
+
+B = positive pairs of a batch, S = negatives of each.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+Scores = Float[Tensor, "pairs negatives"]
+Keep = Bool[Tensor, "pairs negatives"]
+
+
+def bpr(
+    positive_B: Float[Tensor, " pairs"], negative_BS: Scores, keep_BS: Keep | None = None
+) -> Float[Tensor, ""]:
+    """-log of the chance that a positive comes before a negative, meaned over both.
+
+    BPR (Rendle et al., UAI 2009, arXiv:1205.2618, section 4.1), without its regularisation.
+    """
+    return _mean(softplus(negative_BS - positive_B[:, None]), keep_BS)
+
+
+def max_margin(
+    positive_B: Float[Tensor, " pairs"],
+    negative_BS: Scores,
+    keep_BS: Keep | None = None,
+    *,
+    margin: float,
+) -> Float[Tensor, ""]:
+    """By how much a negative comes nearer to its positive than the margin, meaned over both.
+
+    PinSage (Ying et al., KDD 2018, arXiv:1806.01973, eq. 1). A negative that is farther off pulls
+    at nothing.
+    """
+    return _mean((negative_BS - positive_B[:, None] + margin).relu(), keep_BS)
+
+
+def sampled_softmax(
+    positive_B: Float[Tensor, " pairs"],
+    negative_BS: Scores,
+    keep_BS: Keep | None = None,
+    *,
+    log_expected_S: Float[Tensor, "*alike negatives"] | float = 0.0,
+    temperature: float = 1.0,
+) -> Float[Tensor, ""]:
+    """-log of the positive's share among itself and the negatives, meaned over the pairs.
+
+    Negatives that are drawn more often than others are heard more often; taking off the log of how
+    often each was to be expected (log Q) makes the sum over them an estimate of the sum over all
+    items (Bengio and Senécal, 2008; Yi et al., RecSys 2019). The positive was not drawn but given,
+    so nothing is taken off it.
+
+    Args:
+        positive_B: score of each positive.
+        negative_BS: scores of its negatives.
+        keep_BS: which of them count; all if not given.
+        log_expected_S: log of how often each negative is expected among the S: S times its chance
+            for S independent draws. Items drawn alike may leave it out, at the price of a constant
+            weight on the negatives.
+        temperature: what scores are divided by.
+    """
+    logits_BS = negative_BS / temperature - log_expected_S
+    if keep_BS is not None:
+        logits_BS = logits_BS.masked_fill(~keep_BS, float("-inf"))
+    positive_B = positive_B / temperature
+    # The positive is among the summed, so that the sum is never empty.
+    total_B = torch.cat([positive_B[:, None], logits_BS], 1).logsumexp(1)
+    return (total_B - positive_B).mean()
+
+
+def _mean(lost_BS: Scores, keep_BS: Keep | None) -> Float[Tensor, ""]:
+    """Over the negatives of each pair that are kept, then over the pairs."""
+    if keep_BS is None:
+        return lost_BS.mean()
+    kept_B = keep_BS.sum(1).clamp_min(1)
+    return (lost_BS.masked_fill(~keep_BS, 0.0).sum(1) / kept_B).mean()
