@@ -131,6 +131,19 @@ class Walked(Protocol):
         ...
 
 
+@runtime_checkable
+class Embeds(Protocol):
+    """A model that has a vector for every item, and knows how to make them all at once.
+
+    `grapevine embed` asks for this first; a model that is only `Factored` gives the item side of
+    its products.
+    """
+
+    def item_vectors(self) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:
+        """One vector an item, and what was counted on the way, by name ("convolution rows")."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
     """A model whose fields are its config and the arrays it learnt; saving is reading them.
