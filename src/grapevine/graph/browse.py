@@ -47,9 +47,6 @@ of favour over the year, above zero comes into it. listed: share of the year tha
 the item was listed.
 """
 
-ALIAS = np.dtype([("keep", np.float32), ("item", np.int32), ("other", np.int32)])
-"""A place of an alias table: `item` with chance `keep`, else `other`."""
-
 
 class Shelves(NamedTuple):
     """What may be looked at.
@@ -238,57 +235,6 @@ def browse(
                     taken[num_taken] = last
                     num_taken += 1
     return items, outcomes
-
-
-@njit(cache=True, nogil=True)
-def _fill_aliases(weights: np.ndarray, order: np.ndarray, starts: np.ndarray, table) -> None:
-    stack = np.empty(weights.shape[1], np.int64)
-    scaled = np.empty(weights.shape[1], np.float64)
-    for k in range(weights.shape[0]):
-        for slot in range(len(starts) - 1):
-            start, stop = starts[slot], starts[slot + 1]
-            total = 0.0
-            for place in range(start, stop):
-                total += weights[k, order[place]]
-            # Light places are stacked from the left end, heavy ones from the right.
-            light, heavy = start, stop
-            for place in range(start, stop):
-                row = table[k, place]
-                row.keep, row.item, row.other = 1.0, order[place], order[place]
-                scaled[place] = weights[k, order[place]] * (stop - start) / total
-                if scaled[place] < 1.0:
-                    stack[light] = place
-                    light += 1
-                else:
-                    heavy -= 1
-                    stack[heavy] = place
-            while light > start and heavy < stop:
-                light -= 1
-                low, high = stack[light], stack[heavy]
-                row = table[k, low]
-                row.keep, row.other = scaled[low], order[high]
-                scaled[high] -= 1.0 - scaled[low]
-                if scaled[high] < 1.0:
-                    heavy += 1
-                    stack[light] = high
-                    light += 1
-
-
-def alias_tables(
-    weights: Float32[np.ndarray, "K I"],
-    order: Int32[np.ndarray, " I"],
-    starts: Int64[np.ndarray, " C_plus_one"],
-) -> Shaped[np.ndarray, "K I"]:
-    """Alias tables of ALIAS (Vose 1991): one for each row of weights and slice of `order`.
-
-    Args:
-        weights: of each item in each row; what a slice sums to does not matter.
-        order: item rows, slice by slice.
-        starts: where each slice starts, and where the last one ends.
-    """
-    table = np.empty(weights.shape, ALIAS)
-    _fill_aliases(weights, order, starts, table)
-    return table
 
 
 @njit(cache=True, nogil=True)

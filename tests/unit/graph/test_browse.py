@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from grapevine.graph.alias import alias_tables
 from grapevine.graph.browse import (
     CARTED,
     ITEM,
     Rules,
     Shelves,
     Walkers,
-    alias_tables,
     browse,
     walk_keys,
 )

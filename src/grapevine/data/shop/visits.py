@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int32, Int64, UInt8
 from grapevine.data.shop import opinions
 from grapevine.data.shop.shoppers import BLOCK, Shoppers
 from grapevine.data.shop.world import START_MS, YEAR_MS, World, following, harmony, season
+from grapevine.graph.alias import alias_tables
 from grapevine.graph.browse import (
     BOUGHT,
     BOUGHT_AT_ONCE,
@@ -17,7 +18,6 @@ from grapevine.graph.browse import (
     Rules,
     Shelves,
     Walkers,
-    alias_tables,
     browse,
     walk_keys,
 )
