@@ -252,11 +252,11 @@ def keep(run: Run, out: Path, known: Dataset, record: dict[str, Any]) -> Run:
 
 
 def attach(report: Report, folder: Path) -> None:
-    """Put a report beside the run that it measured: `report.json` and `report.html`."""
+    """Write `report.json` and the page with its pictures into the run that was measured."""
     (folder / "report.json").write_text(
         json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    report.to_html(folder / "report.html")
+    report.to_html(folder / "report.html", open_run(folder))
 
 
 def _resolve(model: str | Config[Any]) -> tuple[str, Config[Any]]:

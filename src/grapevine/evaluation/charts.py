@@ -106,7 +106,7 @@ def grouped(
         at = middle - pitch * (len(marks) - 1) / 2
         for mark in marks:
             if named:
-                parts.append(_lines([_cropped(mark.label, 20)], left - 10, at))
+                parts.append(_lines([cropped(mark.label, 20)], left - 10, at))
             parts.append(_interval(mark, x, at))
             at += pitch
         y += height
@@ -118,7 +118,7 @@ def grouped(
         element("text", _tick(t), class_="tick", x=x(t), y=y + 18, text_anchor="middle")
         for t in x.ticks()
     ]
-    return _drawing(title, y + 28, [*back, *parts])
+    return drawing(title, y + 28, [*back, *parts])
 
 
 def scatter(title: str, points: Sequence[tuple[Mark, float]], across: str, up: str) -> Markup:
@@ -126,18 +126,18 @@ def scatter(title: str, points: Sequence[tuple[Mark, float]], across: str, up: s
     height, left, right = 320, 58, 160
     values = [value for _, value in points]
     means = [mark.mean for mark, _ in points]
-    x = _room(Scale(min(values), max(values), left, WIDTH - right))
-    y = _room(Scale(min(means), max(means), height - BOTTOM, TOP))
-    parts = _axes(x, y, across, up)
+    x = room(Scale(min(values), max(values), left, WIDTH - right))
+    y = room(Scale(min(means), max(means), height - BOTTOM, TOP))
+    parts = axes(x, y, across, up)
     order = sorted(points, key=lambda point: -point[0].mean)
     heights = _spread([y(mark.mean) for mark, _ in order], 16, TOP + 6, height - BOTTOM)
     for (mark, value), at in zip(order, heights, strict=True):
         begin, end = WIDTH - right + 12, WIDTH - right + 16
         path = f"M{x(value):.1f} {y(mark.mean):.1f}L{begin} {at:.1f}"
         parts.append(element("path", class_="leader", d=path))
-        parts.append(element("text", _cropped(mark.label, 17), class_="name", x=end, y=at + 4))
+        parts.append(element("text", cropped(mark.label, 17), class_="name", x=end, y=at + 4))
     parts += [_point(mark, x(value), y(mark.mean)) for mark, value in points]
-    return _drawing(title, height, parts)
+    return drawing(title, height, parts)
 
 
 def curves(
@@ -147,29 +147,33 @@ def curves(
     height, left = 320, 58
     x = Scale(0.0, 1.0, left, WIDTH - RIGHT)
     y = Scale(0.0, 1.0, height - BOTTOM, TOP)
-    parts = _axes(x, y, across, up)
+    parts = axes(x, y, across, up)
     parts.append(element("line", class_="reference", x1=x(0), y1=y(0), x2=x(1), y2=y(1)))
     for label, series, heights in lines:
         places = np.linspace(0, 1, len(heights))
         path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in zip(places, heights, strict=True))
         named = element("title", label)
         parts.append(element("path", named, class_=f"curve s{series % COLOURS}", d=f"M{path}"))
-    return _drawing(title, height, parts)
+    return drawing(title, height, parts)
 
 
-def key(series: int) -> Markup:
-    """The point of a series alone, for a legend."""
+def key(series: int, *, round: bool = False) -> Markup:
+    """The point of a series alone, for a legend; a plain disc where all points are round."""
     point = _point(Mark("", series, 0.0), 7, 7)
+    if round:
+        point = element("circle", class_=f"point s{series % COLOURS}", cx=7, cy=7, r=4.5)
     return element("svg", point, class_="key", viewBox="0 0 14 14", aria_hidden="true")
 
 
-def _drawing(title: str, height: float, parts: Sequence[Markup]) -> Markup:
+def drawing(title: str, height: float, parts: Sequence[Markup]) -> Markup:
+    """The parts as one picture that scales with its place."""
     return element(
         "svg", element("title", title), *parts, viewBox=f"0 0 {WIDTH} {height:.0f}", role="img"
     )  # fmt: skip
 
 
-def _axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
+def axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
+    """Grid, ticks and names of both axes."""
     base, left = y.start, x.start
     parts = [
         element("line", class_="grid", x1=left, x2=x.stop, y1=y(t), y2=y(t)) for t in y.ticks(4)
@@ -251,7 +255,7 @@ def _spread(places: Sequence[float], gap: float, low: float, high: float) -> lis
     return out
 
 
-def _room(scale: Scale) -> Scale:
+def room(scale: Scale) -> Scale:
     """A little more than the values need, so that no point sits on the edge."""
     pad = 0.08 * (scale.high - scale.low) or 0.1 * abs(scale.high) or 1.0
     low = scale.low - pad
@@ -269,7 +273,8 @@ def _ends(mark: Mark) -> list[float]:
     return [v for v in (mark.low, mark.mean, mark.high) if v is not None and math.isfinite(v)]
 
 
-def _cropped(text: str, size: int) -> str:
+def cropped(text: str, size: int) -> str:
+    """The end of a text that is too long."""
     return text if len(text) <= size else "…" + text[1 - size :]
 
 

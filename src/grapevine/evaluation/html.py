@@ -1,16 +1,17 @@
 """A report as one page that needs nothing else: style and drawings inside, no script."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from grapevine.evaluation import charts
 from grapevine.evaluation.charts import Mark
 from grapevine.evaluation.measures import METRICS, better
+from grapevine.evaluation.pictures import Picture
 from grapevine.evaluation.report import Comparison, Estimate, Report, Result
 from grapevine.evaluation.slices import POPULARITY
 from grapevine.evaluation.terminal import best_of, mark, number, protocol_in_words
@@ -29,17 +30,13 @@ class Cell:
     mark: str
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A drawing with its heading."""
+def page_of(report: Report, pictures: Sequence[Picture] = ()) -> str:
+    """The page as text. Names and IDs are escaped, whatever stands in them.
 
-    title: str
-    note: str
-    drawing: Markup
-
-
-def page_of(report: Report) -> str:
-    """The page as text. Names and IDs are escaped, whatever stands in them."""
+    Args:
+        report: what was measured.
+        pictures: of the model that the page is about: see `pictures_of`.
+    """
     source = resources.files("grapevine.evaluation").joinpath("report.html.jinja")
     page = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -56,6 +53,7 @@ def page_of(report: Report) -> str:
         trade=_trade(report),
         slices=_slices(report),
         facts=_facts(report),
+        pictures=pictures,
         meanings=[(name, METRICS[name.partition("@")[0]].meaning) for name in _names(report)],
     )
 
@@ -108,20 +106,20 @@ def _verdict(report: Report) -> list[str]:
     return said
 
 
-def _headline(report: Report) -> list[Figure]:
+def _headline(report: Report) -> list[Picture]:
     """The compared metrics, models from best to worst."""
     figures = []
     for name in dict.fromkeys(one.metric for one in report.comparisons) or [report.primary]:
         ranked = sorted(_competing(report), key=lambda pair: -_number(pair[1].metrics[name].mean))
         marks = [_mark(n, result.label, result.metrics[name]) for n, result in ranked]
         base = _result(report, report.baseline).metrics[name].mean
-        figures.append(Figure(name, "", charts.intervals(name, marks, reference=base)))
+        figures.append(Picture(name, "", charts.intervals(name, marks, reference=base)))
     return _without_twins(report, figures)
 
 
-def _without_twins(report: Report, figures: list[Figure]) -> list[Figure]:
+def _without_twins(report: Report, figures: list[Picture]) -> list[Picture]:
     """Leave out a metric that equals an earlier one for every model (recall of a single target)."""
-    kept: list[Figure] = []
+    kept: list[Picture] = []
     for figure in figures:
         values = [result.metrics[figure.title] for result in report.results]
         if not any(values == [r.metrics[one.title] for r in report.results] for one in kept):
@@ -175,7 +173,7 @@ def _compared(report: Report, one: Comparison) -> dict[str, object]:
     }
 
 
-def _trade(report: Report) -> list[Figure]:
+def _trade(report: Report) -> list[Picture]:
     """What accuracy costs: against coverage, against novelty, and who gets the exposure."""
     figures = []
     for start, title in (
@@ -190,16 +188,16 @@ def _trade(report: Report) -> list[Figure]:
             ]
             if points:
                 drawing = charts.scatter(title, points, name, report.primary)
-                figures.append(Figure(title, METRICS[name.partition("@")[0]].meaning, drawing))
+                figures.append(Picture(title, METRICS[name.partition("@")[0]].meaning, drawing))
     lines = [(r.label, n, r.exposure.tolist()) for n, r in _competing(report)]
     drawing = charts.curves(
         "Exposure", lines, "share of items, least shown first", "share of exposure"
     )
     note = "The nearer to the dashed line, the more evenly the catalogue is shown."
-    return [*figures, Figure("Exposure (Lorenz curve)", note, drawing)]
+    return [*figures, Picture("Exposure (Lorenz curve)", note, drawing)]
 
 
-def _slices(report: Report) -> list[Figure]:
+def _slices(report: Report) -> list[Picture]:
     """One drawing for each thing told apart."""
     figures = []
     for by, found in groupby(report.slices, key=lambda one: one.by):
@@ -217,7 +215,7 @@ def _slices(report: Report) -> list[Figure]:
             )
             for part in parts
         ]
-        figures.append(Figure(f"{name} by {by}", "", charts.grouped(f"{name} by {by}", groups)))
+        figures.append(Picture(f"{name} by {by}", "", charts.grouped(f"{name} by {by}", groups)))
     return figures
 
 

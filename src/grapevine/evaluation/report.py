@@ -11,6 +11,8 @@ from jaxtyping import Float64
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from grapevine.models.run import Run
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -212,11 +214,19 @@ class Report:
 
         return text_of(self)
 
-    def to_html(self, path: str | Path) -> None:
-        """Write one page that needs nothing else."""
-        from grapevine.evaluation.html import page_of
+    def to_html(self, path: str | Path, run: "Run | None" = None) -> None:
+        """Write one page that needs nothing else.
 
-        Path(path).write_text(page_of(self), encoding="utf-8")
+        Args:
+            path: where to.
+            run: the run that the page is about, to draw its training, its neighbourhoods and a
+                map of its items.
+        """
+        from grapevine.evaluation.html import page_of
+        from grapevine.evaluation.pictures import pictures_of
+
+        page = page_of(self, pictures_of(run) if run is not None else ())
+        Path(path).write_text(page, encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:
