@@ -1,7 +1,8 @@
 """Folders that appear whole or not at all, and hold byte for byte what was written.
 
 `MANIFEST.json` lists every file with its SHA-256. Whatever opens a folder verifies it first: native
-loaders do not notice a flipped bit.
+loaders do not notice a flipped bit. This finds damage, and not malice: whoever can write a file can
+write its checksum too, so a loader that might run what it reads (pickle) is never used.
 """
 
 import hashlib
@@ -11,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grapevine.errors import BundleError
+from grapevine.errors import BundleError, GrapevineError
 
 NAME = "MANIFEST.json"
+FORMAT = 1
 
 
 def sha256(path: Path) -> str:
@@ -25,11 +27,11 @@ def sha256(path: Path) -> str:
 def write(folder: Path) -> None:
     """List every file below the folder with its size and SHA-256."""
     files = {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        path.relative_to(folder).as_posix(): (path.stat().st_size, sha256(path))
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != NAME
     }
-    (folder / NAME).write_text(json.dumps({"format": 1, "files": files}, indent=1) + "\n")
+    (folder / NAME).write_text(_text(files), encoding="utf-8")
 
 
 @contextmanager
@@ -54,31 +56,85 @@ def published(out: Path) -> Iterator[Path]:
             raise
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path, *needed: str) -> None:
     """Read every file that the manifest lists, before anything else interprets a byte of it.
 
-    Native loaders do not notice a flipped bit; this does.
+    Native loaders do not notice a flipped bit; this does. A file that is not listed is nobody's
+    business: a report may be laid beside a run. What will be read must be listed.
+
+    Args:
+        folder: what `published` made.
+        needed: names that the caller is going to read.
 
     Raises:
-        BundleError: the manifest is missing or damaged, or a file is missing or differs.
+        BundleError: the manifest is missing or damaged, or a file is missing or differs, or one
+            that is needed is not listed.
     """
     path = folder / NAME
     if not path.is_file():
         raise BundleError(f"`{folder}` has no {NAME}", hint="is this a run folder?")
-    try:
-        files = json.loads(path.read_text(encoding="utf-8"))["files"]
-        listed = {str(name): str(entry["sha256"]) for name, entry in files.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"{path}: damaged: {error!r}") from error
+    listed = _listed(path)
     root = folder.resolve()
-    for name, digest in listed.items():
+    for name, (size, digest) in listed.items():
         file = folder / name
         if root not in file.resolve().parents:
             raise BundleError(f"{path}: lists a file outside its folder: {name}")
         if not file.is_file():
             raise BundleError(f"{file}: missing", hint="copy the folder again, whole")
+        if (found := file.stat().st_size) != size:
+            raise BundleError(
+                f"{file}: damaged: it has {found:,} bytes and not {size:,} as {NAME} says",
+                hint="copy the folder again, or make it again",
+            )
         if sha256(file) != digest:
             raise BundleError(
                 f"{file}: damaged: its SHA-256 is not the one in {NAME}",
-                hint="copy the folder again, or train again",
+                hint="copy the folder again, or make it again",
             )
+    for name in needed:
+        if name not in listed:
+            raise BundleError(
+                f"{path}: does not list `{name}`, which belongs to it",
+                hint="copy the folder again, or make it again",
+            )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever a reader makes of a file that it cannot read, in one error that names the file."""
+    try:
+        yield
+    except GrapevineError:
+        raise
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        raise BundleError(
+            f"{path}: not what its name says: {said[0] if said else type(error).__name__}",
+            hint="copy the folder again, or make it again",
+        ) from error
+
+
+def _text(files: dict[str, tuple[int, str]]) -> str:
+    entries = {name: {"bytes": size, "sha256": digest} for name, (size, digest) in files.items()}
+    return json.dumps({"format": FORMAT, "files": entries}, indent=1) + "\n"
+
+
+def _listed(path: Path) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of each file by name; every byte of the manifest must be as it was."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        given = json.loads(text)
+        files = {
+            str(name): (int(entry["bytes"]), str(entry["sha256"]))
+            for name, entry in given["files"].items()
+        }
+        same = _text(files) == text
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{path}: damaged: {error!r}") from error
+    if given.get("format") != FORMAT:
+        raise BundleError(
+            f"{path}: format {given.get('format')!r}: this version reads format {FORMAT}"
+        )
+    if not same:
+        raise BundleError(f"{path}: damaged: it is not as it was written")
+    return files

@@ -50,9 +50,57 @@ def test_a_damaged_manifest_is_refused(folder, text):
 def test_a_manifest_cannot_point_outside_its_folder(folder):
     listed = json.loads((folder / manifest.NAME).read_text())
     listed["files"]["../secret"] = {"bytes": 0, "sha256": "00"}
-    (folder / manifest.NAME).write_text(json.dumps(listed))
+    rewrite(folder, listed)
     with pytest.raises(BundleError, match="outside"):
         manifest.verify(folder)
+
+
+def test_every_flipped_bit_and_every_cut_of_the_manifest_itself_is_refused(folder):
+    path = folder / manifest.NAME
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for bit in range(8):
+            flipped = bytes([whole[place] ^ (1 << bit)])
+            path.write_bytes(whole[:place] + flipped + whole[place + 1 :])
+            with pytest.raises(BundleError):
+                manifest.verify(folder)
+        path.write_bytes(whole[:place])
+        with pytest.raises(BundleError, match=r"MANIFEST\.json"):
+            manifest.verify(folder)
+
+
+def test_sizes_of_another_type_are_damage_and_not_a_fault(folder):
+    listed = json.loads((folder / manifest.NAME).read_text())
+    listed["files"]["a.bin"]["bytes"] = "256"
+    rewrite(folder, listed)
+    with pytest.raises(BundleError, match=r"MANIFEST\.json: damaged"):
+        manifest.verify(folder)
+
+
+def test_a_later_format_is_named(folder):
+    rewrite(folder, {**json.loads((folder / manifest.NAME).read_text()), "format": 2})
+    with pytest.raises(BundleError, match="format 2: this version reads format 1"):
+        manifest.verify(folder)
+
+
+def test_what_will_be_read_must_be_listed(folder):
+    (folder / "report.json").write_text("{}")
+    manifest.verify(folder, "a.bin", "below/b.txt")
+    with pytest.raises(BundleError, match=r"does not list `report\.json`"):
+        manifest.verify(folder, "a.bin", "report.json")
+
+
+def test_whatever_a_reader_raises_becomes_one_error_that_names_the_file(tmp_path):
+    odd, known = r"a\.npy: not what its name says: odd", "as it was"
+    with pytest.raises(BundleError, match=odd), manifest.reading(tmp_path / "a.npy"):
+        raise OSError("odd")
+    with pytest.raises(BundleError, match=known), manifest.reading(tmp_path / "a.npy"):
+        raise BundleError("as it was")
+
+
+def rewrite(folder, listed):
+    """A manifest with every byte in its place, whatever it lists."""
+    (folder / manifest.NAME).write_text(json.dumps(listed, indent=1) + "\n")
 
 
 def test_a_missing_manifest_says_what_it_is_for(tmp_path):

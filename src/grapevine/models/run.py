@@ -2,11 +2,11 @@
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,18 @@ from grapevine.models.base import Model
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 
+T = TypeVar("T")
+
 FORMAT = 1
+FILES = (
+    "config.toml",
+    "model.safetensors",
+    "history.safetensors",
+    "vocab/schema.toml",
+    "vocab/items.parquet",
+    "vocab/users.parquet",
+)
+"""What a run is read from; each must be in its manifest."""
 _EVENT_COLUMNS = ("offsets", "items", "behaviours", "times")
 
 
@@ -173,10 +184,10 @@ def open_run(folder: Path) -> Run:
             f"`{folder}` is not a run folder: it has no config.toml",
             hint="make one with `grapevine train MODEL --data DIR --out RUN`",
         )
-    manifest.verify(folder)
-    from safetensors.numpy import load_file
-
-    given = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+    manifest.verify(folder, *FILES)
+    given = _read(
+        folder / "config.toml", lambda path: tomllib.loads(path.read_text(encoding="utf-8"))
+    )
     if given.get("format") != FORMAT:
         raise BundleError(
             f"{folder}: format {given.get('format')}, this version reads format {FORMAT}",
@@ -187,14 +198,14 @@ def open_run(folder: Path) -> Run:
     if name not in MODELS:
         raise BundleError(f"{folder}: this version has no model `{name}`")
     kind = MODELS[name].model
-    item_table = pl.read_parquet(folder / "vocab" / "items.parquet")
-    users = pl.read_parquet(folder / "vocab" / "users.parquet")["user_id"]
-    events = load_file(folder / "history.safetensors")
+    vocab, weights = folder / "vocab", folder / "model.safetensors"
+    item_table = _read(vocab / "items.parquet", pl.read_parquet)
+    users = _read(vocab / "users.parquet", pl.read_parquet)["user_id"]
+    events = _read(folder / "history.safetensors", _load_arrays)
     return Run(
         name=name,
         model=kind.restore(
-            config.from_dict(kind.Config, options, at="model"),
-            load_file(folder / "model.safetensors"),
+            config.from_dict(kind.Config, options, at="model"), _read(weights, _load_arrays)
         ),
         schema=Schema.read(folder / "vocab"),
         users=Vocabulary(users),
@@ -204,6 +215,17 @@ def open_run(folder: Path) -> Run:
         record=given["run"],
         path=folder,
     )
+
+
+def _read(path: Path, reader: Callable[[Path], T]) -> T:
+    with manifest.reading(path):
+        return reader(path)
+
+
+def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(path)
 
 
 def _recode(data: Dataset, train: Dataset) -> Interactions:
