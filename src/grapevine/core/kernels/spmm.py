@@ -14,7 +14,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, Shaped, UInt16
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import overload
 from torch import Tensor
 
 from grapevine.structs.jagged import Jagged, offsets_of
@@ -93,8 +94,7 @@ def multiply(
     if out.shape != wanted:
         raise ValueError(f"the product is {wanted}: it does not fit into {out.shape}")
     rows, starts = matrix.rows, blocks_of(matrix.rows)
-    kernel = _rounded if x.dtype == np.uint16 else _exact
-    kernel(starts, rows.offsets, rows.values, matrix.weights, np.ascontiguousarray(x), out)
+    _multiply(starts, rows.offsets, rows.values, matrix.weights, np.ascontiguousarray(x), out)
     return out
 
 
@@ -140,10 +140,20 @@ def rounded(x: Float32[np.ndarray, "rows width"]) -> UInt16[np.ndarray, "rows wi
     return out
 
 
-@njit(inline="always", cache=True)
-def widen(half: np.uint16) -> np.float32:
-    """The float32 whose upper half this is."""
-    return np.uint32(np.uint32(half) << np.uint32(16)).view(np.float32)
+def widen(value: Any) -> Any:
+    """The float32 whose upper half a uint16 is; a float is itself."""
+    return np.uint32(int(value) << 16).view(np.float32) if value.dtype == np.uint16 else value
+
+
+@overload(widen, inline="always")
+def _widen(value: Any) -> Any:
+    def as_float(value: Any) -> Any:
+        return np.uint32(np.uint32(value) << np.uint32(16)).view(np.float32)
+
+    def as_it_is(value: Any) -> Any:
+        return value
+
+    return as_float if value == types.uint16 else as_it_is
 
 
 @njit(inline="always", cache=True)
@@ -164,46 +174,7 @@ def _round(x: np.ndarray, out: np.ndarray) -> None:
 # The sum of a row waits in its place in `out`. Four entries at once read and write it a quarter as
 # often; eight gain no more where each has a weight.
 @njit(parallel=True, nogil=True, cache=True, fastmath={"contract"})
-def _exact(
-    starts: np.ndarray,
-    offsets: np.ndarray,
-    columns: np.ndarray,
-    weights: np.ndarray | None,
-    x: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    width = x.shape[1]
-    for block in prange(len(starts) - 1):
-        for row in range(starts[block], starts[block + 1]):
-            total = out[row]
-            total[:] = 0
-            place, stop = offsets[row], offsets[row + 1]
-            while place + 4 <= stop:
-                a, b = columns[place], columns[place + 1]
-                c, e = columns[place + 2], columns[place + 3]
-                if weights is None:
-                    for d in range(width):
-                        total[d] += x[a, d] + x[b, d] + x[c, d] + x[e, d]
-                else:
-                    u, v = weights[place], weights[place + 1]
-                    w, z = weights[place + 2], weights[place + 3]
-                    for d in range(width):
-                        total[d] += u * x[a, d] + v * x[b, d] + w * x[c, d] + z * x[e, d]
-                place += 4
-            while place < stop:
-                a = columns[place]
-                if weights is None:
-                    for d in range(width):
-                        total[d] += x[a, d]
-                else:
-                    u = weights[place]
-                    for d in range(width):
-                        total[d] += u * x[a, d]
-                place += 1
-
-
-@njit(parallel=True, nogil=True, cache=True, fastmath={"contract"})
-def _rounded(
+def _multiply(
     starts: np.ndarray,
     offsets: np.ndarray,
     columns: np.ndarray,
@@ -233,11 +204,7 @@ def _rounded(
                 place += 4
             while place < stop:
                 a = columns[place]
-                if weights is None:
-                    for d in range(width):
-                        total[d] += widen(x[a, d])
-                else:
-                    u = weights[place]
-                    for d in range(width):
-                        total[d] += u * widen(x[a, d])
+                weight = 1 if weights is None else weights[place]
+                for d in range(width):
+                    total[d] += weight * widen(x[a, d])
                 place += 1
