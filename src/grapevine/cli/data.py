@@ -174,14 +174,18 @@ def split(
     by: Annotated[
         str,
         typer.Option(
-            help="leave-last-out, time, published (the folder's own), none (learn from all), "
-            "or auto (published, or else leave-last-out)."
+            help="leave-last-out, time, cold-items (whole items held out), published (the "
+            "folder's own), none (learn from all), or auto (published, or else leave-last-out)."
         ),
     ] = "leave-last-out",
     at: Annotated[
         str | None, typer.Option(help="For time: when the test starts, such as 2024-05-01.")
     ] = None,
     validation_at: Annotated[str | None, typer.Option(help="When the validation starts.")] = None,
+    share: Annotated[
+        float | None, typer.Option(help="For cold-items: of the items, for the test.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="For cold-items: of the draw.")] = None,
     repeats: Annotated[
         str, typer.Option(help="drop: ask for nothing that the user has; keep: ask for it.")
     ] = "drop",
@@ -191,7 +195,13 @@ def split(
 
     Example: `grapevine data split datasets/mine --by time --at 2024-05-01 --out datasets/may`
     """
-    options = {"at": at, "validation_at": validation_at, "repeats": repeats}
+    options = {
+        "at": at,
+        "validation_at": validation_at,
+        "share": share,
+        "seed": seed,
+        "repeats": repeats,
+    }
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     parts = gv.pipeline.prepare(gv.load(data), by, **given)
     gv.split.write(parts, out)

@@ -22,8 +22,9 @@ By = Annotated[
     str,
     typer.Option(
         "--split-by",
-        help="auto (the folder's own split, else leave-last-out), leave-last-out, time, published, "
-        "or none: learn from everything, for production.",
+        help="auto (the folder's own split, else leave-last-out), leave-last-out, time, "
+        "cold-items (whole items held out), published, or none: learn from everything, for "
+        "production.",
     ),
 ]
 
@@ -100,7 +101,10 @@ def evaluate(
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Length of the lists.")] = 10,
     candidates: Annotated[
         str,
-        typer.Option(help="all, or a sampled protocol: popular-100, uniform-100, or published."),
+        typer.Option(
+            help="all, cold (items without a training event), or a sampled protocol: popular-100, "
+            "uniform-100, or published."
+        ),
     ] = "all",
     exclude_seen: Annotated[
         bool, typer.Option("--exclude-seen/--include-seen", help="Leave out what users have.")

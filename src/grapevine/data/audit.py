@@ -1,4 +1,4 @@
-"""Can a split be trusted: eight ways in which the answer leaks into the question."""
+"""Can a split be trusted: nine ways in which the answer leaks into the question."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.data.holdout import Holdout
 from grapevine.data.interactions import Interactions
 from grapevine.data.split import Split
-from grapevine.data.split.materialise import owners_of
+from grapevine.data.split.materialise import COLD_ITEMS, owners_of
 from grapevine.data.vocabulary import Vocabulary
 from grapevine.errors import CheckFailed
 from grapevine.structs.jagged import Jagged
@@ -28,6 +28,7 @@ LEAKS = {
     "popularity": "an item is counted more often than training has events of it",
     "degrees": "a user or an item has a higher degree than it has training events",
     "vocabulary": "training knows an ID that only held-out events have",
+    "cold": "an item that is held out whole has an event in training or in a history",
     "future": "something learnt from or shown happened after the question",
     "tie": "events of the same time lie on both sides of the question",
     "negatives": "a held-out item is among the negatives of its query",
@@ -127,6 +128,7 @@ def audit(
     if degrees is not None:
         found += _degrees(split.train, *degrees)
     found += _vocabulary(split, vocabulary)
+    found += _cold(split)
     found += _times(split)
     if negatives is not None:
         found += _negatives(split, negatives)
@@ -205,6 +207,24 @@ def _vocabulary(split: Split, given: Vocabulary | None) -> Iterator[Finding]:
 
 def _only_held_out(known: Vocabulary, learnt: Vocabulary, data: Vocabulary) -> pl.Series:
     return known.take(np.flatnonzero((learnt.rows(known.ids) < 0) & (data.rows(known.ids) >= 0)))
+
+
+def _cold(split: Split) -> Iterator[Finding]:
+    """Events of items that are held out whole, where something is learnt from or shown."""
+    if split.settings.get("by") != COLD_ITEMS:
+        return
+    held_out = np.zeros(len(split.train.items), np.bool_)
+    for holdout in (split.validation, split.test):
+        held_out[holdout.targets.values[holdout.targets.values >= 0]] = True
+    training = split.train.interactions
+    for where, events in (
+        ("training events", training),
+        ("histories, validation", split.validation.history),
+        ("histories, test", split.test.history),
+    ):
+        if where == "training events" or events is not training:
+            index = np.flatnonzero(held_out[events.items])
+            yield from _events(split.train, "cold", where, events, index)
 
 
 def _times(split: Split) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ class Holdout:
         history: what may be looked at, by user row.
         asked_at: `(queries,)` time of each query's first target.
         target: place of the behaviour that is asked for.
-        by: how the split was made, in a word: "leave-last-out", "time", "published".
+        by: how the split was made, in a word: "leave-last-out", "time", "cold-items", "published".
         left_out: what could have been asked and was not, by reason: `repeats` of what the user
             has already, `duplicates` within a query.
         trained_on: fingerprint of the training set of the same split; empty if unknown.

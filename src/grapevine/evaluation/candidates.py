@@ -1,4 +1,4 @@
-"""What competes with the targets: every item, sampled negatives, or published lists.
+"""What competes with the targets: every item, cold ones, sampled negatives, or published lists.
 
 Sampled metrics order models otherwise than full ones do (Krichene & Rendle, KDD 2020): they are
 here for comparison with tables of the same protocol, and every report says so.
@@ -22,6 +22,11 @@ SAMPLED_WARNING = (
     "compare them only with tables of the same protocol (Krichene & Rendle, KDD 2020)"
 )
 
+COLD_WARNING = (
+    "the {number:,} items without a training event compete among themselves alone: what is known "
+    "of them is measured, and not whether they would come up among all items"
+)
+
 ROW_BITS = 32
 """Item rows have so many bits, and the query's place stands above them in a key of both."""
 
@@ -31,10 +36,11 @@ class Candidates:
     """What competes with the targets of each query.
 
     Attributes:
-        name: "all", "uniform-100", "popular-100", ..., "published (99 negatives)".
+        name: "all", "cold", "uniform-100", "popular-100", ..., "published (99 negatives)".
         number: how many negatives are drawn for each query.
         weights: `(items,)` each is drawn in proportion to its own, or None.
         fixed: published lists, one a query, or None.
+        pool: `(pool,)` rising item rows that compete in every query, or None.
         seed: for the draws.
         queries: `(queries,)` number of each query in the whole holdout, which names its draws, so
             that a sample of the queries gets the negatives it has in the whole.
@@ -44,17 +50,20 @@ class Candidates:
     number: int = 0
     weights: Shaped[np.ndarray, " items"] | None = None
     fixed: Jagged | None = None
+    pool: Int64[np.ndarray, " pool"] | None = None
     seed: int = 0
     queries: Int64[np.ndarray, " queries"] | None = None
 
     @property
     def everything(self) -> bool:
         """Whether every item competes."""
-        return self.weights is None and self.fixed is None
+        return self.weights is None and self.fixed is None and self.pool is None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a report must say about this protocol."""
+        if self.pool is not None:
+            return (COLD_WARNING.format(number=len(self.pool)),)
         return () if self.everything else (SAMPLED_WARNING.format(name=self.name),)
 
     def lists(self, targets: Jagged, seen: Jagged, first: int) -> Jagged:
@@ -79,6 +88,9 @@ class Candidates:
         queries = len(forbidden)
         if self.fixed is not None:
             return self.fixed.slice(first, first + queries)
+        if self.pool is not None:
+            offsets = np.arange(queries + 1) * len(self.pool)
+            return Jagged(offsets, np.tile(self.pool, queries).astype(np.int32))
         assert self.weights is not None
         places = np.arange(first, first + queries)
         keys = places if self.queries is None else self.queries[places]
@@ -100,9 +112,10 @@ def candidates_of(
     """The protocol of this name, or with these lists.
 
     Args:
-        candidates: "all"; "uniform-N" or "popular-N" for N negatives drawn for each query, every
-            item alike or in proportion to its training events; "published" for the lists in the
-            dataset's folder; or lists of item rows, one for each query of the whole holdout.
+        candidates: "all"; "cold" for the items without a training event; "uniform-N" or
+            "popular-N" for N negatives drawn for each query, every item alike or in proportion to
+            its training events; "published" for the lists in the dataset's folder; or lists of item
+            rows, one for each query of the whole holdout.
         train: tells what is popular, and where the folder is.
         queries: number of each query in the whole holdout.
         users: user row of each query: published lists are by user.
@@ -128,11 +141,19 @@ def candidates_of(
                 hint="open the dataset with `open_dataset`, or choose popular-100",
             )
         return _published(published_negatives(train.path, train.users, train.items, users))
+    if candidates == "cold":
+        pool = np.flatnonzero(train.interactions.counts() == 0)
+        if not len(pool):
+            raise ConfigError(
+                "every item has a training event: there is no cold one to rank",
+                hint="split by cold-items, or choose all",
+            )
+        return Candidates(name=candidates, pool=pool)
     kind, _, number = candidates.partition("-")
     if kind not in {"uniform", "popular"} or not number.isdecimal() or int(number) == 0:
         raise ConfigError(
             f"no candidate protocol is called `{candidates}`",
-            hint="choose all, uniform-N or popular-N, such as popular-100, or published",
+            hint="choose all, cold, uniform-N or popular-N, such as popular-100, or published",
         )
     counts = train.target_interactions.counts()
     return Candidates(

@@ -83,8 +83,9 @@ def evaluate(
         train: what they were trained on.
         k: length of the lists.
         metrics: names such as `ndcg` or `ndcg@5`; the usual ones if not given.
-        candidates: "all"; "popular-N" or "uniform-N" for N sampled negatives; "published" for the
-            lists in the dataset's folder; or lists, one a query.
+        candidates: "all"; "cold" for the items without a training event; "popular-N" or
+            "uniform-N" for N sampled negatives; "published" for the lists in the dataset's folder;
+            or lists, one a query.
         exclude_seen: leave out what a query has already done with the target behaviour.
         slices: columns of the user or item table to report by, beside those always reported.
         baseline: name or run that the others are marked against; `popularity` if it takes part,

@@ -193,8 +193,28 @@ def test_a_tie_across_the_cut_is_found_and_no_other_leak(planted, rule):
     assert found(planted(rule(shop()))) == {"tie"}
 
 
+@pytest.mark.parametrize("behaviour", [0, 1], ids=BEHAVIOURS)
+@pytest.mark.parametrize("where", ["training", "history"])
+def test_an_event_of_an_item_held_out_whole_is_found_and_no_other_leak(where, behaviour):
+    parts = split.cold_items(replace(shop(), schema=world([(0, 0)], behaviours=BEHAVIOURS).schema))
+    assert not audit(parts).findings
+    item = int(parts.test.targets.values[0])
+    # By one who is not asked for it, so that no held-out pair is among the events.
+    askers = np.repeat(parts.test.users, parts.test.targets.lengths)
+    takers = set(askers[parts.test.targets.values == item].tolist())
+    user = min(set(range(len(parts.train.users))) - takers)
+    if where == "training":
+        result = audit(plant(parts, user, item, behaviour, 5))
+    else:
+        shown = insert(parts.test.history, user, item, behaviour, 5)
+        result = audit(replace(parts, test=replace(parts.test, history=shown)))
+    assert found(result) == {"cold"}
+    with pytest.raises(CheckFailed, match="held out whole has an event"):
+        result.raise_if_leaking()
+
+
 def test_every_leak_is_planted():
-    assert {leak for leak, _ in PLANTED.values()} | {"tie"} == set(LEAKS)
+    assert {leak for leak, _ in PLANTED.values()} | {"tie", "cold"} == set(LEAKS)
 
 
 def test_a_tie_in_a_split_by_order_is_a_warning():

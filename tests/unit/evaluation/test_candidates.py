@@ -175,7 +175,7 @@ def test_popularity_by_the_protocol_of_ncf(tmp_path, mirror):
 
 
 def test_a_wrong_name_says_what_there_is(world):
-    with pytest.raises(ConfigError, match="hint: choose all, uniform-N or popular-N"):
+    with pytest.raises(ConfigError, match="hint: choose all, cold, uniform-N or popular-N"):
         protocol(world, "popular")
     with pytest.raises(ConfigError, match="no candidate protocol is called `uniform-0`"):
         protocol(world, "uniform-0")
@@ -210,3 +210,17 @@ def test_sampled_ranks_mislead_as_krichene_and_rendle_say(make_world):
         # One less than the sampled rank is binomial: 99 draws, each above with (r - 1) / (n - 1).
         expected = 1 + 99 * (np.mean(ranks) - 1) / 9_999
         assert few.values.mean() == pytest.approx(expected, rel=0.03)
+
+
+def test_cold_candidates_are_the_items_without_a_training_event(world):
+    events = world.train.interactions
+    train = replace(world.train, interactions=events.where(events.items >= 3))
+    found = candidates_of("cold", train, queries=np.arange(3))
+    lists = found.lists(Jagged.from_lists([[0], [1], []]), Jagged.from_lists([[9], [2], []]), 0)
+    assert [one.tolist() for one in lists] == [[0, 1, 2], [0, 1], [0, 1, 2]]
+    assert "3 items without a training event compete" in found.warnings[0]
+
+
+def test_where_every_item_was_met_there_is_no_cold_one(world):
+    with pytest.raises(ConfigError, match="every item has a training event"):
+        protocol(world, "cold")

@@ -1,8 +1,8 @@
 """Which events are learnt from and which are asked for: one label an event.
 
-A rule (`leave_last_out`, `by_time`, `rolling`, `published`, `everything`) gives each event the
-part it belongs to; `apply` turns the labels into a training set and its questions; `write` keeps
-them in a dataset folder.
+A rule (`leave_last_out`, `by_time`, `rolling`, `cold_items`, `published`, `everything`) gives each
+event the part it belongs to; `apply` turns the labels into a training set and its questions;
+`write` keeps them in a dataset folder.
 
 ```
 train, test = split.leave_last_out(data)
@@ -10,6 +10,7 @@ train, test = split.leave_last_out(data)
 """
 
 from grapevine.data.split import summary
+from grapevine.data.split.cold import cold_items
 from grapevine.data.split.materialise import Split, apply
 from grapevine.data.split.rules import (
     RULES,
@@ -29,6 +30,7 @@ __all__ = [
     "Split",
     "apply",
     "by_time",
+    "cold_items",
     "everything",
     "leave_last_out",
     "of",

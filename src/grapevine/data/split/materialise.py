@@ -15,6 +15,9 @@ from grapevine.structs.jagged import Jagged, offsets_of
 
 REPEATS = ("drop", "keep")
 
+COLD_ITEMS = "cold-items"
+"""The rule that parts items and not moments."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
@@ -28,7 +31,8 @@ class Split:
         train: the training events in a vocabulary of their own, `validation` among its fields
             unless that is empty.
         validation: questions whose history is the training events.
-        test: questions whose history is the training and the validation events.
+        test: questions whose history is the training and the validation events, but of whole
+            items held out the training events alone.
         settings: how the labels came about, as saved in `schema.split`.
         counts: events of each part, `validation_users` and `test_users` asked, their targets,
             and what was left out: see `apply`.
@@ -86,7 +90,9 @@ def apply(data: Dataset, labels: UInt8[np.ndarray, " events"], settings: dict[st
     train_events = rows.encode(events, learnt)
     train = _training_set(data, rows, train_events)
     known = labels <= VALIDATION
-    later = train_events if (labels != VALIDATION).all() else rows.encode(events, known)
+    cold = settings.get("by") == COLD_ITEMS
+    same = cold or (labels != VALIDATION).all()
+    later = train_events if same else rows.encode(events, known)
     counts = {
         name: int(np.count_nonzero(labels == part))
         for part, name in enumerate(("train", "validation", "test", "unused"))
@@ -100,6 +106,8 @@ def apply(data: Dataset, labels: UInt8[np.ndarray, " events"], settings: dict[st
         holdout = _holdout(data, rows, asked, name, history, str(settings.get("by", "")))
         left_out = {why: counts[f"{name}_{why}"] for why in ("repeats", "duplicates")}
         holdout = replace(holdout, left_out=left_out, trained_on=train.fingerprint)
+        if cold:
+            holdout = replace(holdout, asked_at=_after_all(holdout))
         counts[f"{name}_users"] = len(holdout)
         counts[f"{name}_targets"] = len(holdout.targets.values)
         counts[f"{name}_cold_targets"] = int(np.count_nonzero(holdout.targets.values < 0))
@@ -250,3 +258,11 @@ def _holdout(
         target=data.schema.target_row,
         by=by,
     )
+
+
+def _after_all(holdout: Holdout) -> Int64[np.ndarray, " queries"]:
+    """When each query is asked if nothing of its history may lie after it."""
+    asked_at, known = holdout.asked_at.copy(), holdout.users >= 0
+    after = holdout.history.batch(holdout.users[known]).asked_at
+    asked_at[known] = np.maximum(asked_at[known], after)
+    return asked_at

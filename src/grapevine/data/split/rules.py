@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from grapevine.data.dataset import TEST, UNUSED, VALIDATION, Dataset
-from grapevine.data.split.materialise import Split, apply
+from grapevine.data.split.cold import cold_items
+from grapevine.data.split.materialise import COLD_ITEMS, Split, apply
 from grapevine.errors import ConfigError, DataError, unknown
 
 MIN_TARGETS = 3
@@ -177,6 +178,9 @@ def remake(data: Dataset, settings: Mapping[str, Any]) -> Split:
         return apply(data, labels, dict(settings))
     if by == "leave-last-out":
         return leave_last_out(data, repeats=settings["repeats"])
+    if by == COLD_ITEMS:
+        given = {n: v for n, v in settings.items() if n not in {"by", "stored"}}
+        return cold_items(data, **given)
     if by == "none":
         return everything(data)
     raise unknown("split", str(by), [*RULES, "rolling"])
@@ -185,6 +189,7 @@ def remake(data: Dataset, settings: Mapping[str, Any]) -> Split:
 RULES: dict[str, Callable[..., Split]] = {
     "leave-last-out": leave_last_out,
     "time": by_time,
+    COLD_ITEMS: cold_items,
     "published": published,
     "none": everything,
 }

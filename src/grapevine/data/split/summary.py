@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from grapevine.data.split.materialise import Split
+from grapevine.data.split.materialise import COLD_ITEMS, Split
 from grapevine.data.split.rules import MIN_TARGETS
 
 _MOMENTS = {"validation_at": "validation starts", "at": "test starts", "until": "test ends"}
@@ -37,6 +37,11 @@ def notes(split: Split) -> Iterator[str]:
     if by == "none":
         yield "everything is learnt from, and nothing is asked"
         return
+    if by == COLD_ITEMS:
+        yield (
+            "the test asks for items that training has no event of, after all that each user did "
+            "with the others; compare with figures of the same split alone"
+        )
     if by == "leave-last-out":
         # A user has one test target at most, so that each repeat is a user who is not asked.
         few = counts["users_not_asked"] - counts["test_repeats"]
