@@ -35,7 +35,8 @@ def pool(
     """
     there_MT = nodes_MT >= 0
     if len(x_ND) == 0 or nodes_MT.shape[1] == 0:
-        return x_ND.new_zeros(len(nodes_MT), x_ND.shape[1])
+        # The sum of no rows is zero, and lets a gradient of zeros back.
+        return x_ND[:0].sum(0).expand(len(nodes_MT), -1)
     safe_MT = nodes_MT.clamp_min(0)
     if merge == "max":
         said_MTD = x_ND[safe_MT].masked_fill(~there_MT[:, :, None], float("-inf"))

@@ -30,3 +30,9 @@ def test_an_end_outside_the_nodes_is_named(senders, receivers, message):
 def test_every_edge_has_two_ends():
     with pytest.raises(ValueError, match="got 2 senders and 1 receivers"):
         Graph(torch.tensor([0, 1]), torch.tensor([1]), 3)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_every_edge_has_its_weight_or_none_has_one():
+    with pytest.raises(ValueError, match="got 1 weights for 2 edges"):
+        Graph(torch.tensor([0, 1]), torch.tensor([1, 2]), 3, torch.ones(1))
