@@ -13,11 +13,13 @@ class GrapevineError(Exception):
     +-- DataError       the events or the catalogue are not what was promised
     +-- BundleError     a saved run or dataset does not fit this version or these files
     +-- CheckFailed     the work ran and the answer is no: a leak, a figure out of bounds
+    +-- Interrupted     somebody stopped the work, which can be gone on with
     ```
 
     Attributes:
         hint: what to do about it, or None.
-        exit_code: what the command line returns: 2 wrong input, 1 a check that failed.
+        exit_code: what the command line returns: 2 wrong input, 1 a check that failed, 3
+            interrupted.
     """
 
     exit_code = 2
@@ -47,6 +49,12 @@ class CheckFailed(GrapevineError):
     """The work ran, and the answer is no."""
 
     exit_code = 1
+
+
+class Interrupted(GrapevineError):
+    """Somebody stopped the work; what was done is kept, and can be gone on with."""
+
+    exit_code = 3
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:

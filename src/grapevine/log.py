@@ -21,6 +21,10 @@ class Bar(Protocol):
         """So many steps are done."""
         ...
 
+    def tell(self, text: str) -> None:
+        """Put this in the place of the label."""
+        ...
+
 
 def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """The same items, with a progress bar on standard error while they are worked through."""
@@ -62,12 +66,18 @@ def bar(label: str, total: float | None = None) -> Iterator[Bar]:
             def advance(self, steps: float = 1) -> None:
                 progress.advance(task, steps)
 
+            def tell(self, text: str) -> None:
+                progress.update(task, description=text)
+
         yield Shown()
 
 
 class _Silent:
     def advance(self, steps: float = 1) -> None:
         del steps
+
+    def tell(self, text: str) -> None:
+        del text
 
 
 def _length(items: Iterable[object]) -> int | None:

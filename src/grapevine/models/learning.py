@@ -1,13 +1,17 @@
 """Learning by gradient: what the learners of all torch networks share."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from grapevine.errors import CheckFailed
+from grapevine.models import finite
+from grapevine.models.rowwise import RowAdam, sparse_tables
 from grapevine.random import stream
+
+Precision = Literal["float32", "bfloat16"]
 
 
 class GradientLearner:
@@ -16,6 +20,9 @@ class GradientLearner:
     It must set `epochs` and `patience`, and define `batches(epoch)`, `loss(batch)` (the parts of
     the loss by name) and `model()`. Dropout draws from a generator that is seeded anew for each
     step, so that a step depends on nothing but its number and the state.
+
+    Tables made by `nn.Embedding(..., sparse=True)` are learnt row by row (`RowAdam`): of a table of
+    a million rows a step then touches those of its batch alone.
 
     Attributes:
         network: whose parameters are learnt.
@@ -33,90 +40,129 @@ class GradientLearner:
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         clip: float = 0.0,
+        schedule: Callable[[int, int, int], float] | None = None,
+        precision: Precision = "float32",
     ) -> None:
+        """Start from the network as it is.
+
+        Args:
+            network: the parameters to learn.
+            seed: for dropout.
+            learning_rate: of every step, where no schedule says otherwise.
+            weight_decay: decoupled (Loshchilov and Hutter, arXiv:1711.05101).
+            clip: longest gradient, as a norm over all parameters; 0 for any length.
+            schedule: the rate by epoch, step and steps in the epoch: see `models.schedules`.
+            precision: of the products within `loss`; weights and updates are float32 in any case.
+        """
         self.network = network
         self.seed = seed
         self.learning_rate = learning_rate
         self.clip = clip
+        self.schedule = schedule
+        self.precision = precision
         self.steps_done = 0
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=learning_rate, weight_decay=weight_decay
-        )
+        self._rate = learning_rate
+        tables = sparse_tables(network)
+        rest = [p for p in network.parameters() if not any(p is table for table in tables)]
+        self._optimisers: list[torch.optim.Optimizer] = []
+        if rest:
+            # Fused: a third of the time of the default on a CPU, see benchmarks/results/training.md
+            self._optimisers.append(
+                torch.optim.AdamW(rest, lr=learning_rate, weight_decay=weight_decay, fused=True)
+            )
+        if tables:
+            self._optimisers.append(RowAdam(tables, lr=learning_rate, weight_decay=weight_decay))
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
         """The parts of the loss by name; their sum is minimised."""
         raise NotImplementedError
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
-        """The learning rate of a step; constant unless a subclass knows better."""
-        del epoch, step, steps
-        return self.learning_rate
+        """The learning rate of a step, as the schedule has it; constant without one."""
+        return self.schedule(epoch, step, steps) if self.schedule else self.learning_rate
 
     def step(self, batch: Any, rate: float) -> dict[str, float]:
         """One update; raises `CheckFailed`, with nothing updated, where it is not finite."""
         torch.manual_seed(int(stream(self.seed, "step", self.steps_done).integers(2**63)))
         self.network.train()
-        parts = self.loss(batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        total = torch.stack(list(parts.values())).sum()
+        self._rate = rate
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
+            parts = self.loss(batch)
+        total = torch.stack([part.float() for part in parts.values()]).sum()
         found = {name: float(part.detach()) for name, part in parts.items()}
+        for optimiser in self._optimisers:
+            optimiser.zero_grad(set_to_none=True)
         if not torch.isfinite(total):
-            raise self._not_finite(found, rate)
+            raise self._not_finite(found, batch)
         total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.network.parameters(), self.clip or float("inf"), foreach=True
-        )
-        if not torch.isfinite(norm):
-            raise self._not_finite(found, rate)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.step()
+        if not torch.isfinite(self._clipped()):
+            raise self._not_finite(found, batch)
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
         self.steps_done += 1
         return found
 
     def state(self) -> dict[str, np.ndarray]:
-        """Parameters, moments and the count of steps, as copies."""
+        """Parameters, moments and the count of steps, as copies.
+
+        Raises:
+            CheckFailed: a parameter is not finite; no such state is ever kept.
+        """
+        finite.check_weights(self.network, self.steps_done, self._rate)
         names = {id(one): name for name, one in self.network.named_parameters()}
         held = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for parameter, moments in self.optimiser.state.items():
-            for kind, value in moments.items():
-                held[f"optimiser.{names[id(parameter)]}.{kind}"] = torch.as_tensor(value)
+        for optimiser in self._optimisers:
+            for parameter, moments in optimiser.state.items():
+                for kind, value in moments.items():
+                    held[f"optimiser.{names[id(parameter)]}.{kind}"] = value
         arrays = {name: one.detach().cpu().numpy().copy() for name, one in held.items()}
         return {**arrays, "steps": np.array([self.steps_done])}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a state."""
-        tensors = {name: torch.from_numpy(one.copy()) for name, one in state.items()}
+        # Cloned, so that torch and not numpy chooses where each array stands in memory: sums over
+        # other alignments may round otherwise.
+        tensors = {name: torch.from_numpy(one).clone() for name, one in state.items()}
         self.steps_done = int(tensors.pop("steps")[0])
         networks = {n: t for n, t in tensors.items() if n.startswith("network.")}
         self.network.load_state_dict({n.removeprefix("network."): t for n, t in networks.items()})
-        self.optimiser.state.clear()
-        for name, parameter in self.network.named_parameters():
-            prefix = f"optimiser.{name}."
-            moments = {
-                n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)
-            }
-            if moments:
-                self.optimiser.state[parameter] = moments
+        parameters = dict(self.network.named_parameters())
+        names = {id(one): name for name, one in parameters.items()}
+        for optimiser in self._optimisers:
+            optimiser.state.clear()
+            for parameter in (p for group in optimiser.param_groups for p in group["params"]):
+                prefix = f"optimiser.{names[id(parameter)]}."
+                moments = {
+                    name.removeprefix(prefix): one
+                    for name, one in tensors.items()
+                    if name.startswith(prefix)
+                }
+                if moments:
+                    optimiser.state[parameter] = moments
 
-    def _not_finite(self, parts: dict[str, float], rate: float) -> CheckFailed:
-        """What was not finite, as near to the cause as can be told."""
-        losses = ", ".join(f"{name} {value:g}" for name, value in parts.items())
-        weights = [n for n, p in self.network.named_parameters() if not p.isfinite().all()]
-        gradients = [
-            n
-            for n, p in self.network.named_parameters()
-            if p.grad is not None and not p.grad.isfinite().all()
-        ]
-        where = (
-            f"weights that are not finite: {', '.join(weights)}"
-            if weights
-            else f"gradients that are not finite: {', '.join(gradients)}"
-            if gradients
-            else "the weights are finite: look at the features of this batch"
-        )
-        return CheckFailed(
-            f"step {self.steps_done}: the loss is not finite ({losses}) at learning rate "
-            f"{rate:g}; {where}",
-            hint="set model.learning_rate lower, or model.clip to 1",
-        )
+    def _clipped(self) -> Tensor:
+        """Length of the gradient, which is then cut to `clip` where that is shorter."""
+        values = [_values(p) for p in self.network.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(values, foreach=True)
+        if self.clip:
+            share = (self.clip / (norm + 1e-6)).clamp(max=1.0)
+            for one in values:
+                one.mul_(share)
+        return norm
+
+    def _not_finite(self, parts: dict[str, float], batch: Any) -> Exception:
+        given = {"batch": batch, **vars(self)}
+        return finite.explained(self.network, parts, self.steps_done, self._rate, given)
+
+
+def _values(parameter: nn.Parameter) -> Tensor:
+    """The gradient itself, to be changed in place; of a sparse one what it holds."""
+    gradient = parameter.grad
+    assert gradient is not None
+    if not gradient.is_sparse:
+        return gradient
+    # A row that a batch has twice counts by its sum.
+    parameter.grad = gradient.coalesce()
+    return parameter.grad.values()

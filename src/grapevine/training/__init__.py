@@ -1,5 +1,7 @@
 """One loop for every model that is trained step by step."""
 
-from grapevine.training.loop import Session, fit
+from grapevine.training.loop import fit, train_with
+from grapevine.training.session import Outcome, Session
+from grapevine.training.stopping import seconds_of
 
-__all__ = ["Session", "fit"]
+__all__ = ["Outcome", "Session", "fit", "seconds_of", "train_with"]

@@ -1,0 +1,46 @@
+"""What a training may do, and what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grapevine.models.base import Model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What one training session may do, none of which changes what is learnt by when.
+
+    Attributes:
+        folder: where checkpoints and `metrics.jsonl` go; nowhere if not given.
+        resume: go on from the last checkpoint of the folder.
+        time_limit: seconds after which the best so far is kept.
+        validate: what a model is worth, more is better; early stopping needs it.
+        metric: what `validate` measures, by name.
+        checkpoint_every: seconds between checkpoints within an epoch; 0 writes one each step.
+    """
+
+    folder: Path | None = None
+    resume: bool = False
+    time_limit: float | None = None
+    validate: Callable[[Model], float] | None = None
+    metric: str = "ndcg@10"
+    checkpoint_every: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What came of a training.
+
+    Attributes:
+        model: of the best epoch, or the last where nothing was validated.
+        record: how it came about, for `config.toml` and the card; empty for a closed form.
+        epochs: the lines of `metrics.jsonl`.
+        earlier: seconds of the sessions before this one.
+    """
+
+    model: Any
+    record: dict[str, Any] = field(default_factory=dict)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    earlier: float = 0.0
