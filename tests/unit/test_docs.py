@@ -23,11 +23,11 @@ def test_generated_parts_are_up_to_date(generate, page):
 
 
 def test_a_stale_part_is_written_anew_and_the_rest_is_kept(generate):
-    page = "Before.\n\n<!-- generated: leaks -->\nold\n<!-- end: leaks -->\n\nAfter.\n"
+    page = "Before.\n\n<!-- generated: leaks -->\nstale\n<!-- end: leaks -->\n\nAfter.\n"
     filled = generate["filled"](page)
     assert filled.startswith("Before.\n\n<!-- generated: leaks -->\n\n| leak | it means |")
     assert filled.endswith("|\n\n<!-- end: leaks -->\n\nAfter.\n")
-    assert "old" not in filled
+    assert "stale" not in filled
     assert generate["filled"](filled) == filled
 
 
