@@ -63,10 +63,12 @@ class Sparse:
         return Sparse(lists, len(self.rows), weights)
 
 
-def blocks_of(rows: Jagged, blocks: int = BLOCKS) -> Int64[np.ndarray, " blocks_plus_one"]:
+def blocks_of(
+    lengths: Int64[np.ndarray, " rows"], blocks: int = BLOCKS
+) -> Int64[np.ndarray, " blocks_plus_one"]:
     """Where each block of rows starts; a row costs as much as its entries, and one more."""
-    cost = np.add(rows.offsets, np.arange(len(rows.offsets)), dtype=np.int64)
-    return np.searchsorted(cost, np.linspace(0, int(cost[-1]), blocks + 1)).astype(np.int64)
+    costs = offsets_of(lengths + 1)
+    return np.searchsorted(costs, np.linspace(0, int(costs[-1]), blocks + 1)).astype(np.int64)
 
 
 def multiply(
@@ -93,7 +95,7 @@ def multiply(
         out = np.empty(wanted, np.float32 if x.dtype == np.uint16 else x.dtype)
     if out.shape != wanted:
         raise ValueError(f"the product is {wanted}: it does not fit into {out.shape}")
-    rows, starts = matrix.rows, blocks_of(matrix.rows)
+    rows, starts = matrix.rows, blocks_of(matrix.rows.lengths)
     _multiply(starts, rows.offsets, rows.values, matrix.weights, np.ascontiguousarray(x), out)
     return out
 
