@@ -217,7 +217,7 @@ def _chosen(train: Dataset, use: Sequence[str]) -> dict[str, str]:
     for name in use:
         if name not in KINDS and name not in known:
             raise unknown("kind or column of items", name, [*KINDS, *known])
-    columns = {n: r for n, r in known.items() if n in use or r in use}
+    columns = {n: r for n, r in known.items() if n in use or r in use or r not in KINDS}
     for name, role in list(columns.items()):
         binary = train.item_table.schema[name] == pl.Binary
         later = role == "image" and name != _of(columns, "image")[0]
