@@ -5,6 +5,7 @@ Everything here goes to standard error, so that standard output holds results al
 
 import logging
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -12,6 +13,8 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 logger = logging.getLogger("grapevine")
+
+_terminal = threading.Lock()
 
 
 class Bar(Protocol):
@@ -37,10 +40,22 @@ def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[
 
 @contextmanager
 def bar(label: str, total: float | None = None) -> Iterator[Bar]:
-    """A progress bar to advance by hand; silent where standard error is not a terminal."""
-    if not sys.stderr.isatty():
+    """A progress bar to advance by hand; silent where standard error is not a terminal.
+
+    There is one at a time: work within work, validation within training say, is silent.
+    """
+    if not sys.stderr.isatty() or not _terminal.acquire(blocking=False):
         yield _Silent()
         return
+    try:
+        with _shown(label, total) as progress:
+            yield progress
+    finally:
+        _terminal.release()
+
+
+@contextmanager
+def _shown(label: str, total: float | None) -> Iterator[Bar]:
     # Imported here: the answer to `--help` should not wait for it.
     from rich.console import Console
     from rich.progress import (

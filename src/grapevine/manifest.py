@@ -8,7 +8,7 @@ write its checksum too, so a loader that might run what it reads (pickle) is nev
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,10 +35,15 @@ def write(folder: Path) -> None:
 
 
 @contextmanager
-def published(out: Path) -> Iterator[Path]:
+def published(out: Path, *, carried: Sequence[str] = ()) -> Iterator[Path]:
     """A folder to write into, which takes the place of `out` once it is whole.
 
     It gets its manifest on the way. If anything fails, what was there before is there still.
+
+    Args:
+        out: the folder to be.
+        carried: what moves over from the folder before, where it is there; it goes on changing, and
+            so the manifest does not list it.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
@@ -46,6 +51,7 @@ def published(out: Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
         write(folder)
+        moved = [name for name in carried if (out / name).exists()]
         if out.exists():
             out.rename(old)
         try:
@@ -54,6 +60,8 @@ def published(out: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(out)
             raise
+        for name in moved:
+            (old / name).rename(out / name)
 
 
 def verify(folder: Path, *needed: str) -> None:

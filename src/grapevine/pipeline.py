@@ -5,7 +5,8 @@ Read this first. Every step takes values and gives values; files are touched at 
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from grapevine.evaluation import Entry, Report
 from grapevine.evaluation import evaluate as measure
 from grapevine.evaluation import rank as ranking
 from grapevine.log import logger, track
-from grapevine.models import MODELS
-from grapevine.models.base import Config
-from grapevine.models.run import Run, open_run
+from grapevine.models import MODELS, traces
+from grapevine.models.base import Config, Model
+from grapevine.models.run import Run, open_run, refuse_to_replace
+from grapevine.random import stream
 
 BASELINES = (
     "random",
@@ -49,6 +51,13 @@ BOUNDS = {
     "oracle": "for any model",
 }
 """What knows the truth, and for whom it is the best possible."""
+
+
+VALIDATION = "ndcg@10"
+"""What training asks of a model after each epoch."""
+
+VALIDATED = 2_000
+"""Questions asked after each epoch of a training, at most."""
 
 
 def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
@@ -142,6 +151,8 @@ def fit(
     settings: Iterable[str] = (),
     known: Dataset | None = None,
     record: dict[str, Any] | None = None,
+    resume: bool = False,
+    time_limit: float | str | None = None,
 ) -> Run:
     """Fit a model by name or by its config, and write its run folder if `out` is given.
 
@@ -154,20 +165,42 @@ def fit(
         settings: `model.name=value` changes to the config.
         known: what is known of the users by now, for recommending; the training set if not given.
         record: more to write down about how the run came about.
+        resume: go on from the last checkpoint in `out`, or begin where there is none.
+        time_limit: seconds, or a text such as "10m", after which the best so far is kept.
+
+    Raises:
+        CheckFailed: a loss is not finite; the last checkpoint is kept.
+        ConfigError: a closed form was to be resumed or cut short, or the checkpoint is of another
+            training.
+        Interrupted: somebody stopped the training, which can be resumed.
     """
     name, options = _resolve(model)
     options = config.override(options, settings)
+    place = Path(out) if out else None
+    if place:
+        refuse_to_replace(place)
+    elif resume:
+        raise ConfigError("nothing to resume: a training in memory leaves no checkpoint")
+    session = training.Session(
+        folder=place / traces.CHECKPOINTS if place else None,
+        resume=resume,
+        time_limit=training.seconds_of(time_limit) if isinstance(time_limit, str) else time_limit,
+        validate=_validation(train, seed),
+        metric=VALIDATION,
+    )
     started = time.perf_counter()
-    fitted = training.fit(options, train, seed=seed)
+    outcome = training.train_with(options, train, seed=seed, session=session)
+    seconds = time.perf_counter() - started + outcome.earlier
     facts = {
         "seed": seed,
-        "train_seconds": round(time.perf_counter() - started, 3),
+        "train_seconds": round(seconds, 3),
         "events": len(train.interactions),
         "fingerprint": train.fingerprint,
+        **outcome.record,
         **(record or {}),
     }
-    run = Run.of(name, fitted, train, facts, known)
-    return run.save(Path(out)) if out else run
+    run = replace(Run.of(name, outcome.model, train, facts, known), epochs=outcome.epochs)
+    return run.save(place, resumable=bool(outcome.record)) if place else run
 
 
 def baselines(train: Dataset, *, seed: int = 0) -> list[Run]:
@@ -248,7 +281,8 @@ def keep(run: Run, out: Path, known: Dataset, record: dict[str, Any]) -> Run:
     """Write a run's folder, with all that is known of the users by now."""
     if run.train is None:
         raise ConfigError(f"{run.label} is not from this process: copy its folder instead")
-    return Run.of(run.name, run.model, run.train, {**run.record, **record}, known).save(out)
+    kept = Run.of(run.name, run.model, run.train, {**run.record, **record}, known)
+    return replace(kept, epochs=run.epochs).save(out)
 
 
 def attach(report: Report, folder: Path) -> None:
@@ -257,6 +291,17 @@ def attach(report: Report, folder: Path) -> None:
         json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     report.to_html(folder / "report.html", open_run(folder))
+
+
+def _validation(train: Dataset, seed: int) -> Callable[[Model], float] | None:
+    """What early stopping asks of a model after each epoch, if the split left anything to ask."""
+    questions = train.validation
+    if questions is None or not len(questions):
+        return None
+    # As many as an epoch can wait for; the same ones every time.
+    drawn = stream(seed, "validation").permutation(len(questions))[:VALIDATED]
+    asked = questions.take(np.sort(drawn))
+    return lambda model: ranking.measure(model, asked, VALIDATION)
 
 
 def _resolve(model: str | Config[Any]) -> tuple[str, Config[Any]]:

@@ -7,23 +7,55 @@ import typer
 
 from grapevine.errors import ConfigError
 
-Force = Annotated[bool, typer.Option("--force", help="Replace the run that is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
-def new_run(out: Path, *, force: bool) -> bool:
+def new_run(out: Path, *, force: bool, resume: bool = False) -> bool:
     """Look at the place of a run folder; whether a run there is about to be replaced.
+
+    Args:
+        out: the run folder.
+        force: whether what stands there may go.
+        resume: whether a training there is to be gone on with.
 
     Raises:
         ConfigError: something stands there that may not be replaced.
     """
     # Imported here: the answer to `--help` should not wait for it.
+    from grapevine.models import traces
     from grapevine.models.run import refuse_to_replace
 
     refuse_to_replace(out)
     standing = out.is_dir() and any(out.iterdir())
+    if resume and (out / traces.CHECKPOINTS).is_dir():
+        return False
+    if traces.unfinished(out) and not force:
+        raise ConfigError(
+            f"`{out}` holds a training that is not done",
+            hint="go on with --resume, or begin anew with --force",
+        )
     if standing and not force:
         raise ConfigError(
             f"`{out}` holds a run already", hint="choose another --out, or replace it with --force"
+        )
+    return standing
+
+
+def new_folder(out: Path, what: str, *, force: bool) -> bool:
+    """Look at the place of a folder of embeddings or an index; whether one is to be replaced.
+
+    Raises:
+        ConfigError: something stands there that may not be replaced.
+    """
+    # Imported here: the answer to `--help` should not wait for it.
+    from grapevine.index.folder import refuse_to_replace
+
+    refuse_to_replace(out, what)
+    standing = out.is_dir() and any(out.iterdir())
+    if standing and not force:
+        raise ConfigError(
+            f"`{out}` is a folder of {what} already",
+            hint="choose another --out, or replace it with --force",
         )
     return standing
 

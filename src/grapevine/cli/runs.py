@@ -1,5 +1,7 @@
 """`grapevine train` and `grapevine evaluate`."""
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +11,7 @@ import grapevine as gv
 from grapevine.cli import complete
 from grapevine.cli.output import Json, print_json, print_table, say
 from grapevine.cli.places import Force, new_file, new_run
-from grapevine.errors import ConfigError, unknown
+from grapevine.errors import ConfigError, Interrupted, unknown
 
 Data = Annotated[
     str,
@@ -46,14 +48,26 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="For all that is random.")] = 0,
     split_by: By = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")
+    ] = False,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(help="90s, 10m or 2h, of this session: then the best so far is kept."),
+    ] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Fit a model and write its run folder.
 
+    A model that is trained step by step may be stopped at any time, by Ctrl-C too, and gone on with
+    by `--resume`: the weights are then those of a training that was not stopped. Models in closed
+    form have no steps, and refuse `--resume` and `--time-limit`.
+
     Example: `grapevine train ease --data ml-1m --out runs/ease --set model.regularization=300`
     """
-    replaced = new_run(out, force=force)
+    limit = gv.pipeline.training.seconds_of(time_limit) if time_limit else None
+    replaced = new_run(out, force=force, resume=resume)
     dataset = gv.load(data)
     split = gv.pipeline.prepare(dataset, split_by)
     target_events = len(split.train.target_interactions)
@@ -70,7 +84,12 @@ def train(
                 "split": gv.split.settings_of(split),
                 "target_events": target_events,
             },
+            resume=resume,
+            time_limit=limit,
         )
+    except Interrupted as error:
+        error.hint = f"go on with: {_again(model, data, out, settings, seed, split_by)}"
+        raise
     except ConfigError as error:
         if settings and error.hint is None:
             named = model if model in gv.models.MODELS else "NAME"
@@ -84,8 +103,10 @@ def train(
     else:
         say(
             f"{run.name} learnt from {_learnt_from(run)} in {run.record['train_seconds']:.1f} s"
-            f" -> {out}{' (replaced)' if replaced else ''}"
+            f"{_epochs(run.record)} -> {out}{' (replaced)' if replaced else ''}"
         )
+        if run.record.get("stopped_by") == "time limit":
+            say(f"go on with: {_again(model, data, out, settings, seed, split_by)}")
         users = run.users.ids
         say(
             f"next: grapevine recommend {out} --user {users[0] if len(users) else 'ID'} --why"
@@ -157,6 +178,25 @@ def evaluate(
     if html:
         report.to_html(html)
         say(f"report: {html}")
+
+
+def _again(
+    model: str, data: str, out: Path, settings: list[str] | None, seed: int, split_by: str
+) -> str:
+    """The command that goes on with this training."""
+    given = [part for setting in settings or () for part in ("--set", setting)]
+    given += ["--seed", str(seed)] if seed else []
+    given += ["--split-by", split_by] if split_by != "auto" else []
+    words = ["grapevine", "train", model, "--data", data, "--out", str(out), *given, "--resume"]
+    return shlex.join(words)
+
+
+def _epochs(record: Mapping[str, Any]) -> str:
+    """How many epochs there were, and which was kept; nothing of a closed form."""
+    if "epochs" not in record:
+        return ""
+    kept = f", epoch {record['best_epoch']} kept" if "best_epoch" in record else ""
+    return f", {record['epochs']:,} epochs{kept}"
 
 
 def _learnt_from(run: Any) -> str:

@@ -1,7 +1,7 @@
 """Questions with known answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Int64
@@ -50,6 +50,15 @@ class Holdout:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def take(self, queries: Int64[np.ndarray, " taken"]) -> "Holdout":
+        """Some of the queries alone."""
+        return replace(
+            self,
+            users=self.users[queries],
+            targets=self.targets.take(queries),
+            asked_at=self.asked_at[queries],
+        )
 
     def questions(self, start: int, stop: int) -> Batch:
         """Queries start to stop, as a model is asked them."""

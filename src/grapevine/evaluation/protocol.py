@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -169,13 +169,7 @@ def _sample(
     if users is None or users >= len(holdout):
         return holdout, np.arange(len(holdout))
     drawn = np.sort(random.stream(seed, "queries").permutation(len(holdout))[:users])
-    part = replace(
-        holdout,
-        users=holdout.users[drawn],
-        targets=holdout.targets.take(drawn),
-        asked_at=holdout.asked_at[drawn],
-    )
-    return part, drawn
+    return holdout.take(drawn), drawn
 
 
 def _ask(

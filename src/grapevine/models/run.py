@@ -1,6 +1,5 @@
 """A run: a fitted model with all that evaluation, recommendation and serving need."""
 
-import json
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,9 @@ from grapevine.data.interactions import Interactions
 from grapevine.data.schema import Schema
 from grapevine.data.vocabulary import Vocabulary
 from grapevine.errors import BundleError, ConfigError
-from grapevine.models import MODELS, recommend
+from grapevine.models import MODELS, recommend, traces
 from grapevine.models.base import Model
+from grapevine.models.card import card
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 
@@ -53,6 +53,7 @@ class Run:
         item_table: one line per item row, without pictures and other heavy columns.
         history: what each user has done, as far as this run knows.
         record: how it came about: seed, seconds, data, split, version.
+        epochs: what training said, a line of `metrics.jsonl` each; empty for a closed form.
         train: the training set, while the run is still in the memory that fitted it.
         path: its folder, or None.
     """
@@ -65,6 +66,7 @@ class Run:
     item_table: pl.DataFrame
     history: Interactions
     record: dict[str, Any]
+    epochs: Sequence[dict[str, Any]] = ()
     train: Dataset | None = None
     path: Path | None = None
 
@@ -126,14 +128,19 @@ class Run:
         """The best items for every user, to a Parquet file: see `models.recommend`."""
         return recommend.recommend_all(self, out, **asked)
 
-    def save(self, out: Path) -> "Run":
+    def save(self, out: Path, *, resumable: bool = False) -> "Run":
         """Write the run folder; nothing is left behind if that fails.
+
+        Args:
+            out: the run folder.
+            resumable: keep the checkpoints in it, which are of this very training.
 
         Raises:
             ConfigError: `out` exists and is not a run folder, so that overwriting may lose work.
         """
         refuse_to_replace(out)
-        with manifest.published(out) as folder:
+        carried = [traces.CHECKPOINTS] if resumable else []
+        with manifest.published(out, carried=carried) as folder:
             self._write(folder)
         return replace(self, path=out)
 
@@ -154,13 +161,15 @@ class Run:
             save_file({key: np.ascontiguousarray(one) for key, one in columns.items()}, path)
             # The library keeps files to their owner; a run is as public as its folder.
             path.chmod((folder / "config.toml").stat().st_mode)
-        line = {"epoch": 1, "seconds": self.record.get("train_seconds")}
-        (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
-        (folder / "card.md").write_text(_card(self), encoding="utf-8")
+        # A closed form is one epoch.
+        whole = {"epoch": 1, "seconds": self.record.get("train_seconds")}
+        lines = self.epochs if "epochs" in self.record else [whole]
+        traces.write(folder / traces.METRICS, lines)
+        (folder / "card.md").write_text(card(self), encoding="utf-8")
 
 
 def refuse_to_replace(out: Path) -> None:
-    """Let nothing but a run folder, or an empty one, give way to a run.
+    """Let nothing but a run, a training that is not done, or an empty folder give way to a run.
 
     Raises:
         ConfigError: `out` is something else, so that overwriting it may lose work.
@@ -169,6 +178,8 @@ def refuse_to_replace(out: Path) -> None:
         return
     if not out.is_dir():
         raise ConfigError(f"`{out}` is a file, and a run is a folder", hint="choose another --out")
+    if traces.unfinished(out):
+        return
     if any(out.iterdir()) and not (out / manifest.NAME).is_file():
         raise ConfigError(f"`{out}` exists and is not a run folder", hint="choose another --out")
 
@@ -244,24 +255,3 @@ def _recode(data: Dataset, train: Dataset) -> Interactions:
         num_items=len(train.items),
     )
     return events.where(items >= 0)
-
-
-def _card(run: Run) -> str:
-    options = "\n".join(f"- `{k}`: {v}" for k, v in config.to_dict(run.model.config).items())
-    split = run.record.get("split") or {}
-    lines = [
-        f"# {run.name} on {run.schema.name}",
-        f"Trained by grapevine {run.record['version']} on {run.record['events']:,} events of "
-        f"{len(run.users):,} users and {len(run.items):,} items, seed {run.record['seed']}, in "
-        f"{run.record['train_seconds']:.1f} seconds.",
-        f"Split: {split.get('by', 'none')}. Predicts: `{run.schema.target}`.",
-        f"## Options\n\n{options or 'none'}",
-        "## Data\n\n"
-        + "\n".join(
-            f"- {note}"
-            for note in (run.schema.source, run.schema.licence, *run.schema.notes)
-            if note
-        ),
-        "## Measured\n\nSee `report.json`, written by `grapevine evaluate`.",
-    ]
-    return "\n\n".join(line.rstrip() for line in lines) + "\n"
