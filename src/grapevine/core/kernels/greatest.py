@@ -38,9 +38,10 @@ class _Greatest(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Sparse, transpose: Sparse) -> Tensor:
         said = x.detach().contiguous().numpy()
-        peak = np.zeros((len(matrix.rows), said.shape[1]), said.dtype)
+        rows = matrix.rows
+        peak = np.zeros((len(rows), said.shape[1]), said.dtype)
         ties = np.ones_like(peak)
-        _forward(blocks_of(matrix.rows), matrix.rows.offsets, matrix.rows.values, said, peak, ties)
+        _forward(blocks_of(rows.lengths), rows.offsets, rows.values, said, peak, ties)
         ctx.said, ctx.peak, ctx.ties, ctx.transpose = said, peak, ties, transpose
         return torch.as_tensor(peak)
 
@@ -49,7 +50,8 @@ class _Greatest(torch.autograd.Function):
         rows = ctx.transpose.rows
         pull = gradients[0].detach().numpy() / ctx.ties
         back = np.zeros_like(ctx.said)
-        _backward(blocks_of(rows), rows.offsets, rows.values, ctx.said, ctx.peak, pull, back)
+        starts = blocks_of(rows.lengths)
+        _backward(starts, rows.offsets, rows.values, ctx.said, ctx.peak, pull, back)
         return torch.as_tensor(back), None, None
 
 
