@@ -38,7 +38,8 @@ class SmallCNN(nn.Module):
                 nn.ReLU(),
             ]
         # Channels side by side in memory: two to three times as fast on a processor.
-        self.blocks = nn.Sequential(*blocks).to(memory_format=torch.channels_last)
+        self.blocks = nn.Sequential(*blocks)
+        self.blocks.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.out = nn.Linear(config.channels[-1], config.width)
 
     def forward(self, images: UInt8[Tensor, "rows 3 height width"]) -> Float[Tensor, "rows vector"]:

@@ -47,7 +47,7 @@ def cold_items(
             f"{data.name}: its items are known from the events alone, so that nothing would be "
             "known of those without one",
             hint="import it with --items; where events carry texts, "
-            "`grapevine.data.describe_items.with_reviews_as_text` describes items by some of them",
+            "`grapevine.data.reviews.with_reviews_as_text` describes items by some of them",
         )
     if not (0 < share < 1 and 0 <= validation_share < 1 and share + validation_share < 1):
         raise ConfigError(
