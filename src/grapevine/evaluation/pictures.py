@@ -1,9 +1,7 @@
 """What a trained model looks like: whom an item listens to, a map of items, how training went."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +13,7 @@ from grapevine.evaluation.drawings import Edge
 from grapevine.models.base import Factored, Walked
 from grapevine.models.reasons import title_column
 from grapevine.models.run import Run
+from grapevine.models.traces import Curve, curves
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
@@ -67,33 +66,22 @@ def flat(vectors_ND: Float32[np.ndarray, "nodes width"]) -> Float[np.ndarray, "n
 
 def _training(folder: Path) -> list[Picture]:
     """Losses, and what validation said, epoch by epoch."""
-    path = folder / "metrics.jsonl"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    epochs: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
-    if len(epochs) < 2:
-        return []
-    losses = {f"{name}": None for line in epochs for name in line.get("loss") or {}}
-    series = [
-        (name, number, *_curve(epochs, lambda line, name=name: (line.get("loss") or {}).get(name)))
-        for number, name in enumerate(losses)
-    ]
-    found = []
-    if series:
-        named = ", ".join(losses)
-        drawn = drawings.lines("Loss by epoch", series, "epoch", "loss")
-        found.append(Picture("Loss", f"Mean over the steps of each epoch: {named}.", drawn))
-    checked = sorted({name for line in epochs for name in line.get("validation") or {}})
-    for number, name in enumerate(checked):
-        curve = _curve(epochs, lambda line, name=name: (line.get("validation") or {}).get(name))
-        drawn = drawings.lines(f"Validation {name}", [(name, number, *curve)], "epoch", name)
-        found.append(Picture(f"Validation {name}", "The model of the best epoch is kept.", drawn))
-    return found
+    drawn: dict[str, list[Curve]] = {"loss": [], "validation": []}
+    for curve in curves(folder):
+        kind, _, name = curve.name.partition(".")
+        if kind in drawn and len(curve.epochs) > 1:
+            drawn[kind].append(replace(curve, name=name))
+    return [_curves(kind, found) for kind, found in drawn.items() if found]
 
 
-def _curve(epochs: list[dict[str, Any]], value: Any) -> tuple[list[float], list[float]]:
-    said = [(float(line["epoch"]), value(line)) for line in epochs]
-    known = [(epoch, float(one)) for epoch, one in said if one is not None]
-    return [epoch for epoch, _ in known], [one for _, one in known]
+def _curves(kind: str, found: list[Curve]) -> Picture:
+    series = [(one.name, n, one.epochs, one.values) for n, one in enumerate(found)]
+    names = ", ".join(one.name for one in found)
+    if kind == "loss":
+        title, up, note = "Loss", "loss", f"Mean over the steps of each epoch: {names}."
+    else:
+        title, up, note = "Validation", names, "The model of the best epoch is kept."
+    return Picture(title, note, drawings.lines(f"{title} by epoch", series, "epoch", up))
 
 
 def _neighbourhood(run: Run, table: NeighbourTable, item: int) -> Picture:

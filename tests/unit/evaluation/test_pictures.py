@@ -69,7 +69,7 @@ def test_training_is_drawn_where_there_was_some(run, tmp_path):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     pictures = {one.title: one for one in pictures_of(replace(run, path=tmp_path))}
     assert pictures["Loss"].drawing.count('class="curve') == 2
-    assert pictures["Validation ndcg@10"].drawing.count('class="curve') == 1
+    assert pictures["Validation"].drawing.count('class="curve') == 1
 
 
 def test_a_map_is_the_plane_that_the_vectors_lie_in_and_does_not_turn_over():
