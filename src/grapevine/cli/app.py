@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import grapevine
-from grapevine.cli import data, demo, doctor, models, recommend, runs
+from grapevine.cli import data, demo, doctor, index, models, recommend, runs
 from grapevine.errors import GrapevineError
 
 # The class of every complaint about a command line; newer versions of Typer carry a click of
@@ -46,6 +46,8 @@ app.command()(models.models)
 app.command()(runs.train)
 app.command()(runs.evaluate)
 app.command()(recommend.recommend)
+app.command()(index.embed)
+app.command()(index.index)
 app.command()(models.cite)
 app.command()(doctor.doctor)
 

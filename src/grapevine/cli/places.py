@@ -48,13 +48,13 @@ def new_folder(out: Path, what: str, *, force: bool) -> bool:
         ConfigError: something stands there that may not be replaced.
     """
     # Imported here: the answer to `--help` should not wait for it.
-    from grapevine.index.folder import refuse_to_replace
+    from grapevine.index.folder import CALLED, refuse_to_replace
 
     refuse_to_replace(out, what)
     standing = out.is_dir() and any(out.iterdir())
     if standing and not force:
         raise ConfigError(
-            f"`{out}` is a folder of {what} already",
+            f"`{out}` holds {CALLED[what]} already",
             hint="choose another --out, or replace it with --force",
         )
     return standing
