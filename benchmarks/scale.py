@@ -111,12 +111,12 @@ def write_results(rows: list[dict[str, Any]], command: str) -> None:
     (RESULTS / "scale.svg").write_text(plot(rows))
 
 
-def plot(rows: list[dict[str, Any]]) -> str:
+def plot(rows: list[dict[str, Any]], steps: tuple[str, ...] = STEPS, what: str = "events") -> str:
     """Seconds by million events, one line a step; a straight line is time linear in events."""
     width, height, left, low = 640, 360, 60, 40
     most_n = max(float(row["n"]) for row in rows)
     most_s = max(float(row["seconds"]) for row in rows)
-    colours = dict(zip(STEPS, ("#6d28d9", "#0f766e", "#b45309", "#be123c"), strict=True))
+    colours = dict(zip(steps, ("#6d28d9", "#0f766e", "#b45309", "#be123c"), strict=True))
 
     def x(n: object) -> float:
         return left + float(n) / most_n * (width - left - 110)
@@ -128,7 +128,7 @@ def plot(rows: list[dict[str, Any]]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<text x="{left}" y="18">seconds by million events (one process a step)</text>',
+        f'<text x="{left}" y="18">seconds by million {what} (one process a step)</text>',
     ]
     parts += [
         f'<text x="{x(n):.0f}" y="{height - 18}" text-anchor="middle">{n // MILLION}</text>'
@@ -141,7 +141,7 @@ def plot(rows: list[dict[str, Any]]) -> str:
             f'stroke="#ddd"/><text x="{left - 6}" y="{y(value) + 4:.0f}" '
             f'text-anchor="end">{value:.0f}</text>'
         )
-    for name in STEPS:
+    for name in steps:
         points = [(x(row["n"]), y(row["seconds"])) for row in rows if row["step"] == name]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in [(x(0), y(0)), *points])
         parts.append(

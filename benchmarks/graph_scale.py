@@ -1,0 +1,179 @@
+"""Graph, neighbour table, two layers of PinSage for every item, and index, at scale.
+
+    python benchmarks/graph_scale.py --edges 10 30 100 --folder /tmp/graph-scale
+
+The graph is generated: 25 edges a context and 50 an item in the mean, items taken by a power law.
+Every step is a process of its own that reads what the step before it left on disk, memory-mapped;
+seconds and the peak of its resident memory are taken from the operating system. The weights of the
+network are random: time does not depend on what they learnt. The last result stands in
+results/graph_scale.md and results/graph_scale.svg.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scale import MILLION, plot
+
+RESULTS = Path(__file__).parent / "results"
+STEPS = ("graph", "table", "embed", "index")
+WIDTH, FEATURES = 64, 32
+
+
+def make(folder: Path, edges: int, seed: int) -> None:
+    """Contexts with geometric degrees, items by a power law, as the arrays of Interactions."""
+    from grapevine.random import stream
+    from grapevine.structs.jagged import offsets_of
+
+    draw = stream(seed, "edges")
+    lengths = draw.geometric(1 / 25, edges // 25)
+    items = np.empty(int(lengths.sum()), np.int32)
+    for start in range(0, len(items), 1 << 24):
+        part = items[start : start + (1 << 24)]
+        part[:] = (edges // 50) * draw.random(len(part), np.float32) ** 1.5
+    np.save(folder / "offsets.npy", offsets_of(lengths))
+    np.save(folder / "items.npy", items)
+
+
+def graph(folder: Path, edges: int, seed: int) -> dict[str, Any]:
+    from grapevine.data.interactions import Interactions
+    from grapevine.views.graph import bipartite, save_graph
+
+    offsets, items = np.load(folder / "offsets.npy"), np.load(folder / "items.npy")
+    events = Interactions(
+        offsets=offsets,
+        items=items,
+        behaviours=np.zeros(len(items), np.uint8),
+        # No step looks at times: one value, seen as often as there are events.
+        times=np.broadcast_to(np.int64(0), len(items)),
+        num_items=edges // 50,
+    )
+    made = bipartite(events)
+    save_graph(made, folder / "graph")
+    return {"items": made.num_items, "contexts": made.num_contexts, "edges": made.num_edges}
+
+
+def table(folder: Path, edges: int, seed: int) -> dict[str, Any]:
+    from grapevine.graph.neighbourhoods import importance_table
+    from grapevine.views.graph import open_graph
+
+    opened = open_graph(folder / "graph")
+    importance_table(opened, rows=np.arange(10))  # compiled before the clock starts
+    started = time.perf_counter()
+    made = importance_table(opened, width=20, walks=50, length=4, seed=seed)
+    seconds = time.perf_counter() - started
+    np.save(folder / "nodes.npy", made.nodes)
+    np.save(folder / "weights.npy", made.weights)
+    return {"nodes/s": f"{len(made) / seconds:,.0f}"}
+
+
+def embed(folder: Path, edges: int, seed: int) -> dict[str, Any]:
+    import torch
+
+    from grapevine.encoders.fusion import shapes_of
+    from grapevine.models.pinsage.config import Config
+    from grapevine.models.pinsage.inference import embed
+    from grapevine.models.pinsage.network import Network
+    from grapevine.random import stream
+    from grapevine.structs import Features, NeighbourTable
+
+    made = NeighbourTable(
+        np.load(folder / "nodes.npy", mmap_mode="r"), np.load(folder / "weights.npy", mmap_mode="r")
+    )
+    numbers = stream(seed, "features").standard_normal((len(made), FEATURES), np.float32)
+    features = Features(numbers=numbers)
+    torch.manual_seed(seed)
+    network = Network(Config(ids=False, width=WIDTH), shapes_of(features), 0, 1)
+    started = time.perf_counter()
+    found = embed(network, features, made, np.full(len(made), -1))
+    seconds = time.perf_counter() - started
+    np.save(folder / "vectors.npy", found.items)
+    return {
+        "items/s": f"{len(made) / seconds:,.0f}",
+        "convolution rows / items": found.convolved / len(made),
+    }
+
+
+def index(folder: Path, edges: int, seed: int) -> dict[str, Any]:
+    from grapevine.index import VectorIndex
+
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+    made = VectorIndex.build(vectors, kind="ivf")
+    made.save(folder / "index")
+    return {"recall@10": f"{made.recall:.3f}"}
+
+
+WORK = {"graph": graph, "table": table, "embed": embed, "index": index}
+
+
+def step(name: str, folder: Path, edges: int, seed: int) -> dict[str, Any]:
+    """Run one step in a process of its own and say what it took."""
+    started = time.perf_counter()
+    arguments = [sys.executable, __file__, "--step", name, "--folder", str(folder)]
+    arguments += ["--edges", str(edges / MILLION), "--seed", str(seed)]
+    out = subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {"seconds": time.perf_counter() - started, **json.loads(out.splitlines()[-1])}
+
+
+def write_results(rows: list[dict[str, Any]], command: str) -> None:
+    lines = [
+        "# Graphs at scale",
+        "",
+        f"{date.today()}, `{command}`, one run, seed in the command; {os.cpu_count()} cores, "
+        f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB, "
+        f"{platform.system()}, Python {platform.python_version()}. Each step is a process of its "
+        "own, its start included; memory is the peak of its resident set, mapped files included.",
+        "",
+        "| edges | step | seconds | million edges/s | peak GiB | what it saw |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        seen = {k: v for k, v in row.items() if k not in {"n", "step", "seconds", "gib"}}
+        rate = float(row["n"]) / MILLION / float(row["seconds"])
+        lines.append(
+            f"| {int(row['n']) // MILLION} M | {row['step']} | {row['seconds']:.1f} | {rate:.2f} "
+            f"| {row['gib']:.2f} | {', '.join(f'{k} {v}' for k, v in seen.items())} |"
+        )
+    lines += ["", "![seconds by edges](graph_scale.svg)"]
+    (RESULTS / "graph_scale.md").write_text("\n".join(lines) + "\n")
+    (RESULTS / "graph_scale.svg").write_text(plot(rows, STEPS, "edges"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--edges", type=float, nargs="+", default=[10, 30, 100], help="millions")
+    parser.add_argument("--folder", type=Path, required=True, help="scratch, emptied afterwards")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        seen = WORK[options.step](options.folder, int(options.edges[0] * MILLION), options.seed)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(json.dumps({"gib": peak, **seen}))
+        return
+    rows: list[dict[str, Any]] = []
+    for millions in options.edges:
+        folder, edges = options.folder / f"{millions:g}", int(millions * MILLION)
+        folder.mkdir(parents=True)
+        make(folder, edges, options.seed)
+        for name in STEPS:
+            rows.append({"n": edges, "step": name, **step(name, folder, edges, options.seed)})
+            print(rows[-1], flush=True)
+        shutil.rmtree(folder)
+    write_results(rows, "python " + " ".join(["benchmarks/graph_scale.py", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()
