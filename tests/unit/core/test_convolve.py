@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from grapevine.core.kernels.convolve import Convolution, slots_of
+from grapevine.core.kernels.convolve import Convolution
+from grapevine.core.kernels.rows import slots_of
 from grapevine.structs.jagged import Jagged
 
 WIDTH = 5
@@ -79,8 +80,6 @@ def test_a_state_is_all_there_is():
     draw = np.random.default_rng(7)
     start = draw.normal(size=(23, WIDTH)).astype(np.float32)
     rows, slots = slots_of(np.array([4, 2, 4]), 23)
-    assert rows.tolist() == [2, 4]
-    assert slots[[2, 4, 5]].tolist() == [0, 1, -1]
     gradient = draw.normal(size=(2, WIDTH)).astype(np.float32)
     decay = np.zeros(23, np.float32)
     one = Convolution(lists, start.copy(), 2, rounded=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32, Int64
+from jaxtyping import Float, Int32, Int64
 from numba import njit, prange, types
 from numba.extending import overload
 
@@ -151,18 +151,6 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def slots_of(
-    nodes: Int64[np.ndarray, " occurrences"], num_nodes: int
-) -> tuple[Int64[np.ndarray, " rows"], Int32[np.ndarray, " nodes"]]:
-    """The different nodes, rising, and the place of each among them; -1 for those not there."""
-    there: Bool[np.ndarray, " nodes"] = np.zeros(num_nodes, np.bool_)
-    there[nodes] = True
-    rows = np.flatnonzero(there)
-    slots = np.full(num_nodes, -1, np.int32)
-    slots[rows] = np.arange(len(rows), dtype=np.int32)
-    return rows, slots
-
-
 def narrow(value: Any, like: np.ndarray) -> Any:
     """The value as an array stores it: rounded where that is uint16."""
     return halve(value) if like.dtype == np.uint16 else value
@@ -180,7 +168,7 @@ def _narrow(value: Any, like: Any) -> Any:
 
 
 @njit(inline="always", cache=True)
-def _sum(total: np.ndarray, columns: np.ndarray, place: int, stop: int, passed: np.ndarray) -> None:
+def _sum(total: np.ndarray, columns: np.ndarray, place: Any, stop: Any, passed: np.ndarray) -> None:
     """Add up what the neighbours in `columns[place:stop]` pass on, in order."""
     width = len(total)
     total[:] = 0
@@ -257,7 +245,7 @@ def _gather(
     for block in prange(len(starts) - 1):
         total = np.empty(width, table.dtype)
         for place in range(starts[block], starts[block + 1]):
-            row = rows[place]
+            row = int(rows[place])
             total[:] = 0
             if layers:
                 _sum(total, columns, offsets[row], offsets[row + 1], passed)
