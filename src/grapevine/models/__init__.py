@@ -5,6 +5,7 @@ from typing import Any
 
 from grapevine.models.als import ALS
 from grapevine.models.bpr import BPR
+from grapevine.models.content_knn import ContentKNN
 from grapevine.models.ease import EASE
 from grapevine.models.item_knn import ItemKNN
 from grapevine.models.markov import Markov
@@ -67,6 +68,13 @@ MODELS: dict[str, ModelRow] = {
         model=ItemKNN,
         config=ItemKNN.Config(),
         neighbourhood="user <- history -> nearest items",
+        merge="sum of cosines",
+        update="none",
+    ),
+    "content-knn": ModelRow(
+        model=ContentKNN,
+        config=ContentKNN.Config(),
+        neighbourhood="user <- history -> items alike in content",
         merge="sum of cosines",
         update="none",
     ),
