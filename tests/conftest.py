@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from jaxtyping import config, install_import_hook
 
 PACKAGE = Path(__file__).parent.parent / "src" / "grapevine"
-ROOMS = ("structs", "core", "data", "models", "evaluation")
+ROOMS = ("structs", "core", "data", "views", "encoders", "models", "evaluation")
 
 # An expression, since that is what the hook takes. An int may stand where a float is asked for
 # (PEP 484), and `Self` means something only where a whole class is decorated.
