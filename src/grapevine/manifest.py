@@ -88,7 +88,9 @@ def verify(folder: Path, *needed: str) -> None:
         if root not in file.resolve().parents:
             raise BundleError(f"{path}: lists a file outside its folder: {name}")
         if not file.is_file():
-            raise BundleError(f"{file}: missing", hint="copy the folder again, whole")
+            raise BundleError(
+                f"{file}: missing, and {NAME} lists it", hint="copy the folder again, whole"
+            )
         if (found := file.stat().st_size) != size:
             raise BundleError(
                 f"{file}: damaged: it has {found:,} bytes and not {size:,} as {NAME} says",

@@ -116,15 +116,16 @@ class Checkpoints:
             ConfigError: it is of another training.
             BundleError: there are some, and all are damaged.
         """
-        found = _steps(self.folder)
-        for path in found:
+        said = ""
+        for path in _steps(self.folder):
             try:
                 return self._read(path)
             except BundleError as error:
-                logger.warning("%s; the checkpoint before it is taken", str(error).splitlines()[0])
-        if found:
+                said = str(error).splitlines()[0]
+                logger.warning("%s; the checkpoint before it is taken", said)
+        if said:
             raise BundleError(
-                f"`{self.folder}`: every checkpoint is damaged",
+                f"`{self.folder}`: every checkpoint is damaged: {said}",
                 hint="start again from the beginning: --force without --resume",
             )
         return None
@@ -146,10 +147,11 @@ class Checkpoints:
             shutil.rmtree(path)
 
     def _read(self, path: Path) -> Checkpoint:
-        manifest.verify(path)
+        manifest.verify(path, "progress.json", "state.safetensors")
         from safetensors.numpy import load_file
 
-        facts = json.loads((path / "progress.json").read_text(encoding="utf-8"))
+        with manifest.reading(path / "progress.json"):
+            facts = json.loads((path / "progress.json").read_text(encoding="utf-8"))
         if facts.get("format") != FORMAT:
             raise ConfigError(
                 f"{path}: format {facts.get('format')}, this version reads format {FORMAT}",
@@ -164,7 +166,8 @@ class Checkpoints:
                     "a training that was not stopped, not the same to the bit",
                     *(name, there, here),
                 )
-        state = load_file(path / "state.safetensors")
+        with manifest.reading(path / "state.safetensors"):
+            state = load_file(path / "state.safetensors")
         best = {"state": lambda: state, "best": lambda: load_file(path / "best.safetensors")}
         return Checkpoint(
             Progress(**facts["progress"]), state, best[facts["best"]]() if facts["best"] else None
