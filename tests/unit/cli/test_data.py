@@ -128,3 +128,33 @@ def test_long_names_do_not_run_into_their_values(capsys: pytest.CaptureFixture[s
         "a                        [b]",
         "counts                   x 1,234",
     ]
+
+
+def test_whole_items_are_held_out_learnt_around_and_measured(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    titles = "".join(f"i{n},{'tea' if n % 2 else 'jam'} {n}\n" for n in range(12))
+    (here / "items.csv").write_text("sku,title\n" + titles)
+    imported = ["data", "import", "log.csv", "--out", "sets/sold", "--bad-rows", "quarantine"]
+    assert grapevine([*imported, "--behaviours", "view,buy", "--items", "items.csv"]) == 0
+    cold = ["data", "split", "sets/sold", "--by", "cold-items", "--share", "0.25", "--seed", "3"]
+    capsys.readouterr()
+    assert grapevine([*cold, "--out", "sets/cold"]) == 0
+    out = capsys.readouterr().out
+    assert "cold-items" in out
+    assert "note: the test asks for items that training has no event of" in out
+    fitted = ["train", "content-knn", "--data", "sets/cold", "--out", "runs/content"]
+    assert grapevine([*fitted, "--split-by", "published"]) == 0
+    asked = ["evaluate", "runs/content", "--data", "sets/cold", "--candidates", "cold", "--json"]
+    capsys.readouterr()
+    assert grapevine([*asked, "--no-baselines"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["protocol"]["by"] == "cold-items"
+    assert any("compete among themselves" in one for one in report["warnings"])
+
+
+def test_options_of_another_rule_are_refused(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert grapevine(["data", "split", "sets/mine", "--out", "x", "--share", "0.2"]) == 2
+    assert "share" in capsys.readouterr().err
+    assert grapevine(["data", "split", "sets/mine", "--out", "x", "--by", "cold-items"]) == 2
+    assert "import it with --items" in capsys.readouterr().err.replace("\n", " ")
