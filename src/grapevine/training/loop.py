@@ -63,13 +63,15 @@ def train_with(
         "seed": seed,
         "data": train.fingerprint if session.folder else "",
     }
-    learner = config.learner(train, seed=seed)
-    return Training(learner, session, identity=identity, began=began).run()
+    with reproducible(seed):
+        learner = config.learner(train, seed=seed)
+        return Training(learner, session, identity=identity, began=began).run()
 
 
 def run(learner: Learner[Any], session: Session) -> Any:
     """Train, and give the model."""
-    return Training(learner, session).run().model
+    with reproducible(0):
+        return Training(learner, session).run().model
 
 
 class Training:
@@ -106,7 +108,6 @@ class Training:
     def run(self) -> Outcome:
         """Go on until there is a reason to stop."""
         with (
-            reproducible(),
             listening(self.kept is not None) as interrupted,
             bar("training", self.learner.epochs) as shown,
         ):
@@ -138,7 +139,7 @@ class Training:
             self.at, self.best = checkpoint.progress, checkpoint.best
             self.learner.load(checkpoint.state)
             self._as_of = self.at.steps + self.at.epoch
-            logger.info("going on from epoch %d, step %d", self.at.epoch + 1, self.at.steps)
+            logger.info("going on after %d epochs, %d steps", self.at.epoch, self.at.steps)
         elif self.session.resume:
             logger.info("note: there is no checkpoint yet: starting from the beginning")
         # Epochs after the checkpoint come again.
