@@ -41,7 +41,7 @@ class Schedule:
         # the first nor the last, is taken at a rate of nothing.
         ends = epoch + (step + 1) / steps
         if ends <= self.warm_up:
-            return self.peak * ends / self.warm_up
+            return self.peak * (ends / self.warm_up)
         way = max(self.epochs - self.warm_up, 1e-9)
         gone = min(max(epoch + step / steps - self.warm_up, 0.0) / way, 1.0)
         return self.peak * self._share(gone)
