@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 from numba import njit, prange
 
+from grapevine.graph.hubs import cap
 from grapevine.graph.walks import LANES, Adjacency, adjacency, chance, hop, start_over, walk_key
 from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.neighbour_table import NeighbourTable
@@ -26,6 +27,7 @@ def importance_table(
     length: int = 4,
     restart: float = 0.5,
     seed: int = 0,
+    most_degree: int = 0,
     rows: Int64[np.ndarray, " rows"] | None = None,
 ) -> NeighbourTable:
     """The items that walks from each item met most, and their share of the visits.
@@ -40,6 +42,7 @@ def importance_table(
         length: L, double hops of a walk.
         restart: chance to go back to the start before a double hop.
         seed: names the draws.
+        most_degree: edges that a node may have before it is capped (`graph.hubs`); 0 for any.
         rows: items whose neighbours are wanted, one row of the table each; None for all.
 
     Raises:
@@ -51,6 +54,8 @@ def importance_table(
             f"{width}, {walks}, {length} and {restart}"
         )
     wanted = np.arange(graph.num_items) if rows is None else np.asarray(rows, np.int64)
+    if most_degree:
+        graph = cap(graph, most_degree, seed)
     nodes = np.full((len(wanted), width), -1, np.int32)
     weights = np.zeros((len(wanted), width), np.float32)
     _visit(

@@ -1,11 +1,13 @@
 """Events as the graph that walks go along: items and the users who met them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 from scipy.sparse import csr_matrix
 
+from grapevine import manifest
 from grapevine.data.interactions import Interactions
 from grapevine.errors import ConfigError
 from grapevine.structs.bipartite import Bipartite
@@ -44,6 +46,51 @@ def by_behaviour(interactions: Interactions, behaviours: Sequence[str]) -> dict[
     """
     graphs = {name: interactions.of(place) for place, name in enumerate(behaviours)}
     return {name: bipartite(events) for name, events in graphs.items() if len(events)}
+
+
+def save_graph(graph: Bipartite, folder: Path) -> None:
+    """Write a graph as `.npy` files, and their manifest; the folder appears whole or not at all."""
+    with manifest.published(folder) as scratch:
+        for name, array in _arrays(graph).items():
+            np.save(scratch / f"{name}.npy", array, allow_pickle=False)
+
+
+def open_graph(folder: Path) -> Bipartite:
+    """A graph that was saved, its arrays left on disk and mapped into memory.
+
+    Every byte is checked against the manifest before anything interprets it.
+
+    Raises:
+        BundleError: a file is missing or damaged, or the folder holds something else.
+    """
+    weighted = (folder / "item_weights.npy").exists()
+    parts = ("offsets", "ends", "weights") if weighted else ("offsets", "ends")
+    names = [f"{side}_{part}.npy" for side in ("item", "context") for part in parts]
+    manifest.verify(folder, *names)
+    with manifest.reading(folder):
+        array = {name.removesuffix(".npy"): _opened(folder / name) for name in names}
+        return Bipartite(
+            Jagged(array["item_offsets"], array["item_ends"]),
+            Jagged(array["context_offsets"], array["context_ends"]),
+            array.get("item_weights"),
+            array.get("context_weights"),
+        )
+
+
+def _arrays(graph: Bipartite) -> dict[str, np.ndarray]:
+    arrays = {}
+    for side, lists, weights in (
+        ("item", graph.contexts, graph.item_weights),
+        ("context", graph.items, graph.context_weights),
+    ):
+        arrays |= {f"{side}_offsets": lists.offsets, f"{side}_ends": lists.values}
+        arrays |= {} if weights is None else {f"{side}_weights": weights}
+    return arrays
+
+
+def _opened(path: Path) -> np.ndarray:
+    # Plain arrays over the same memory: compiled loops know no subclass.
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _of_events(

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from grapevine.errors import ConfigError
-from grapevine.structs import Bipartite
+from grapevine import manifest
+from grapevine.errors import BundleError, ConfigError
+from grapevine.graph.neighbourhoods import importance_table
+from grapevine.structs import Bipartite, Jagged
 from grapevine.testing.worlds import world
-from grapevine.views.graph import bipartite, by_behaviour
+from grapevine.views.graph import bipartite, by_behaviour, open_graph, save_graph
 
 TWICE = [("u", "b"), ("u", "a"), ("u", "b"), ("v", "a")]
 
@@ -69,3 +71,59 @@ def test_each_behaviour_has_its_graph():
         "view": [(0, 0)],
         "buy": [(1, 1)],
     }
+
+
+def small(weighted: bool) -> Bipartite:
+    data = world([("u", "a"), ("u", "b"), ("v", "b"), ("w", "c")])
+    return bipartite(data.interactions, weights=[2.0] if weighted else None)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_graph_comes_back_as_maps_of_its_files(tmp_path, weighted):
+    graph = small(weighted)
+    save_graph(graph, tmp_path / "graph")
+    again = open_graph(tmp_path / "graph")
+    assert edges(again) == edges(graph)
+    assert (again.item_weights is None) == (not weighted)
+    assert isinstance(again.items.values.base, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        again.items.values[0] = 1
+    # Compiled loops take maps as they are.
+    np.testing.assert_array_equal(
+        importance_table(again, width=2).nodes, importance_table(graph, width=2).nodes
+    )
+
+
+def test_a_graph_without_edges_comes_back(tmp_path):
+    graph = Bipartite(Jagged.empty(3), Jagged.empty(2))
+    save_graph(graph, tmp_path / "graph")
+    again = open_graph(tmp_path / "graph")
+    assert (again.num_items, again.num_contexts, again.num_edges) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize("how", ["cut", "flip"])
+@pytest.mark.parametrize(
+    "name", [f"{side}_{part}.npy" for side in ("item", "context")
+             for part in ("offsets", "ends", "weights")] + [manifest.NAME]
+)  # fmt: skip
+def test_a_damaged_file_is_refused_by_name(tmp_path, name, how, place):
+    save_graph(small(weighted=True), tmp_path / "graph")
+    file = tmp_path / "graph" / name
+    content = bytearray(file.read_bytes())
+    at = int(place * len(content))
+    if how == "cut":
+        content = content[:at]
+    else:
+        content[at] ^= 1 << (at % 8)
+    file.write_bytes(bytes(content))
+    with pytest.raises(BundleError, match=name):
+        open_graph(tmp_path / "graph")
+
+
+@pytest.mark.parametrize("name", ["item_ends.npy", "context_weights.npy"])
+def test_a_missing_file_is_refused_by_name(tmp_path, name):
+    save_graph(small(weighted=True), tmp_path / "graph")
+    (tmp_path / "graph" / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        open_graph(tmp_path / "graph")
