@@ -16,6 +16,7 @@ from grapevine.errors import BundleError, GrapevineError
 
 NAME = "MANIFEST.json"
 FORMAT = 1
+AGAIN = "copy the folder again, whole, or make it again"
 
 
 def sha256(path: Path) -> str:
@@ -88,24 +89,22 @@ def verify(folder: Path, *needed: str) -> None:
         if root not in file.resolve().parents:
             raise BundleError(f"{path}: lists a file outside its folder: {name}")
         if not file.is_file():
-            raise BundleError(
-                f"{file}: missing, and {NAME} lists it", hint="copy the folder again, whole"
-            )
+            raise BundleError(f"{file}: missing, and {NAME} lists it", hint=AGAIN)
         if (found := file.stat().st_size) != size:
             raise BundleError(
                 f"{file}: damaged: it has {found:,} bytes and not {size:,} as {NAME} says",
-                hint="copy the folder again, or make it again",
+                hint=AGAIN,
             )
         if sha256(file) != digest:
             raise BundleError(
                 f"{file}: damaged: its SHA-256 is not the one in {NAME}",
-                hint="copy the folder again, or make it again",
+                hint=AGAIN,
             )
     for name in needed:
         if name not in listed:
             raise BundleError(
                 f"{path}: does not list `{name}`, which belongs to it",
-                hint="copy the folder again, or make it again",
+                hint=AGAIN,
             )
 
 
@@ -120,7 +119,7 @@ def reading(path: Path) -> Iterator[None]:
         said = str(error).strip().splitlines()
         raise BundleError(
             f"{path}: not what its name says: {said[0] if said else type(error).__name__}",
-            hint="copy the folder again, or make it again",
+            hint=AGAIN,
         ) from error
 
 
@@ -140,11 +139,11 @@ def _listed(path: Path) -> dict[str, tuple[int, str]]:
         }
         same = _text(files) == text
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path}: damaged: {error!r}") from error
+        raise BundleError(f"{path}: damaged: {error!r}", hint=AGAIN) from error
     if given.get("format") != FORMAT:
         raise BundleError(
             f"{path}: format {given.get('format')!r}: this version reads format {FORMAT}"
         )
     if not same:
-        raise BundleError(f"{path}: damaged: it is not as it was written")
+        raise BundleError(f"{path}: damaged: it is not as it was written", hint=AGAIN)
     return files

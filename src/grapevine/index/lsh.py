@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from grapevine.core.kernels.rescore import rescore
 from grapevine.errors import ConfigError
-from grapevine.index.exact import best_first
 from grapevine.index.vector_index import comparable
 from grapevine.index.wand import Postings
 from grapevine.random import stream
@@ -94,6 +94,4 @@ class HashedIndex:
         """The k with the greatest cosine, of as many candidates by shared tokens."""
         asked = comparable(queries, "cosine")
         found, _ = self.postings.search(self.planes.tokens(asked), max(candidates, k))
-        true = np.matmul(self.vectors[found.items], asked[:, :, None])[:, :, 0]
-        scores = np.where(found.items >= 0, true, -np.inf).astype(np.float32)
-        return best_first(found.items, scores, k)
+        return rescore(asked, self.vectors, found.items.astype(np.int64), k)

@@ -1,5 +1,6 @@
 """Vectors to nearest neighbours: one interface, exact or approximate, filtered, growing."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,17 +10,16 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64, Shaped
 
+from grapevine.core.kernels.rescore import rescore
 from grapevine.errors import ConfigError
 from grapevine.index import native
-from grapevine.index.exact import best_first, exact, exact_of_few, merged
+from grapevine.index.exact import exact, exact_of_few, merged
 from grapevine.structs.ranking import Ranking
 
 FILTERED_SHARE = 0.05
 """Where fewer than this share of the rows is allowed, those are scanned exactly."""
 RESCORED = 2
 """So many times k candidates of coded vectors are scored again from the vectors themselves."""
-RESCORED_BYTES = 64 << 20
-"""Memory for the vectors of candidates that are scored again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,8 +219,7 @@ class VectorIndex:
             self.native, kind, asked, count, effort, allow=allow, threads=threads
         )
         if coded:
-            _rescore(asked, self.vectors, rows, scores)
-            return best_first(rows.astype(np.int32), scores, k)
+            return rescore(asked, self.vectors, rows, k, threads=threads or os.cpu_count() or 1)
         return Ranking(rows.astype(np.int32), scores)
 
 
@@ -271,12 +270,3 @@ def as_ids(ids: Sequence[Any] | pl.Series, count: int, dtype: Any = None) -> pl.
     if series.null_count() or series.n_unique() != len(series):
         raise ConfigError("IDs must be distinct and none of them missing")
     return series
-
-
-def _rescore(asked: np.ndarray, vectors: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> None:
-    """Write the true score of each candidate over the one of its code."""
-    size = max(1, RESCORED_BYTES // (rows.shape[1] * vectors.shape[1] * 4))
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        true = np.matmul(vectors[part], asked[start : start + size, :, None])[:, :, 0]
-        scores[start : start + size] = np.where(part >= 0, true, -np.inf)
