@@ -5,8 +5,12 @@ from typing import Any
 
 from grapevine.models.als import ALS
 from grapevine.models.bpr import BPR
+from grapevine.models.bspm import BSPM
+from grapevine.models.chebycf import ChebyCF
 from grapevine.models.content_knn import ContentKNN
 from grapevine.models.ease import EASE
+from grapevine.models.gfcf import GFCF
+from grapevine.models.graph_filter import GraphFilter
 from grapevine.models.item_knn import ItemKNN
 from grapevine.models.markov import Markov
 from grapevine.models.oracle import Oracle
@@ -98,6 +102,34 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <-> one item taken, one not",
         merge="difference",
         update="gradient step",
+    ),
+    "gf-cf": ModelRow(
+        model=GFCF,
+        config=GFCF.Config(),
+        neighbourhood="user <- history -> all items, two hops",
+        merge="symmetric-normalised sum",
+        update="linear and ideal low-pass filter",
+    ),
+    "bspm": ModelRow(
+        model=BSPM,
+        config=BSPM.Config(),
+        neighbourhood="user <- history -> all items, many hops",
+        merge="symmetric-normalised sum",
+        update="blurred, then sharpened",
+    ),
+    "chebycf": ModelRow(
+        model=ChebyCF,
+        config=ChebyCF.Config(),
+        neighbourhood="user <- history -> all items, many hops",
+        merge="symmetric-normalised sum",
+        update="Chebyshev and ideal low-pass filter",
+    ),
+    "graph-filter": ModelRow(
+        model=GraphFilter,
+        config=GraphFilter.Config(),
+        neighbourhood="user <- history -> all items, two hops",
+        merge="sum by powers of the degrees",
+        update="linear and ideal low-pass filter",
     ),
     "taste-oracle": ModelRow(
         model=Oracle,
