@@ -1,4 +1,4 @@
-"""What is lost where a positive does not stand above its negatives: three ways to say it.
+"""What is lost where a positive does not stand above its negatives: four ways to say it.
 
 All take scores, so that it is all the same whether a negative was drawn for one query or is shared
 by the whole batch. A negative that must not count (it is the query, or a known positive) is one
@@ -39,6 +39,17 @@ def max_margin(
     at nothing.
     """
     return _mean((negative_BS - positive_B[:, None] + margin).relu(), keep_BS)
+
+
+def cross_entropy(
+    positive_B: Float[Tensor, " pairs"], negative_BS: Scores, keep_BS: Keep | None = None
+) -> Float[Tensor, ""]:
+    """-log of the chance that a positive is told for one, and each negative for none.
+
+    GraphSAGE (Hamilton et al., NeurIPS 2017, arXiv:1706.02216, eq. 1), with as much weight on all
+    negatives of a pair together as on its positive; "xent" in the ablations of PinSage.
+    """
+    return softplus(-positive_B).mean() + _mean(softplus(negative_BS), keep_BS)
 
 
 def sampled_softmax(

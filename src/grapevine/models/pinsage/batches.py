@@ -1,0 +1,205 @@
+"""Mini-batches (Algorithm 2): the pairs, their negatives, and the part of the graph they need."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int, Int64
+from torch import Tensor
+
+from grapevine.data.dataset import Dataset
+from grapevine.data.interactions import Interactions
+from grapevine.encoders.fusion import Shapes, gather
+from grapevine.graph.levels import levels, strangers
+from grapevine.graph.neighbourhoods import importance_table
+from grapevine.models.histories import training_events
+from grapevine.models.pinsage import negatives
+from grapevine.models.pinsage.config import Config
+from grapevine.models.pinsage.network import Subgraph
+from grapevine.models.pinsage.pairs import Pairs, latest, pairs_of
+from grapevine.random import stream
+from grapevine.structs.bipartite import Bipartite
+from grapevine.structs.features import Features
+from grapevine.structs.neighbour_table import NeighbourTable
+from grapevine.views.features import FeatureView
+from grapevine.views.graph import bipartite
+
+# B = pairs, H = events of a history, S = shared negatives, R = hard negatives of a pair
+
+
+@dataclass(frozen=True, slots=True)
+class Minibatch:
+    """All that one step looks at; every item is a place in the innermost level of `graph`.
+
+    Attributes:
+        graph: the nodes that are needed, with their features.
+        asked: `(B, H)` the history of each pair, the latest first; -1 where it is shorter.
+        behaviours: `(B, H)` what those events were.
+        answers: `(B,)` what came next.
+        shared: `(S,)` the negatives of all.
+        keep: `(B, S)` which of them may be a pair's.
+        log_expected: `(S,)` log of the chance that each was to be among them.
+        own: `(B, R)` the hard negatives of each pair; any place where `keep_own` is false.
+        keep_own: `(B, R)` which of them may be.
+    """
+
+    graph: Subgraph
+    asked: Int[Tensor, "pairs events"]
+    behaviours: Int[Tensor, "pairs events"]
+    answers: Int[Tensor, " pairs"]
+    shared: Int[Tensor, " negatives"]
+    keep: Bool[Tensor, "pairs negatives"]
+    log_expected: Float[Tensor, " negatives"]
+    own: Int[Tensor, "pairs own"]
+    keep_own: Bool[Tensor, "pairs own"]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What training stands on: the events as a graph and as pairs, the catalogue as features.
+
+    Attributes:
+        config: the options.
+        events: those that make the graph and the histories.
+        graph: items and the users who met them.
+        table: whom each item listens to.
+        view: how the catalogue is seen.
+        features: of each item.
+        pairs: what is asked.
+        seed: of all draws.
+    """
+
+    config: Config
+    events: Interactions
+    graph: Bipartite
+    table: NeighbourTable
+    view: FeatureView
+    features: Features
+    pairs: Pairs
+    seed: int
+
+    @classmethod
+    def of(cls, config: Config, train: Dataset, seed: int) -> "Ground":
+        """Walk, look at the catalogue, and pair up, on the training events alone."""
+        events, _ = training_events(train, config.behaviours)
+        graph = bipartite(events)
+        view = FeatureView.fit(train, use=config.features)
+        return cls(
+            config=config,
+            events=events,
+            graph=graph,
+            table=neighbours_of(config, graph, seed),
+            view=view,
+            features=view.encode(train.item_table, events.counts()),
+            pairs=pairs_of(events, config, train.schema.target_row),
+            seed=seed,
+        )
+
+    @property
+    def shapes(self) -> Shapes:
+        """What the encoder must know of the features."""
+        degree = self.view.degree is not None
+        return Shapes.of(self.features, buckets=self.view.buckets, degree=degree)
+
+    @cached_property
+    def chances(self) -> Float32[np.ndarray, " items"]:
+        """How often each item is the answer of a pair, of all."""
+        counts = np.bincount(self.pairs.answers, minlength=self.events.num_items)
+        return (counts / max(len(self.pairs), 1)).astype(np.float32)
+
+    @cached_property
+    def bands(self) -> negatives.Bands:
+        """Where hard negatives come from; made when first asked for."""
+        return negatives.Bands.of(self.config, self.graph, seed=self.seed)
+
+
+def neighbours_of(
+    config: Config, graph: Bipartite, seed: int, rows: Int64[np.ndarray, " rows"] | None = None
+) -> NeighbourTable:
+    """Whom items listen to: the rows asked for, or all."""
+    return importance_table(
+        graph,
+        width=config.neighbours,
+        walks=config.walks,
+        length=config.length,
+        restart=config.restart,
+        seed=int(stream(seed, "pinsage", "walks").integers(2**63)),
+        rows=rows,
+    )
+
+
+@dataclass(frozen=True)
+class EpochBatches:
+    """The mini-batches of one epoch, each made when it is asked for; safe in any thread."""
+
+    ground: Ground
+    epoch: int
+
+    @cached_property
+    def order(self) -> Int64[np.ndarray, " drawn"]:
+        """The pairs of this epoch, in the order of training."""
+        return self.ground.pairs.order(self.ground.config, self.ground.seed, self.epoch)
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.ground.config.batch)
+
+    def __getitem__(self, step: int) -> Minibatch:
+        ground, config = self.ground, self.ground.config
+        size = config.batch
+        rows = self.order[step * size : (step + 1) * size]
+        pairs, draw = ground.pairs, stream(ground.seed, "pinsage", "step", self.epoch, step)
+        answers, keys = pairs.answers[rows].astype(np.int64), pairs.keys[rows]
+        event = latest(pairs.firsts[rows], pairs.stops[rows], config.recent)
+        asked = np.where(event >= 0, ground.events.items[event], -1)
+        shared, log_expected = negatives.shared(config, answers, ground.chances, draw)
+        keep = strangers(pairs.known, keys, shared)
+        keep &= shared != answers[:, None]
+        count = negatives.hard_in(config, self.epoch)
+        own = np.empty((len(rows), 0), np.int64)
+        if count:
+            own = ground.bands.draw(asked[:, 0].astype(np.int64), count, draw)
+        keep_own = negatives.unknown(pairs.known, keys, own)
+        graph, places = _needed(ground, (answers, shared, asked, np.where(keep_own, own, 0)))
+        return Minibatch(
+            graph=graph,
+            answers=places[0],
+            shared=places[1],
+            asked=places[2],
+            own=places[3],
+            behaviours=torch.from_numpy(ground.events.behaviours[event].astype(np.int64)),
+            keep=torch.from_numpy(keep),
+            log_expected=torch.from_numpy(log_expected),
+            keep_own=torch.from_numpy(keep_own),
+        )
+
+
+def _needed(ground: Ground, asked: tuple[np.ndarray, ...]) -> tuple[Subgraph, list[Tensor]]:
+    """The part of the graph that some blocks of items need, and the blocks as places in it."""
+    flat = np.concatenate([part.ravel() for part in asked]).astype(np.int64)
+    there = flat >= 0
+    places = np.full(len(flat), -1, np.int64)
+    found, places[there] = subgraph(
+        flat[there], ground.table, ground.features, ground.config.layers
+    )
+    cuts = np.cumsum([part.size for part in asked])[:-1]
+    return found, [
+        torch.from_numpy(block.reshape(part.shape))
+        for block, part in zip(np.split(places, cuts), asked)
+    ]
+
+
+def subgraph(
+    items: Int64[np.ndarray, " items"], table: NeighbourTable, features: Features, layers: int
+) -> tuple[Subgraph, Int64[np.ndarray, " items"]]:
+    """The part of the graph that these items' vectors need, and the place of each in it."""
+    met = levels(items, table.nodes, layers)
+    heard = met.nodes[: len(met.places)]
+    graph = Subgraph(
+        rows=torch.from_numpy(met.nodes),
+        features=gather(features, met.nodes),
+        sizes=met.sizes,
+        places=torch.from_numpy(met.places),
+        weights=torch.from_numpy(table.weights[heard]),
+    )
+    return graph, met.asked.astype(np.int64)

@@ -1,0 +1,162 @@
+"""The options of PinSage, with the names of the paper where it has one."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from grapevine.config import check_bounds
+from grapevine.data.dataset import Dataset
+from grapevine.errors import ConfigError
+from grapevine.models.histories import Behaviours
+
+if TYPE_CHECKING:  # torch is loaded when something is learnt
+    from grapevine.models.pinsage.learner import PinSageLearner
+
+Loss = Literal["softmax", "max-margin", "cross-entropy"]
+"""Share of the positive among all; the paper's hinge; the paper's "xent" row (section 4.2)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Who listens to whom, what is asked in training, and how it is learnt.
+
+    The defaults are those that measured best (benchmarks/results/pinsage.md). The paper's own
+    settings are `Config.paper()`; its ablations are one option each: `features`, `layers=0`
+    ("combined", no graph), `merge`, `loss`, `hard_negatives=0`.
+    """
+
+    # The network
+    layers: int = 2
+    """Convolutions, K; 0 leaves the features alone, without the graph."""
+    width: int = 64
+    """Of an item's vector, d."""
+    hidden: int = 128
+    """Of what an item says to those who listen, m."""
+    merge: Literal["importance", "mean", "max", "attention"] = "importance"
+    """How neighbours are merged; "attention" is one layer of it over an item and its neighbours."""
+    final_norm: bool = True
+    """Vectors of length one, so that the nearest by cosine are the nearest by dot product; the
+    paper leaves them as they come."""
+    features: tuple[str, ...] = (
+        "title", "text", "category", "tags", "number", "time", "vector", "degree",
+    )  # fmt: skip
+    """Kinds of item columns (also "image"), or columns by name; "degree" is the log degree."""
+    ids: bool = True
+    """A vector for each item of training beside its features."""
+    id_dropout: float = 0.5
+    """How often an item must do without it in training, as a new item must always."""
+
+    # The neighbourhood
+    neighbours: int = 20
+    """Of an item, T."""
+    walks: int = 100
+    """From each item."""
+    length: int = 4
+    """Double hops of a walk."""
+    restart: float = 0.5
+    """Chance to start over before a double hop."""
+    behaviours: Behaviours = "all"
+    """Which events make the graph and the histories."""
+
+    # What is asked
+    pairs: Literal["user", "item"] = "user"
+    """Given the items of a user so far, the next one; or given one item, one that came soon after,
+    as in the paper."""
+    answers: Behaviours = "target"
+    """Which events may be the next one."""
+    quotas: tuple[float, ...] = ()
+    """Share of each behaviour among the answers of a batch, in the order of the schema; as they
+    come if not given."""
+    window: int = 1
+    """How soon after, in events, with `pairs="item"`."""
+    recent: int = 50
+    """Events of a history that count, at most."""
+    half_life: float = 10.0
+    """After so many later events an event counts half as much; with `pairs="user"` only at first,
+    for how much each place and behaviour counts is learnt. 0: all alike."""
+
+    # The loss
+    loss: Loss = "softmax"
+    margin: float = 0.1
+    """Of "max-margin"; the paper does not tell its own."""
+    temperature: float = 0.1
+    """What scores are divided by in "softmax"."""
+    negatives: int = 2_000
+    """Items that a batch shares as negatives; with as many as there are, "softmax" is exact."""
+    in_batch: bool = True
+    """Whether the answers of a batch are negatives of its other pairs, in "softmax"."""
+    log_q: bool = True
+    """Whether "softmax" takes off how often a negative was to be expected."""
+    hard_negatives: int = 0
+    """At most so many of each pair's own: epoch n has n - 1. The paper ends with 6."""
+    band: tuple[int, ...] = (2_000, 5_000)
+    """Ranks by personalised PageRank from which hard negatives come."""
+    band_share: tuple[float, ...] = (0.02, 0.2)
+    """The same as shares of the catalogue, where it has fewer than 20,000 items."""
+
+    # The training
+    epochs: int = 20
+    """The most."""
+    patience: int = 4
+    """Epochs without a better validation that end the training; 0 never does."""
+    epoch_pairs: int = 0
+    """Pairs of an epoch, drawn anew for each; 0 takes all."""
+    batch: int = 512
+    """Pairs of a step; the paper's best is 2048."""
+    learning_rate: float = 3e-3
+    """The peak, reached at the end of the first epoch."""
+    decay: float = 0.9
+    """What the rate is multiplied by in each later epoch."""
+    weight_decay: float = 1e-4
+    """Pull of all weights towards 0."""
+    clip: float = 1.0
+    """Most length of a gradient; 0 sets no bound."""
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self, "pinsage", "width", "hidden", "neighbours", "walks", "length", "window",
+            "recent", "negatives", "epochs", "batch", least=1,
+        )  # fmt: skip
+        check_bounds(
+            self, "pinsage", "layers", "half_life", "hard_negatives", "patience", "epoch_pairs",
+            "weight_decay", "clip", "margin", least=0,
+        )  # fmt: skip
+        check_bounds(self, "pinsage", "restart", "id_dropout", least=0, most=1)
+        check_bounds(self, "pinsage", "temperature", "learning_rate", above=0)
+        check_bounds(self, "pinsage", "decay", above=0, most=1)
+        for name, most in (("band", float("inf")), ("band_share", 1)):
+            ends = getattr(self, name)
+            if len(ends) != 2 or not 0 <= ends[0] < ends[1] <= most:
+                raise ConfigError(f"pinsage wants model.{name} as two rising ranks: got {ends}")
+        if self.quotas and not (min(self.quotas) >= 0 and sum(self.quotas) > 0):
+            raise ConfigError(f"pinsage wants model.quotas as shares: got {self.quotas}")
+
+    @classmethod
+    def paper(cls, **changes: object) -> "Config":
+        """The settings of Ying et al., 2018, as far as they tell them.
+
+        Args:
+            changes: options that shall differ, such as `width=64` on a small machine.
+        """
+        said: dict[str, object] = {
+            "width": 1024,
+            "hidden": 2048,
+            "neighbours": 50,
+            "final_norm": False,
+            "ids": False,
+            "features": ("title", "text", "image", "vector", "degree"),
+            "pairs": "item",
+            "answers": "all",
+            "half_life": 0.0,
+            "loss": "max-margin",
+            "negatives": 500,
+            "hard_negatives": 6,
+            "batch": 2048,
+            "learning_rate": 1e-3,
+        }
+        return cls(**{**said, **changes})  # pyright: ignore[reportArgumentType]
+
+    def learner(self, train: Dataset, *, seed: int = 0) -> "PinSageLearner":
+        """Walk, see the features, pair up what follows what; nothing is learnt yet."""
+        from grapevine.models.pinsage.learner import PinSageLearner
+
+        return PinSageLearner(self, train, seed=seed)

@@ -1,0 +1,143 @@
+"""The network of PinSage: features to a start, convolutions, a last look, and who asks."""
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import normalize, relu
+
+from grapevine.core.blocks import Convolve
+from grapevine.core.table import pool
+from grapevine.encoders.fusion import ItemEncoder, Rows, Shapes
+from grapevine.models.pinsage.attend import Attend
+from grapevine.models.pinsage.config import Config
+
+# n = nodes of the widest level, D = width, T = most neighbours, Q = questions, H = events of one
+
+
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    """What a mini-batch needs of the graph, renumbered: see `graph.levels`.
+
+    Attributes:
+        rows: `(n,)` the item each node is; -1 for one that training had not.
+        features: of each node.
+        sizes: how many nodes each level has, the widest first.
+        places: `(sizes[1], T)` neighbours as places; -1 where there are fewer.
+        weights: `(sizes[1], T)` how much each counts.
+    """
+
+    rows: Int[Tensor, " n"]
+    features: Rows
+    sizes: tuple[int, ...]
+    places: Int[Tensor, "heard width"]
+    weights: Float[Tensor, "heard width"]
+
+
+class Network(nn.Module):
+    """Item vectors from features and neighbours, and a user's vector from those of its items.
+
+    Args:
+        config: the options.
+        shapes: of the features.
+        num_items: rows of the table of identities.
+        num_behaviours: kinds of events that a history may hold.
+    """
+
+    def __init__(self, config: Config, shapes: Shapes, num_items: int, num_behaviours: int) -> None:
+        super().__init__()
+        width = config.width
+        self.config = config
+        self.encoder = ItemEncoder.Config(width=width, hidden=config.hidden).build(shapes)
+        self.ids = nn.Parameter(torch.randn(num_items, width) * 0.1) if config.ids else None
+        self.convolutions = nn.ModuleList(_layer(config) for _ in range(config.layers))
+        self.first = nn.Linear(width, width)
+        self.last = nn.Linear(width, width, bias=False)
+        halving = math.log(2) / config.half_life if config.half_life else 0.0
+        self.place = nn.Parameter(-halving * torch.arange(config.recent, dtype=torch.float32))
+        self.behaviour = nn.Parameter(torch.zeros(num_behaviours))
+
+    @property
+    def layers(self) -> list[Convolve | Attend]:
+        """The convolutions, from the features up."""
+        return [cast("Convolve | Attend", layer) for layer in self.convolutions]
+
+    @property
+    def said_width(self) -> int:
+        """How much an item says to its neighbours: with attention, a key and a value."""
+        return self.config.hidden * (2 if self.config.merge == "attention" else 1)
+
+    def start(self, features: Rows, rows: Int[Tensor, " nodes"]) -> Float[Tensor, "nodes width"]:
+        """What each node holds before it has heard anyone."""
+        h_ND = self.encoder(features)
+        if self.ids is None:
+            return h_ND
+        known_N = rows >= 0
+        if self.training:
+            known_N = known_N & (torch.rand(len(rows)) >= self.config.id_dropout)
+        return h_ND + self.ids[rows.clamp_min(0)] * known_N[:, None]
+
+    def finish(self, h_ND: Float[Tensor, "nodes width"]) -> Float[Tensor, "nodes width"]:
+        """`G2 ReLU(G1 h + g)`: the vector of each node."""
+        z_ND = self.last(relu(self.first(h_ND)))
+        return normalize(z_ND, dim=1) if self.config.final_norm else z_ND
+
+    def forward(self, graph: Subgraph) -> Float[Tensor, "asked width"]:
+        """The vectors of the innermost level (Algorithm 2)."""
+        h_ND = self.start(graph.features, graph.rows)
+        for convolve, size in zip(self.layers, graph.sizes[1:]):
+            # A level is the front part of the one below: no node is looked up.
+            heard = hear(
+                convolve, convolve.message(h_ND), h_ND[:size], graph.places[:size],
+                graph.weights[:size],
+            )  # fmt: skip
+            h_ND = convolve.update(h_ND[:size], heard)
+        return self.finish(h_ND)
+
+    def ask(
+        self,
+        z_ND: Float[Tensor, "nodes width"],
+        asked_QH: Int[Tensor, "questions events"],
+        behaviours_QH: Int[Tensor, "questions events"],
+    ) -> Float[Tensor, "questions width"]:
+        """The vector of each question: the mean of its items', by place and behaviour.
+
+        Args:
+            z_ND: vectors of items.
+            asked_QH: rows of z, the latest event first; -1 where there are fewer than H.
+            behaviours_QH: what each event was.
+        """
+        logits_QH = self.place[: asked_QH.shape[1]] + self.behaviour[behaviours_QH]
+        # Far below zero, not infinite: the shares of an empty history must have a gradient.
+        share_QH = logits_QH.masked_fill(asked_QH < 0, -1e9).softmax(1)
+        return pool(z_ND, asked_QH, share_QH)
+
+
+def _layer(config: Config) -> Convolve | Attend:
+    if config.merge == "attention":
+        return Attend(config.width, config.hidden, config.width)
+    return Convolve(config.width, config.hidden, config.width, merge=config.merge)
+
+
+def hear(
+    layer: Convolve | Attend,
+    said_NK: Float[Tensor, "nodes said"],
+    own_MD: Float[Tensor, "receivers width"],
+    nodes_MT: Int[Tensor, "receivers most"],
+    weights_MT: Float[Tensor, "receivers most"],
+) -> Float[Tensor, "receivers hidden"]:
+    """What receivers hear in a layer, once everyone has spoken.
+
+    Args:
+        layer: a convolution or an attention.
+        said_NK: what it made of the nodes of the level below.
+        own_MD: what the receivers hold.
+        nodes_MT: rows of said that each hears; -1 where there are fewer than T.
+        weights_MT: how much each counts.
+    """
+    if isinstance(layer, Attend):
+        return layer.hear(said_NK, own_MD, nodes_MT, weights_MT)
+    return pool(said_NK, nodes_MT, weights_MT, layer.merge)
