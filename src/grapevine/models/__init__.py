@@ -14,6 +14,7 @@ from grapevine.models.graph_filter import GraphFilter
 from grapevine.models.item_knn import ItemKNN
 from grapevine.models.markov import Markov
 from grapevine.models.oracle import Oracle
+from grapevine.models.pinsage import PinSage
 from grapevine.models.popularity import Popularity
 from grapevine.models.random import Random
 
@@ -130,6 +131,13 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <- history -> all items, two hops",
         merge="sum by powers of the degrees",
         update="linear and ideal low-pass filter",
+    ),
+    "pinsage": ModelRow(
+        model=PinSage,
+        config=PinSage.Config(),
+        neighbourhood="item <- items that random walks from it meet; user <- its recent items",
+        merge="importance-weighted mean",
+        update="set beside its own, dense, ReLU, length one",
     ),
     "taste-oracle": ModelRow(
         model=Oracle,
