@@ -6,14 +6,30 @@ The T items met most are its neighbours, weighed by their share of the visits am
 longer walks the shares tend to personalised PageRank.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 from numba import njit, prange
 
 from grapevine.graph.hubs import cap
-from grapevine.graph.walks import LANES, Adjacency, adjacency, chance, hop, start_over, walk_key
+from grapevine.graph.select import row_of
+from grapevine.graph.walks import (
+    LANES,
+    LOW,
+    Adjacency,
+    adjacency,
+    chance,
+    hop,
+    new_lanes,
+    start_over,
+    walk_key,
+)
 from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.neighbour_table import NeighbourTable
+
+NOBODY = np.uint32(0xFFFFFFFF)
+"""An empty slot of the hash."""
 
 CHUNK = 64
 """Nodes that one thread works through with the same scratch arrays."""
@@ -75,75 +91,81 @@ def _visit(
     nodes: Int32[np.ndarray, "rows width"],
     weights: Float32[np.ndarray, "rows width"],
 ) -> None:
+    for chunk in prange((len(wanted) + CHUNK - 1) // CHUNK):
+        part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+        _visit_chunk(
+            wanted[part], graph, seed, walks, length, restart, nodes[part], weights[part]
+        )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _visit_chunk(
+    wanted: Int64[np.ndarray, " rows"],
+    graph: Adjacency,
+    seed: np.uint64,
+    walks: int,
+    length: int,
+    restart: np.uint64,
+    nodes: Int32[np.ndarray, "rows width"],
+    weights: Float32[np.ndarray, "rows width"],
+) -> None:
     """Walk and count, some nodes at a time, until there are enough walks to take in turns."""
     together = max(1, LANES // walks)
-    lanes = together * walks
     slots = 4
     while slots < 2 * walks * length:
         slots *= 2
-    for chunk in prange((len(wanted) + CHUNK - 1) // CHUNK):
-        keys = np.empty(lanes, np.uint64)
-        origins = np.empty(lanes, np.int32)
-        current = np.empty(lanes, np.int32)
-        middle = np.empty(lanes, np.int32)
-        places = np.empty(lanes, np.int64)
-        visits = np.empty((length, lanes), np.int32)
-        held = np.full(slots, -1, np.int32)
-        counts = np.zeros(slots, np.int32)
-        used = np.empty(walks * length, np.int32)
-        walking = np.empty(together, np.int64)
-        stop = min((chunk + 1) * CHUNK, len(wanted))
-        row = chunk * CHUNK
-        while row < stop:
-            group = 0
-            while row < stop and group < together:
-                node = wanted[row]
-                # An item without contexts goes nowhere, and keeps its empty row.
-                if graph.context_starts[node] < graph.context_starts[node + 1]:
-                    for walk in range(walks):
-                        keys[group * walks + walk] = walk_key(
-                            seed, np.uint64(node), np.uint64(walk)
-                        )
-                        origins[group * walks + walk] = node
-                    walking[group] = row
-                    group += 1
-                row += 1
-            busy = group * walks
-            current[:busy] = origins[:busy]
-            for step in range(length):
-                start_over(keys, np.uint64(step), restart, origins, current, busy)
-                hop(graph, keys, np.uint64(step), current, middle, places, busy)
-                visits[step, :busy] = current[:busy]
-            for place in range(group):
-                node = wanted[walking[place]]
-                met = visits[:, place * walks : (place + 1) * walks]
-                found = _count(met, np.int32(node), held, counts, used)
-                _keep_most(
-                    held, counts, used[:found], nodes[walking[place]], weights[walking[place]]
-                )
+    lanes = new_lanes(together * walks)
+    visits = np.empty((length, together * walks), np.uint32)
+    held = np.full(slots, NOBODY, np.uint32)
+    counts = np.zeros(slots, np.uint32)
+    used = np.empty(walks * length + 1, np.uint32)
+    walking = np.empty(together, np.int64)
+    row = 0
+    while row < len(wanted):
+        group = 0
+        while row < len(wanted) and group < together:
+            # An item without contexts goes nowhere, and keeps its empty row.
+            if graph.item_spans[wanted[row]] & LOW:
+                for walk in range(walks):
+                    lane = group * walks + walk
+                    lanes.keys[lane] = walk_key(seed, np.uint64(wanted[row]), np.uint64(walk))
+                    lanes.origins[lane] = wanted[row]
+                walking[group] = row
+                group += 1
+            row += 1
+        busy = np.uint64(group * walks)
+        lanes.current[:busy] = lanes.origins[:busy]
+        for step in range(length):
+            if step > 0:
+                start_over(np.uint64(step), restart, lanes, busy)
+            hop(graph, np.uint64(step), lanes, busy)
+            visits[step, :busy] = lanes.current[:busy]
+        for place in range(group):
+            node = walking[place]
+            met = visits[:, place * walks : (place + 1) * walks]
+            found = _count(met, np.uint32(wanted[node]), held, counts, used)
+            _keep_most(held, counts, used[:found], nodes[node], weights[node])
 
 
 @njit(nogil=True, cache=True)
 def _count(
-    visits: np.ndarray, node: np.int32, held: np.ndarray, counts: np.ndarray, used: np.ndarray
-) -> int:
+    visits: np.ndarray, node: np.uint32, held: np.ndarray, counts: np.ndarray, used: np.ndarray
+) -> Any:
     """Count what was met in an open-addressing hash; `used` are its slots but that of the node."""
-    mask = np.uint32(len(held) - 1)
-    found = 0
+    mask, one = np.uint32(len(held) - 1), np.uint32(1)
+    found = np.uint64(0)
     for step in range(visits.shape[0]):
         for walk in range(visits.shape[1]):
             item = visits[step, walk]
-            if item == node:
-                continue
-            slot = (np.uint32(item) * np.uint32(0x9E3779B1)) >> np.uint32(7) & mask
-            while held[slot] != item and held[slot] != -1:
-                slot = (slot + np.uint32(1)) & mask
-            if held[slot] == -1:
-                held[slot] = item
-                used[found] = slot
-                found += 1
-            counts[slot] += np.int32(1)
-    return found
+            slot = ((item * np.uint32(0x9E3779B1)) >> np.uint32(12)) & mask
+            while held[slot] != item and held[slot] != NOBODY:
+                slot = (slot + one) & mask
+            # Written without a branch, for none could be foretold.
+            used[found] = slot
+            found += np.uint64((held[slot] == NOBODY) & (item != node))
+            held[slot] = item if item != node else held[slot]
+            counts[slot] += one if item != node else np.uint32(0)
+    return np.int64(found)
 
 
 @njit(nogil=True, cache=True)
@@ -151,26 +173,27 @@ def _keep_most(
     held: np.ndarray, counts: np.ndarray, used: np.ndarray, nodes: np.ndarray, weights: np.ndarray
 ) -> None:
     """The T most counted, ties to the lower row, as shares of them all; empties the hash."""
-    width = len(nodes)
-    kept = 0
+    kept, width = 0, len(nodes)
+    keys = np.empty(width + 1, np.uint64)
+    keys[width - 1] = 0
     for slot in used:
-        item, count = held[slot], np.float32(counts[slot])
-        held[slot] = -1
+        # The larger count first, then the lower row: as one number.
+        key = (np.uint64(counts[slot]) << np.uint64(32)) | (LOW - np.uint64(held[slot]))
+        held[slot] = NOBODY
         counts[slot] = 0
-        place = kept
         if kept == width:
-            place -= 1
-            if count < weights[place] or (count == weights[place] and item > nodes[place]):
+            if key < keys[width - 1]:
                 continue
-        else:
-            kept += 1
-        while place > 0 and (
-            weights[place - 1] < count or (weights[place - 1] == count and nodes[place - 1] > item)
-        ):
-            weights[place] = weights[place - 1]
-            nodes[place] = nodes[place - 1]
-            place -= 1
-        weights[place] = count
-        nodes[place] = item
-    if kept > 0:
-        weights[:kept] /= weights[:kept].sum()
+            kept -= 1
+        place = np.uint64(kept)
+        while place > 0 and keys[place - np.uint64(1)] < key:
+            keys[place] = keys[place - np.uint64(1)]
+            place -= np.uint64(1)
+        keys[place] = key
+        kept += 1
+    total = np.float32(0.0)
+    for place in range(kept):
+        total += np.float32(keys[place] >> np.uint64(32))
+    for place in range(kept):
+        nodes[place] = row_of(keys[place])
+        weights[place] = np.float32(keys[place] >> np.uint64(32)) / total

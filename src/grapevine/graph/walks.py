@@ -8,10 +8,10 @@ Every draw is named by the seed, the walk and the hop (`graph.counter`), never b
 does not depend on which others are taken, or on which thread.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, Int64, Shaped
+from jaxtyping import Int32, Shaped, UInt32, UInt64
 from numba import njit, prange
 
 from grapevine.graph.alias import alias_tables
@@ -19,40 +19,56 @@ from grapevine.graph.counter import mix
 from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.jagged import Jagged
 
-LANES = 64
+LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+LANES = 128
 """Walks that a thread takes in turns."""
 
 
 class Adjacency(NamedTuple):
-    """A bipartite graph as compiled loops read it.
+    """A bipartite graph as walks read it.
 
     Attributes:
-        context_starts: `(I + 1,)` where the contexts of each item start.
+        item_spans: `(I,)` where the contexts of each item start, above, and how many they are, in
+            the lower 32 bits: one look into memory gives both.
         contexts: `(E,)` context rows, item by item.
         context_aliases: `(E,)` of ALIAS, an alias table for each item, or None without weights.
-        item_starts: `(C + 1,)` where the items of each context start.
+        context_spans: `(C,)` the same as `item_spans`, of the items of each context.
         items: `(E,)` item rows, context by context.
         item_aliases: `(E,)` of ALIAS, an alias table for each context, or None.
     """
 
-    context_starts: Int64[np.ndarray, " I_plus_one"]
+    item_spans: UInt64[np.ndarray, " I"]
     contexts: Int32[np.ndarray, " E"]
     context_aliases: Shaped[np.ndarray, " E"] | None
-    item_starts: Int64[np.ndarray, " C_plus_one"]
+    context_spans: UInt64[np.ndarray, " C"]
     items: Int32[np.ndarray, " E"]
     item_aliases: Shaped[np.ndarray, " E"] | None
 
 
 def adjacency(graph: Bipartite) -> Adjacency:
-    """The arrays of a graph, with alias tables where its edges have weights."""
+    """The arrays of a graph, with alias tables where its edges have weights.
+
+    Raises:
+        ValueError: the graph has 2^32 edges or more.
+    """
+    if graph.num_edges >= 2**32:
+        raise ValueError(f"walks know fewer than 2^32 edges: got {graph.num_edges:,}")
     return Adjacency(
-        graph.contexts.offsets,
+        _spans(graph.contexts),
         graph.contexts.values,
         _aliases(graph.contexts, graph.item_weights),
-        graph.items.offsets,
+        _spans(graph.items),
         graph.items.values,
         _aliases(graph.items, graph.context_weights),
     )
+
+
+def _spans(lists: Jagged) -> UInt64[np.ndarray, " lists"]:
+    spans = lists.offsets[:-1].astype(np.uint64)
+    spans <<= np.uint64(32)
+    spans |= lists.lengths.astype(np.uint64)
+    return spans
 
 
 def _aliases(
@@ -98,25 +114,64 @@ def _walk(
     graph: Adjacency, seed: np.uint64, first: np.int64, out: Int32[np.ndarray, "walks nodes"]
 ) -> None:
     for block in prange((len(out) + LANES - 1) // LANES):
-        keys = np.empty(LANES, np.uint64)
-        current = np.empty(LANES, np.int32)
-        middle = np.empty(LANES, np.int32)
-        places = np.empty(LANES, np.int64)
-        walk = np.empty(LANES, np.int64)
-        busy = 0
-        for row in range(block * LANES, min((block + 1) * LANES, len(out))):
-            if graph.context_starts[out[row, 0]] == graph.context_starts[out[row, 0] + 1]:
-                out[row, 1:] = -1
-                continue
-            keys[busy] = walk_key(seed, np.uint64(out[row, 0]), np.uint64(first + row))
-            current[busy] = out[row, 0]
-            walk[busy] = row
-            busy += 1
-        for step in range(out.shape[1] // 2):
-            hop(graph, keys, np.uint64(step), current, middle, places, busy)
-            for lane in range(busy):
-                out[walk[lane], 2 * step + 1] = middle[lane]
-                out[walk[lane], 2 * step + 2] = current[lane]
+        start = block * LANES
+        _walk_together(graph, seed, first + start, out[start : start + LANES])
+
+
+@njit(nogil=True, cache=True)
+def _walk_together(
+    graph: Adjacency, seed: np.uint64, first: np.int64, out: Int32[np.ndarray, "walks nodes"]
+) -> None:
+    lanes = new_lanes(len(out))
+    walk = np.empty(len(out), np.uint64)
+    busy = 0
+    for row in range(len(out)):
+        if graph.item_spans[out[row, 0]] & LOW == 0:
+            out[row, 1:] = -1
+            continue
+        lanes.keys[busy] = walk_key(seed, np.uint64(out[row, 0]), np.uint64(first + row))
+        lanes.current[busy] = out[row, 0]
+        walk[busy] = row
+        busy += 1
+    for step in range(out.shape[1] // 2):
+        hop(graph, np.uint64(step), lanes, np.uint64(busy))
+        column = np.uint64(2 * step + 1)
+        for lane in range(np.uint64(busy)):
+            out[walk[lane], column] = lanes.middle[lane]
+            out[walk[lane], column + np.uint64(1)] = lanes.current[lane]
+
+
+class Lanes(NamedTuple):
+    """Where the walks stand that a thread takes in turns.
+
+    Attributes:
+        keys: names the draws of each.
+        origins: item that each starts over at.
+        current: item that each is at.
+        middle: context that each came through.
+        draws: random bits of the hop under way.
+        places: edge that each is about to take.
+    """
+
+    keys: UInt64[np.ndarray, " lanes"]
+    origins: UInt32[np.ndarray, " lanes"]
+    current: UInt32[np.ndarray, " lanes"]
+    middle: UInt32[np.ndarray, " lanes"]
+    draws: UInt64[np.ndarray, " lanes"]
+    places: UInt64[np.ndarray, " lanes"]
+
+
+@njit(nogil=True, cache=True)
+def new_lanes(count: int) -> Lanes:
+    """Lanes for so many walks, with nothing in them."""
+    return Lanes(
+        np.empty(count, np.uint64),
+        np.empty(count, np.uint32),
+        np.empty(count, np.uint32),
+        np.empty(count, np.uint32),
+        np.empty(count, np.uint64),
+        np.empty(count, np.uint64),
+    )
 
 
 @njit(inline="always", cache=True)
@@ -131,72 +186,52 @@ def chance(probability: float) -> np.uint64:
 
 
 @njit(nogil=True, cache=True)
-def start_over(
-    keys: np.ndarray,
-    step: np.uint64,
-    restart: np.uint64,
-    origins: np.ndarray,
-    current: np.ndarray,
-    busy: int,
-) -> None:
+def start_over(step: np.uint64, restart: np.uint64, lanes: Lanes, busy: np.uint64) -> None:
     """Put each of the first `busy` walks back to its origin with the chance `restart`.
 
     One 64-bit draw serves four steps, 16 bits each.
     """
     shift = np.uint64(16) * (step % np.uint64(4))
     for lane in range(busy):
-        bits = mix(~keys[lane], step // np.uint64(4)) >> shift
+        bits = mix(~lanes.keys[lane], step // np.uint64(4)) >> shift
         if (bits & np.uint64(0xFFFF)) < restart:
-            current[lane] = origins[lane]
+            lanes.current[lane] = lanes.origins[lane]
 
 
 @njit(inline="always", cache=True)
-def _place(starts: np.ndarray, node: np.int32, bits: np.uint64) -> np.int64:
-    """A place in the list of a node, uniform, from 32 random bits."""
-    start = starts[np.uint64(node)]
-    length = starts[np.uint64(node) + np.uint64(1)] - start
-    return start + np.int64((bits * np.uint64(length)) >> np.uint64(32))
+def _place(span: Any, bits: np.uint64) -> np.uint64:
+    """A place in a list, uniform, from 32 random bits."""
+    return (span >> HALF) + ((bits * (span & LOW)) >> HALF)
 
 
 @njit(nogil=True, cache=True)
-def _end(nodes: np.ndarray, aliases: np.ndarray | None, place: np.int64, bits: np.uint64) -> int:
+def _end(nodes: np.ndarray, aliases: np.ndarray | None, place: np.uint64, bits: np.uint64) -> Any:
     """Where the edge at a place leads, or its alias, as 32 random bits choose."""
     if aliases is None:
-        return nodes[np.uint64(place)]
-    edge = aliases[np.uint64(place)]
-    return (
-        edge.item
-        if np.float32(bits >> np.uint64(8)) * np.float32(2.0**-24) < edge.keep
-        else edge.other
-    )
+        return nodes[place]
+    edge = aliases[place]
+    keep = np.float32(bits >> np.uint64(8)) * np.float32(2.0**-24) < edge.keep
+    return edge.item if keep else edge.other
 
 
-@njit(cache=True, nogil=True)
-def hop(
-    graph: Adjacency,
-    keys: np.ndarray,
-    step: np.uint64,
-    current: np.ndarray,
-    middle: np.ndarray,
-    places: np.ndarray,
-    busy: int,
-) -> None:
+@njit(nogil=True, cache=True)
+def hop(graph: Adjacency, step: np.uint64, lanes: Lanes, busy: np.uint64) -> None:
     """One double hop of the first `busy` walks: `current` moves on by way of `middle`.
 
     One 64-bit draw gives both places; a second one, only where there are weights, both ends.
     """
-    low = np.uint64(0xFFFFFFFF)
+    first, second = np.uint64(2) * step, np.uint64(2) * step + np.uint64(1)
     for lane in range(busy):
-        bits = mix(keys[lane], np.uint64(2) * step)
-        places[lane] = _place(graph.context_starts, current[lane], bits >> np.uint64(32))
+        lanes.draws[lane] = mix(lanes.keys[lane], first)
     for lane in range(busy):
-        bits = mix(keys[lane], np.uint64(2) * step + np.uint64(1))
-        middle[lane] = _end(
-            graph.contexts, graph.context_aliases, places[lane], bits >> np.uint64(32)
-        )
+        span = graph.item_spans[lanes.current[lane]]
+        lanes.places[lane] = _place(span, lanes.draws[lane] >> HALF)
     for lane in range(busy):
-        bits = mix(keys[lane], np.uint64(2) * step)
-        places[lane] = _place(graph.item_starts, middle[lane], bits & low)
+        bits = mix(lanes.keys[lane], second) >> HALF
+        lanes.middle[lane] = _end(graph.contexts, graph.context_aliases, lanes.places[lane], bits)
     for lane in range(busy):
-        bits = mix(keys[lane], np.uint64(2) * step + np.uint64(1))
-        current[lane] = _end(graph.items, graph.item_aliases, places[lane], bits & low)
+        span = graph.context_spans[lanes.middle[lane]]
+        lanes.places[lane] = _place(span, lanes.draws[lane] & LOW)
+    for lane in range(busy):
+        bits = mix(lanes.keys[lane], second) & LOW
+        lanes.current[lane] = _end(graph.items, graph.item_aliases, lanes.places[lane], bits)
