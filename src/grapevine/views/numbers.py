@@ -88,10 +88,10 @@ def as_numbers(column: pl.Series) -> Float64[np.ndarray, " items"]:
     return column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
 
 
-def as_vectors(column: pl.Series, width: int) -> Float64[np.ndarray, "items width"]:
+def as_vectors(column: pl.Series, width: int) -> Float32[np.ndarray, "items width"]:
     """Vectors as rows; NaN all along where there is none, or one of another width."""
-    out = np.full((len(column), width), np.nan)
-    lists = column.cast(pl.List(pl.Float64), strict=False)
+    out = np.full((len(column), width), np.nan, np.float32)
+    lists = column.cast(pl.List(pl.Float32), strict=False)
     fits = (lists.list.len() == width).fill_null(False).to_numpy()
     if fits.any():
         out[fits] = lists.filter(pl.Series(fits)).explode().to_numpy().reshape(-1, width)
@@ -106,20 +106,22 @@ def vector_width(column: pl.Series) -> int:
     return int(np.bincount(lengths.to_numpy()).argmax()) if len(lengths) else 0
 
 
-def vector_scale(vectors: Float64[np.ndarray, "items width"]) -> Float32[np.ndarray, "two width"]:
+def vector_scale(vectors: Float32[np.ndarray, "items width"]) -> Float32[np.ndarray, "two width"]:
     """Mean and standard deviation of each place, of the vectors that are there."""
     known = vectors[np.isfinite(vectors).all(axis=1)]
     if not len(known):
         return np.stack([np.zeros(vectors.shape[1]), np.ones(vectors.shape[1])]).astype(np.float32)
-    std = known.std(axis=0)
-    return np.stack([known.mean(axis=0), np.where(std > 0, std, 1.0)]).astype(np.float32)
+    std = known.std(axis=0, dtype=np.float64)
+    return np.stack([known.mean(axis=0, dtype=np.float64), np.where(std > 0, std, 1.0)]).astype(
+        np.float32
+    )
 
 
 def standardised(
-    vectors: Float64[np.ndarray, "items width"], scale: Float32[np.ndarray, "two width"]
+    vectors: Float32[np.ndarray, "items width"], scale: Float32[np.ndarray, "two width"]
 ) -> Float32[np.ndarray, "items width"]:
     """Vectors less their mean, over their deviation; zeros where there is none."""
-    return np.nan_to_num((vectors - scale[0]) / scale[1], nan=0.0).astype(np.float32)
+    return np.nan_to_num((vectors - scale[0]) / scale[1], copy=False, nan=0.0)
 
 
 def _skewness(values: Any) -> float:
