@@ -10,6 +10,7 @@ from grapevine.models.chebycf import ChebyCF
 from grapevine.models.content_knn import ContentKNN
 from grapevine.models.ease import EASE
 from grapevine.models.gfcf import GFCF
+from grapevine.models.gnn import GNN
 from grapevine.models.graph_filter import GraphFilter
 from grapevine.models.item_knn import ItemKNN
 from grapevine.models.markov import Markov
@@ -138,6 +139,27 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="item <- items that random walks from it meet; user <- its recent items",
         merge="importance-weighted mean",
         update="set beside its own, dense, ReLU, length one",
+    ),
+    "gcn": ModelRow(
+        model=GNN,
+        config=GNN.Config(layer="gcn"),
+        neighbourhood="user <-> its items, and itself, two hops",
+        merge="symmetric-normalised sum",
+        update="linear, ReLU between rounds",
+    ),
+    "mean-gnn": ModelRow(
+        model=GNN,
+        config=GNN.Config(layer="mean"),
+        neighbourhood="user <-> its items, two hops",
+        merge="mean",
+        update="linear beside its own state, ReLU between rounds",
+    ),
+    "graphsage": ModelRow(
+        model=GNN,
+        config=GNN.Config(layer="sage-mean", neighbours=10),
+        neighbourhood="user <-> ten of its items drawn, two hops",
+        merge="mean",
+        update="linear beside its own state, to length one",
     ),
     "taste-oracle": ModelRow(
         model=Oracle,
