@@ -28,7 +28,8 @@ class Batches(Protocol):
     """The batches of one epoch; each may be made ahead of its turn, by another thread.
 
     What batch `step` holds depends on the seed, the epoch and `step` alone, so that a run that was
-    stopped goes on as if it had not been.
+    stopped goes on as if it had not been. Where there are `examples` too, how many an epoch learns
+    from, `metrics.jsonl` has their speed.
     """
 
     def __len__(self) -> int: ...

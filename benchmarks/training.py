@@ -1,0 +1,172 @@
+"""What a step of training costs: the optimiser by size of table, precision, batches made ahead.
+
+python benchmarks/training.py --out benchmarks/results/training.md
+
+Ways are taken in turns, so that a busy moment meets them all; the figure is the median.
+"""
+
+import argparse
+import gc
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from grapevine.models.learning import GradientLearner
+from grapevine.models.rowwise import RowAdam
+from grapevine.random import stream
+from grapevine.training import Session, loop
+
+WIDTH, BATCH = 64, 8192
+
+OPTIMISERS: dict[str, tuple[bool, Callable]] = {
+    "AdamW": (False, lambda p: torch.optim.AdamW([p], lr=1e-3)),
+    "AdamW, fused": (False, lambda p: torch.optim.AdamW([p], lr=1e-3, fused=True)),
+    "SparseAdam": (True, lambda p: torch.optim.SparseAdam([p], lr=1e-3)),
+    "RowAdam": (True, lambda p: RowAdam([p], lr=1e-3)),
+}
+
+
+def optimiser_step(rows: int, sparse: bool, make: Callable) -> Callable[[], object]:
+    """Look up a batch of rows, go back, update."""
+    table = nn.Embedding(rows, WIDTH, sparse=sparse)
+    optimiser, draw = make(table.weight), torch.Generator().manual_seed(0)
+
+    def step() -> None:
+        chosen = torch.randint(rows, (BATCH,), generator=draw)
+        optimiser.zero_grad(set_to_none=True)
+        table(chosen).square().sum().backward()
+        optimiser.step()
+
+    return step
+
+
+def forward_and_back(precision: torch.dtype, width: int) -> Callable[[], object]:
+    """Three layers of a width on 2,048 rows."""
+    layers = [nn.Linear(width, width) for _ in range(3)]
+    network = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+    rows = torch.randn(2048, width)
+
+    def step() -> None:
+        half = precision == torch.bfloat16
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = network(rows).float().square().mean()
+        loss.backward()
+
+    return step
+
+
+class Twin(GradientLearner):
+    """Two layers on features that a batch gathers: about as long to make as to learn from."""
+
+    epochs = 1
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 64)), seed=0)
+        self.steps = steps
+        self.features = stream(0, "features").standard_normal((200_000, 128), np.float32)
+
+    def batches(self, epoch: int) -> "Twin":
+        """Itself."""
+        return self
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> torch.Tensor:
+        rows = stream(0, "rows", step).integers(len(self.features), size=16_384)
+        return torch.from_numpy(self.features[rows])
+
+    def loss(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Of some size."""
+        return {"square": self.network(batch).square().mean()}
+
+    def model(self) -> None:
+        """Nobody asks."""
+
+
+def in_turn() -> None:
+    """The loop without its other thread."""
+    learner = Twin(20)
+    for step in range(len(learner)):
+        learner.step(learner[step], 1e-3)
+
+
+def ahead() -> None:
+    loop.run(Twin(20), Session())
+
+
+def with_checkpoints() -> None:
+    """A checkpoint each step, which nobody would: what one costs is the difference by 20."""
+    with tempfile.TemporaryDirectory() as folder:
+        loop.run(Twin(20), Session(folder=Path(folder), checkpoint_every=0))
+
+
+def medians(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Milliseconds of each, taken in turns after one round to warm up."""
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            if number:
+                took[name].append(1e3 * (time.perf_counter() - began))
+    return {name: statistics.median(values) for name, values in took.items()}
+
+
+def lines(rounds: int) -> Iterator[str]:
+    yield f"Rounds: {rounds}, taken in turns; medians, in milliseconds."
+    yield f"\n## A step on a table of width {WIDTH}, {BATCH:,} rows a batch\n"
+    yield "| rows | " + " | ".join(OPTIMISERS) + " |"
+    yield "|---:|" + "---:|" * len(OPTIMISERS)
+    for rows in (10_000, 100_000, 1_000_000):
+        ways = {name: optimiser_step(rows, *how) for name, how in OPTIMISERS.items()}
+        found = medians(ways, rounds)
+        yield f"| {rows:,} | " + " | ".join(f"{value:.1f}" for value in found.values()) + " |"
+        del ways
+        gc.collect()
+    yield "\n## Forward and back, three layers, 2,048 rows\n"
+    yield "| width | float32 | bfloat16 |"
+    yield "|---:|---:|---:|"
+    for width in (64, 256, 1024):
+        kinds = (torch.float32, torch.bfloat16)
+        found = medians({str(one): forward_and_back(one, width) for one in kinds}, rounds)
+        yield f"| {width} | " + " | ".join(f"{value:.1f}" for value in found.values()) + " |"
+    yield "\n## Twenty steps of a two-layer network on gathered features\n"
+    yield "| | ms |"
+    yield "|---|---:|"
+    ways = {
+        "batches made in turn": in_turn,
+        "batches made ahead": ahead,
+        "and a checkpoint after each step": with_checkpoints,
+    }
+    for name, value in medians(ways, max(rounds // 2, 3)).items():
+        yield f"| {name} | {value:.0f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    command = f"python benchmarks/training.py --rounds {given.rounds}"
+    text = (
+        f"# What a step of training costs\n\n{datetime.now(UTC):%Y-%m-%d}, `{command}`, "
+        f"{os.cpu_count()} cores, {platform.system()}, torch {torch.__version__}. "
+    )
+    text += "\n".join(lines(given.rounds)) + "\n"
+    print(text)
+    if given.out:
+        given.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
