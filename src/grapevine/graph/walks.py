@@ -205,13 +205,26 @@ def _place(span: Any, bits: np.uint64) -> np.uint64:
 
 
 @njit(nogil=True, cache=True)
-def _end(nodes: np.ndarray, aliases: np.ndarray | None, place: np.uint64, bits: np.uint64) -> Any:
-    """Where the edge at a place leads, or its alias, as 32 random bits choose."""
+def _follow(
+    nodes: np.ndarray,
+    aliases: np.ndarray | None,
+    lanes: Lanes,
+    counter: np.uint64,
+    shift: np.uint64,
+    ends: np.ndarray,
+    busy: np.uint64,
+) -> None:
+    """Where the edges at `places` lead, or with weights their aliases, as a second draw chooses."""
     if aliases is None:
-        return nodes[place]
-    edge = aliases[place]
-    keep = np.float32(bits >> np.uint64(8)) * np.float32(2.0**-24) < edge.keep
-    return edge.item if keep else edge.other
+        for lane in range(busy):
+            ends[lane] = nodes[lanes.places[lane]]
+    else:
+        for lane in range(busy):
+            edge: Any = aliases[lanes.places[lane]]
+            bits = mix(lanes.keys[lane], counter) >> shift
+            # 24 bits fill a float32's mantissa exactly.
+            keep = np.float32(bits & np.uint64(0xFFFFFF)) * np.float32(2.0**-24) < edge.keep
+            ends[lane] = edge.item if keep else edge.other
 
 
 @njit(nogil=True, cache=True)
@@ -226,12 +239,8 @@ def hop(graph: Adjacency, step: np.uint64, lanes: Lanes, busy: np.uint64) -> Non
     for lane in range(busy):
         span = graph.item_spans[lanes.current[lane]]
         lanes.places[lane] = _place(span, lanes.draws[lane] >> HALF)
-    for lane in range(busy):
-        bits = mix(lanes.keys[lane], second) >> HALF
-        lanes.middle[lane] = _end(graph.contexts, graph.context_aliases, lanes.places[lane], bits)
+    _follow(graph.contexts, graph.context_aliases, lanes, second, HALF, lanes.middle, busy)
     for lane in range(busy):
         span = graph.context_spans[lanes.middle[lane]]
         lanes.places[lane] = _place(span, lanes.draws[lane] & LOW)
-    for lane in range(busy):
-        bits = mix(lanes.keys[lane], second) & LOW
-        lanes.current[lane] = _end(graph.items, graph.item_aliases, lanes.places[lane], bits)
+    _follow(graph.items, graph.item_aliases, lanes, second, np.uint64(0), lanes.current, busy)
