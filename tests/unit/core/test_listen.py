@@ -164,6 +164,14 @@ def test_half_precision_is_heard_in_half_precision():
         torch.testing.assert_close(half.double(), listen(table, x, merge), atol=0.05, rtol=0.05)
 
 
+def test_the_greatest_in_half_precision_is_the_greatest_rounded():
+    adjacency = Adjacency.of(table_of(8, 6, 6, 3).edges(6))
+    x = torch.randn(6, 4).bfloat16().requires_grad_()
+    heard = listen(adjacency, x, "max")
+    assert heard.dtype == torch.bfloat16
+    alike_to_rounding(heard, x, listen(adjacency, x.float(), "max").bfloat16())
+
+
 def test_weights_of_edges_are_read_by_importance_alone():
     graph = Graph(torch.tensor([0, 1]), torch.tensor([2, 2]), 3, torch.tensor([0.5, 0.25]))
     x = torch.tensor([[2.0], [8.0], [0.0]])

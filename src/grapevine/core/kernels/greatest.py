@@ -25,7 +25,7 @@ def greatest(
 
     Args:
         matrix: of any shape; its weights are not looked at.
-        x: float32 or float64. Values that tie for the greatest share the gradient.
+        x: float32, float64 or bfloat16. Values that tie for the greatest share the gradient.
         transpose: the same entries, column by column: the way back.
     """
     apply: Callable[..., Tensor] = cast("Any", _Greatest).apply
@@ -37,22 +37,29 @@ class _Greatest(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Sparse, transpose: Sparse) -> Tensor:
-        said = x.detach().contiguous().numpy()
+        said = _as_numpy(x)
         rows = matrix.rows
         peak = np.zeros((len(rows), said.shape[1]), said.dtype)
         ties = np.ones_like(peak)
         _forward(blocks_of(rows.lengths), rows.offsets, rows.values, said, peak, ties)
         ctx.said, ctx.peak, ctx.ties, ctx.transpose = said, peak, ties, transpose
-        return torch.as_tensor(peak)
+        ctx.dtype = x.dtype
+        return torch.as_tensor(peak).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         rows = ctx.transpose.rows
-        pull = gradients[0].detach().numpy() / ctx.ties
+        pull = _as_numpy(gradients[0]) / ctx.ties
         back = np.zeros_like(ctx.said)
         starts = blocks_of(rows.lengths)
         _backward(starts, rows.offsets, rows.values, ctx.said, ctx.peak, pull, back)
-        return torch.as_tensor(back), None, None
+        return torch.as_tensor(back).to(ctx.dtype), None, None
+
+
+def _as_numpy(x: Tensor) -> np.ndarray:
+    """Numpy has no bfloat16; wider, the greatest is the same."""
+    x = x.detach().contiguous()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
 
 
 @njit(parallel=True, nogil=True, cache=True)
