@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError, unknown
@@ -40,7 +40,7 @@ class FeatureView:
         image_size: pixels of a side.
         scales: by column of numbers or times.
         vectors: by column, mean and standard deviation of each place.
-        degree: of the item's training events; None where degrees are not seen.
+        degree: of the item's training events, none being unknown; None where degrees are not seen.
     """
 
     columns: dict[str, str]
@@ -87,7 +87,8 @@ class FeatureView:
         }
         degree = None
         if "degree" in use:
-            degree = numbers.Scale.fit(degrees_of(train).astype(np.float64), log=True)
+            degree = numbers.Scale.fit(_met(degrees_of(train)), log=True)
+            degree = replace(degree, flag=False)
         return cls(
             columns={n: r for n, r in columns.items() if r != "vector" or n in vectors},
             buckets=buckets,
@@ -190,7 +191,7 @@ class FeatureView:
             scale.apply(numbers.as_numbers(given[name])) for name, scale in self.scales.items()
         ]
         if self.degree is not None:
-            parts.append(self.degree.apply(degrees.astype(np.float64)))
+            parts.append(self.degree.apply(_met(degrees)))
         return np.hstack(parts) if parts else None
 
 
@@ -205,6 +206,15 @@ _EMPTY: dict[str, Any] = {
 def degrees_of(train: Dataset) -> Int64[np.ndarray, " items"]:
     """Training events of each item, of any behaviour."""
     return train.interactions.counts()
+
+
+def _met(degrees: Int64[np.ndarray, " items"]) -> Float64[np.ndarray, " items"]:
+    """Degrees, unknown where zero.
+
+    Nobody takes an item of degree zero in training, so a model would learn to leave it out, and all
+    new items with it. As unknown it counts as the mean, and nothing but its features speaks.
+    """
+    return np.where(degrees > 0, degrees, np.nan)
 
 
 def _of(columns: Mapping[str, str], *roles: str) -> list[str]:

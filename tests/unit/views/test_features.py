@@ -155,10 +155,21 @@ def test_a_new_item_has_no_degree_and_may_lack_columns(view, caplog):
     caplog.set_level("INFO", logger="grapevine")
     new = view.encode(pl.DataFrame({"name": ["Rum"]}))
     assert np.isfinite(new.numbers).all()
-    # Fewer than any item of training had: as low as the lowest of them.
-    assert new.numbers[0, -1] == view.degree.apply(np.array([1.0]))[0, 0]
+    # Nothing is known of it yet: the mean, not the least.
+    assert new.numbers[0, -1] == 0
     assert not new.images.any()
     assert "`brand` is missing of all 1 items" in caplog.text
+
+
+def test_items_nobody_met_do_not_make_the_degree_of_the_others():
+    met = world([(u, i) for u, i in zip("uuuuvvw", "abcdaba")])
+    more = world([(u, i) for u, i in zip("uuuuvvw", "abcdaba")], items="xyz")
+    first, second = (FeatureView.fit(data) for data in (met, more))
+    assert first.degree == second.degree
+    numbers = second.encode_all(more).numbers
+    assert numbers.shape == (7, 1)
+    np.testing.assert_allclose(numbers[:4].mean(), 0, atol=1e-6)
+    assert not numbers[4:].any()
 
 
 def test_degrees_are_of_the_training_events_alone():
