@@ -196,7 +196,8 @@ def _epochs(record: Mapping[str, Any]) -> str:
     if "epochs" not in record:
         return ""
     kept = f", epoch {record['best_epoch']} kept" if "best_epoch" in record else ""
-    return f", {record['epochs']:,} epochs{kept}"
+    plural = "" if record["epochs"] == 1 else "s"
+    return f", {record['epochs']:,} epoch{plural}{kept}"
 
 
 def _learnt_from(run: Any) -> str:

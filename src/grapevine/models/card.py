@@ -43,7 +43,7 @@ def _training(record: dict[str, Any]) -> list[str]:
     if "epochs" not in record:
         return []
     stopped = REASONS[record["stopped_by"]]
-    said = f"{record['epochs']:,} epochs, {record['steps']:,} steps; stopped {stopped}."
+    said = f"Epochs: {record['epochs']:,}, steps: {record['steps']:,}; stopped {stopped}."
     if "best_epoch" in record:
         worth = ", ".join(f"{name} {value:.4f}" for name, value in record["validation"].items())
         said += f" Kept: epoch {record['best_epoch']}, the best on validation ({worth})."
