@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from grapevine.errors import BundleError, GrapevineError
 
 NAME = "MANIFEST.json"
@@ -121,6 +123,17 @@ def reading(path: Path) -> Iterator[None]:
             f"{path}: not what its name says: {said[0] if said else type(error).__name__}",
             hint=AGAIN,
         ) from error
+
+
+def open_array(path: Path) -> np.ndarray:
+    """Map the array of a `.npy` file into memory, read only.
+
+    Raises:
+        BundleError: it is no such file, or one that would have to be unpickled.
+    """
+    # This reader knows nothing else: neither pickles nor archives.
+    with reading(path):
+        return np.lib.format.open_memmap(path, mode="r")
 
 
 def _text(files: dict[str, tuple[int, str]]) -> str:

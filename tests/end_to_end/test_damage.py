@@ -17,6 +17,7 @@ from grapevine.index.embed import embed, open_embeddings
 from grapevine.index.folder import open_index, save
 from grapevine.testing.worlds import checkerboard, world
 from grapevine.training.checkpoints import Checkpoint, Checkpoints, Progress
+from grapevine.views.graph import bipartite, open_graph, save_graph
 
 MUTATIONS = 500
 """Of every kind of file, half of them cut and half with one bit flipped."""
@@ -31,6 +32,7 @@ def house(tmp_path_factory):
     given = open_embeddings(here / "vectors")
     for kind in ("flat", "ivf", "hnsw"):
         save(build(given.vectors, given.ids, kind=kind), here / kind)
+    save_graph(bipartite(run.history, weights=[1.0]), here / "graph")
     state = {"weights": np.arange(60, dtype=np.float32), "steps": np.array([3])}
     best = {"weights": np.zeros(60, np.float32), "steps": np.array([2])}
     checkpoints(here).write(Checkpoint(Progress(steps=3), state, best))
@@ -54,6 +56,8 @@ def _checkpoint(folder):
     return checkpoints(folder.parent.parent).latest()
 
 
+SIDES = ("item", "context")
+GRAPH = tuple(f"{side}_{part}.npy" for side in SIDES for part in ("offsets", "ends", "weights"))
 STEP = "checkpoints/step-000000000003"
 KINDS = {
     "weights": Kind("run", ("model.safetensors",), gv.open_run),
@@ -68,9 +72,11 @@ KINDS = {
     "ivf index": Kind("ivf", ("index.faiss",), open_index),
     "hnsw index": Kind("hnsw", ("index.faiss",), open_index),
     "settings": Kind("ivf", ("settings.json", "ids.parquet"), open_index),
+    "graph": Kind("graph", GRAPH, open_graph),
     "checkpoint": Kind(STEP, ("state.safetensors", "best.safetensors"), _checkpoint),
     "progress": Kind(STEP, ("progress.json",), _checkpoint),
     "manifest of a run": Kind("run", (manifest.NAME,), gv.open_run),
+    "manifest of a graph": Kind("graph", (manifest.NAME,), open_graph),
     "manifest of an index": Kind("hnsw", (manifest.NAME,), open_index),
     "manifest of a checkpoint": Kind(STEP, (manifest.NAME,), _checkpoint),
 }
@@ -153,6 +159,7 @@ class Bomb:
         ("run", "config.toml", gv.open_run),
         ("vectors", "user_vectors.npy", open_embeddings),
         ("ivf", "ids.parquet", open_index),
+        ("graph", "item_ends.npy", open_graph),
         (STEP, "state.safetensors", _checkpoint),
     ],
 )

@@ -1,6 +1,9 @@
+import io
 import json
+import pickle
 import random
 
+import numpy as np
 import pytest
 
 from grapevine import manifest
@@ -96,6 +99,20 @@ def test_whatever_a_reader_raises_becomes_one_error_that_names_the_file(tmp_path
         raise OSError("odd")
     with pytest.raises(BundleError, match=known), manifest.reading(tmp_path / "a.npy"):
         raise BundleError("as it was")
+
+
+def test_an_array_is_mapped_and_anything_else_refused_by_name(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(5))
+    assert isinstance(manifest.open_array(path), np.memmap)
+    archive = io.BytesIO()
+    np.savez(archive, a=np.arange(5))
+    objects = io.BytesIO()
+    np.save(objects, np.array([{}], object))
+    for odd in (objects.getvalue(), archive.getvalue(), pickle.dumps([1]), b""):
+        (tmp_path / "b.npy").write_bytes(odd)
+        with pytest.raises(BundleError, match=r"b\.npy: not what its name says: .+"):
+            manifest.open_array(tmp_path / "b.npy")
 
 
 def rewrite(folder, listed):

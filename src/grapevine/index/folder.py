@@ -149,10 +149,9 @@ def read_array(path: Path, *, width: int | None = None, dtype: Any = np.float32)
     Raises:
         BundleError: it is no array, or one of another type or shape.
     """
-    with manifest.reading(path):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = manifest.open_array(path)
     wanted = (width,) if width is not None else ()
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape[1:] != wanted:
+    if array.dtype != dtype or array.shape[1:] != wanted:
         raise BundleError(f"{path}: not an array of {np.dtype(dtype).name} with {wanted} a row")
     return array
 

@@ -90,7 +90,7 @@ def _arrays(graph: Bipartite) -> dict[str, np.ndarray]:
 
 def _opened(path: Path) -> np.ndarray:
     # Plain arrays over the same memory: compiled loops know no subclass.
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    return np.asarray(manifest.open_array(path))
 
 
 def _of_events(
