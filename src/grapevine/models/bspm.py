@@ -16,10 +16,11 @@ from grapevine.models.histories import Behaviours
 class BSPM(Filtered):
     """Blurring and sharpening as one polynomial of the item graph G.
 
-    One Euler step of blurring by heat leaves `G`, one by the ideal filter `D^-1/2 V V' D^1/2`
-    (equations 8 to 11 of the paper); their mix is sharpened by `dy/dt = -G y`, in Runge-Kutta
-    steps of the fourth order. Sharpening the ideal part is exact; the line that stands for
-    `G p(G)` below the largest eigenvalues is within a few hundredths of it.
+    One Euler step of blurring by heat leaves `G`, one by the ideal filter `D^-1/2 V V' D^1/2`;
+    their mix is sharpened by `dy/dt = -G y`, in Runge-Kutta steps of the fourth order: the solvers
+    that the authors' code takes for Gowalla, with sharpening last ("early merge"). Sharpening the
+    ideal part is exact; of `G p(G)` the line below the largest eigenvalues is near (see
+    `grapevine.models.filters`), and hops over all items are not needed when asked.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)

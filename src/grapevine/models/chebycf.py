@@ -17,8 +17,9 @@ from grapevine.models.histories import Behaviours
 class ChebyCF(Filtered):
     """Scores `history x D^-power (p(G) + alpha V V') D^power`.
 
-    p interpolates the plateau function of the paper at Chebyshev nodes. It is exact on the largest
-    eigenvalues, and a line below them, so that its order costs nothing when asked.
+    p interpolates a plateau at Chebyshev nodes. It is exact on the largest eigenvalues, and a line
+    below them, so that its order costs nothing when asked. What p(0) > 0 says of an item it says
+    to that item alone, which the history has: it is left out.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +49,6 @@ class ChebyCF(Filtered):
             graph = ItemGraph.of(train, self.behaviours)
             values, vectors_IK = graph.spectrum(self.rank, seed)
             slope = slope_below(self.response, values.min(initial=1.0))
-            # What p(0) > 0 says of an item is said to that item alone, which the history has.
             passed_K = self.response(values) - self.response(np.zeros(1)) - slope * values
             low = graph.item_weights(self.power)[:, None]
             left_IK = low * vectors_IK * (passed_K + self.alpha).astype(np.float32)

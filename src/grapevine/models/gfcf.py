@@ -13,8 +13,8 @@ from grapevine.models.histories import Behaviours
 class GFCF(Filtered):
     """Scores `history x (G + alpha D^-1/2 V V' D^1/2)` with V the smoothest signals on G.
 
-    G is the item graph with 1/2 for both exponents (algorithm 1 of the paper); its rank and alpha
-    for Gowalla are the defaults.
+    G is the item graph with 1/2 for both exponents; rank and alpha are what the authors take for
+    Gowalla.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
