@@ -23,7 +23,7 @@ def embed(
     """Every item's vector of a run, and every user's where the model has them.
 
     Nothing is computed twice: a graph model goes layer by layer over all items and counts the
-    rows. For models whose scores are inner products: als, bpr, pinsage, lightgcn.
+    rows. For models whose scores are inner products, such as als and pinsage.
 
     Example: `grapevine embed runs/als --out vectors/als`
     """

@@ -35,6 +35,7 @@ def test_whoever_asks_is_not_an_answer():
     assert found.items.tolist() == [[1, 2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])
 def test_more_recall_asked_for_is_searched_further_and_found(clustered, queries, kind):
     low = build(clustered, range(4000), kind=kind, recall=0.5).settings
