@@ -61,7 +61,7 @@ class Config:
     """Whether a round adds to what a node held instead of replacing it."""
     temperature: float = 0.15
     """What the cosines of users and items are divided by in the loss."""
-    negatives: int = 1024
+    negatives: int = 256
     """Items drawn for each batch, uniform and shared; those a user has taken do not count."""
     epochs: int = 40
     patience: int = 5
