@@ -24,7 +24,7 @@ import numpy as np
 
 HOPS = 40
 """Double hops of a walk; each is two steps, and a step is one edge."""
-SAMPLE = 400
+SAMPLE = 200
 """Items on which tables are held against the exact one."""
 PEERS = ("csrgraph", "pecanpy")
 
