@@ -38,6 +38,7 @@ def demo(
     Example: `grapevine demo --data ml-1m`
     """
     from grapevine.data.describe import describe
+    from grapevine.models.base import Embeds, Factored
 
     # The demo's own places are its own to replace; others may hold somebody's work.
     place = out or Path("runs", f"demo-{Path(data).name}" if data else "demo")
@@ -50,8 +51,9 @@ def demo(
     say("2. split: the last of each user is held out, and nothing of it may leak")
     parts = gv.pipeline.prepare(dataset)
 
-    say("3. models: every baseline, each learning from the training events alone")
-    runs = gv.pipeline.baselines(parts.train, seed=seed)
+    say("3. models: PinSage and every baseline, each learning from the training events alone")
+    runs = [gv.fit("pinsage", parts.train, seed=seed)]
+    runs += gv.pipeline.baselines(parts.train, seed=seed)
 
     say("4. measured on the held-out events, every item a candidate")
     report = gv.evaluate(runs, parts.test, train=parts.train, seed=seed)
@@ -64,7 +66,11 @@ def demo(
     )
     gv.pipeline.attach(report, place)
 
-    say(f"6. recommendations of {run.name}, and why")
+    if isinstance(run.model, Embeds | Factored):
+        say("6. index: every item's vector, computed once, and its nearest found again")
+        _index(place)
+
+    say(f"7. recommendations of {run.name}, and why")
     users_shown = some_users(run)
     for one in users_shown:
         lists = run.recommend(users=[one], k=5, why=True)
@@ -73,6 +79,23 @@ def demo(
 
     say(f"\nrun: {place}{' (replaced)' if replaced else ''}\nreport: {place / 'report.html'}")
     say(f"next: grapevine recommend {place} --user {users_shown[0]} --why")
+
+
+def _index(place: Path) -> None:
+    """Vectors and index beside the run; the demo's own places are its own to replace."""
+    from grapevine.cli.index import embed, index
+
+    vectors = place.with_name(place.name + "-vectors")
+    embed(place, vectors, force=True)
+    index(
+        vectors,
+        place.with_name(place.name + "-index"),
+        kind="auto",
+        metric="inner-product",
+        recall=0.95,
+        seed=0,
+        force=True,
+    )
 
 
 def some_users(run: "Run", most: int = 3) -> list[Any]:
