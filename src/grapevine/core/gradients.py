@@ -18,8 +18,8 @@ Negatives = Float[Tensor, "negatives width"]
 Lost = tuple[float, list[Tensor]]
 """A loss, and its gradient by each of the vectors that it was given, in their order."""
 
-BLOCK = 256
-"""Pairs whose scores against all negatives are held at once."""
+SCORES = 2**20
+"""Scores that are held at once: few enough for the cache, and few turns of starting threads."""
 
 
 def bpr(users_BD: Pairs, positives_BD: Pairs, negatives_BD: Pairs) -> Lost:
@@ -54,18 +54,19 @@ def sampled_softmax(
         temperature: what scores are divided by.
     """
     pairs, width, total = len(users_BD), len(negatives_SD), 0.0
+    block = _block(pairs, width)
     asking_BD = users_BD / temperature
     by_users_BD, by_positives_BD = torch.empty_like(users_BD), torch.empty_like(users_BD)
     by_negatives_SD = torch.zeros_like(negatives_SD)
-    scores = users_BD.new_empty(min(BLOCK, pairs), 1 + width)
-    for low in range(0, pairs, BLOCK):
-        asking, positives = asking_BD[low : low + BLOCK], positives_BD[low : low + BLOCK]
+    scores = users_BD.new_empty(block, 1 + width)
+    for low in range(0, pairs, block):
+        asking, positives = asking_BD[low : low + block], positives_BD[low : low + block]
         logits = scores[: len(asking)]
         logits[:, 0] = (asking * positives).sum(1)
         torch.mm(asking, negatives_SD.T, out=logits[:, 1:])
         logits[:, 1:] -= log_expected_S
         if left_out is not None:
-            first, last = np.searchsorted(left_out, [low * width, (low + BLOCK) * width])
+            first, last = np.searchsorted(left_out, [low * width, (low + block) * width])
             pair, negative = np.divmod(left_out[first:last] - low * width, width)
             logits[pair, 1 + negative] = float("-inf")
         share = logits.log_softmax(1)
@@ -73,11 +74,15 @@ def sampled_softmax(
         share = share.exp_()
         # What the positive lacks to having it all is what the negatives have.
         lacks_b1, shares_bS = 1 - share[:, :1], share[:, 1:]
-        by_users_BD[low : low + BLOCK] = torch.mm(shares_bS, negatives_SD) - lacks_b1 * positives
-        by_positives_BD[low : low + BLOCK] = -lacks_b1 * asking
+        by_users_BD[low : low + block] = torch.mm(shares_bS, negatives_SD) - lacks_b1 * positives
+        by_positives_BD[low : low + block] = -lacks_b1 * asking
         by_negatives_SD.addmm_(shares_bS.T, asking)
     by_users_BD /= pairs * temperature
     return total / pairs, [by_users_BD, by_positives_BD / pairs, by_negatives_SD / pairs]
+
+
+def _block(pairs: int, negatives: int) -> int:
+    return max(1, min(pairs, SCORES // max(negatives, 1)))
 
 
 def weighted_entropy(
@@ -102,10 +107,11 @@ def weighted_entropy(
         least: what every negative weighs.
     """
     pairs, total = len(users_BD), 0.0
+    block = _block(pairs, len(negatives_SD))
     by_users_BD, by_positives_BD = torch.empty_like(users_BD), torch.empty_like(users_BD)
     by_negatives_SD = torch.zeros_like(negatives_SD)
-    for low in range(0, pairs, BLOCK):
-        here = slice(low, low + BLOCK)
+    for low in range(0, pairs, block):
+        here = slice(low, low + block)
         users, positives, weight_b = users_BD[here], positives_BD[here], positive_B[here]
         near_b = (users * positives).sum(1)
         far_bS = torch.mm(users, negatives_SD.T)

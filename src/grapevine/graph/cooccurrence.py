@@ -78,6 +78,7 @@ def nearest_items(
     *,
     jaccard: bool = False,
     shrink: float = 0.0,
+    sizes: Float64[np.ndarray, " items"] | None = None,
 ) -> tuple[Jagged, Float32[np.ndarray, " edges"]]:
     """The k items most like each item and how alike they are, best first.
 
@@ -93,11 +94,13 @@ def nearest_items(
         k: how many neighbours, the item itself counted.
         jaccard: Jaccard instead of cosine.
         shrink: added to the denominator, so that pairs met by chance count less.
+        sizes: what stands for `n_ii` in the denominator, where that is something else.
     """
     holders = transposed(lists, num_items)
     squares = weights * weights
-    # bincount adds in the order of the events, so the sums do not depend on threads.
-    sizes = np.bincount(lists.values, squares.repeat(lists.lengths), minlength=num_items)
+    if sizes is None:
+        # bincount adds in the order of the events, so the sums do not depend on threads.
+        sizes = np.bincount(lists.values, squares.repeat(lists.lengths), minlength=num_items)
     counts, items, scores = _nearest(
         lists.offsets,
         lists.values,

@@ -13,11 +13,13 @@ from grapevine.models.gfcf import GFCF
 from grapevine.models.gnn import GNN
 from grapevine.models.graph_filter import GraphFilter
 from grapevine.models.item_knn import ItemKNN
+from grapevine.models.lightgcn import LightGCN
 from grapevine.models.markov import Markov
 from grapevine.models.oracle import Oracle
 from grapevine.models.pinsage import PinSage
 from grapevine.models.popularity import Popularity
 from grapevine.models.random import Random
+from grapevine.models.ultragcn import UltraGCN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +141,20 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="item <- items that random walks from it meet; user <- its recent items",
         merge="importance-weighted mean",
         update="set beside its own, dense, ReLU, length one",
+    ),
+    "lightgcn": ModelRow(
+        model=LightGCN,
+        config=LightGCN.Config(),
+        neighbourhood="user <-> its items, three times over",
+        merge="sum by the roots of both degrees",
+        update="mean over the turns",
+    ),
+    "ultragcn": ModelRow(
+        model=UltraGCN,
+        config=UltraGCN.Config(),
+        neighbourhood="user <-> item taken, items drawn, items near it",
+        merge="difference, weighted by degrees",
+        update="gradient step",
     ),
     "gcn": ModelRow(
         model=GNN,

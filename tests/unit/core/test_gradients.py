@@ -5,7 +5,12 @@ from torch.nn.functional import logsigmoid, normalize
 
 from grapevine.core import gradients, losses
 
-PAIRS, NEGATIVES, WIDTH = 600, 40, 6  # more than two blocks of pairs
+PAIRS, NEGATIVES, WIDTH = 60, 40, 6
+
+
+@pytest.fixture(autouse=True)
+def more_than_two_blocks(monkeypatch):
+    monkeypatch.setattr(gradients, "SCORES", 25 * NEGATIVES)
 
 
 def vectors(*rows, seed=0):

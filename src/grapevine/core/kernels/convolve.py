@@ -21,6 +21,7 @@ from numba import njit, prange, types
 from numba.extending import overload
 
 from grapevine.core.kernels.spmm import blocks_of, halve, widen
+from grapevine.core.kernels.threads import threads_for
 from grapevine.structs.jagged import Jagged
 
 
@@ -72,17 +73,23 @@ class Convolution:
         self.passed, self.spare = (aligned(table.shape, kind) for _ in range(2))
         self.table = aligned(table.shape, table.dtype)
         self.mean, self.square = (aligned(table.shape, table.dtype) for _ in range(2))
+        self.work = table.size + len(neighbours.values) * table.shape[1]
         self.everyone = np.arange(len(table), dtype=np.int32)
         self.load(table, np.zeros_like(table), np.zeros_like(table))
 
     def load(self, table: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
         """Go on from a table and its moments."""
         self.table[:], self.mean[:], self.square[:] = table, mean, square
-        self._send(self.everyone, self.table)
+        with threads_for(self.work):
+            self._send(self.everyone, self.table)
         self.passes_table = True
 
     def forward(self, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, "rows width"]:
         """What these rows hold after K convolutions, meaned over the layers."""
+        with threads_for(self.work):
+            return self._forward(rows)
+
+    def _forward(self, rows: np.ndarray) -> np.ndarray:
         if not self.passes_table:
             self._send(self.everyone, self.table)
         for _ in range(self.layers - 1):
@@ -115,6 +122,12 @@ class Convolution:
             rate: learning rate.
             step: steps taken, this one counted.
         """
+        with threads_for(self.work):
+            self._learn(slots, gradient, decay, rate, step)
+
+    def _learn(
+        self, slots: np.ndarray, gradient: np.ndarray, decay: np.ndarray, rate: float, step: int
+    ) -> None:
         lists, adam, kind = self.neighbours, self.adam, self.table.dtype.type
         if self.layers:
             self._send(slots, gradient)

@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int32, Int64, Shaped
 from numba import njit, prange
 
+from grapevine.core.kernels.threads import threads_for
+
 LINE = 16
 """Columns that a thread adds at a time: a line of the cache of float32."""
 
@@ -30,7 +32,8 @@ def add_rows(
         raise ValueError(f"cannot add {values.shape} at {len(places)} places of {out.shape}")
     if len(places) and not 0 <= places.min() <= places.max() < len(out):
         raise ValueError(f"places must lie in [0, {len(out)})")
-    _add_rows(out, places, np.ascontiguousarray(values))
+    with threads_for(values.size):
+        _add_rows(out, places, np.ascontiguousarray(values))
 
 
 @njit(parallel=True, nogil=True, cache=True)

@@ -18,6 +18,7 @@ from numba import njit, prange, types
 from numba.extending import overload
 from torch import Tensor
 
+from grapevine.core.kernels.threads import threads_for
 from grapevine.structs.jagged import Jagged, offsets_of
 
 BLOCKS = 64
@@ -96,7 +97,8 @@ def multiply(
     if out.shape != wanted:
         raise ValueError(f"the product is {wanted}: it does not fit into {out.shape}")
     rows, starts = matrix.rows, blocks_of(matrix.rows.lengths)
-    _multiply(starts, rows.offsets, rows.values, matrix.weights, np.ascontiguousarray(x), out)
+    with threads_for(len(rows.values) * x.shape[1]):
+        _multiply(starts, rows.offsets, rows.values, matrix.weights, np.ascontiguousarray(x), out)
     return out
 
 

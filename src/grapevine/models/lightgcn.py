@@ -1,0 +1,81 @@
+"""LightGCN: users and items hold the mean of what they hear over the graph, and nothing else."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from grapevine.config import check_bounds
+from grapevine.data.dataset import Dataset
+from grapevine.errors import ConfigError
+from grapevine.models.histories import Behaviours
+from grapevine.models.vectors import UserItemVectors
+
+if TYPE_CHECKING:
+    from grapevine.models.tables import TableLearner
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightGCN(UserItemVectors):
+    """A vector for each user and item: the mean over K convolutions of the graph between them.
+
+    The defaults train by sampled softmax of cosines, which needs a hundredth of the steps of the
+    paper and ends higher; the paper is `loss=bpr cosine=false batch=2048 learning_rate=0.001
+    regularization=0.0001 rounded=false`. Without layers it is matrix factorisation.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config:
+        """The model, the loss and the steps."""
+
+        width: int = 64
+        """Width of the vectors, D."""
+        layers: int = 3
+        """Convolutions, K."""
+        loss: Literal["softmax", "bpr"] = "softmax"
+        """Against negatives shared by the batch, or against one for each pair."""
+        cosine: bool = True
+        """Scores are cosines, in training and after, instead of dot products."""
+        temperature: float = 0.15
+        """What scores are divided by in the softmax."""
+        negatives: int = 512
+        """Items drawn uniformly for each batch of the softmax; at most as many as there are."""
+        in_batch: int = 0
+        """Positives of the batch that are negatives for its other pairs in the softmax."""
+        log_q: bool = True
+        """Take the log of how often a negative is expected off its score."""
+        regularization: float = 1e-4
+        """Lambda, of the rows of the table that a batch holds, each time it holds them."""
+        learning_rate: float = 0.01
+        """Of Adam."""
+        batch: int = 8192
+        """Pairs of a step, at most."""
+        epochs: int = 100
+        """Times each pair is seen, at most."""
+        patience: int = 10
+        """Epochs without a better validation that end the training."""
+        rounded: bool = True
+        """Whether what passes between nodes is rounded to bfloat16; sums never are."""
+        behaviours: Behaviours = "target"
+        """Which events count, in training and in a stranger's history."""
+
+        def __post_init__(self) -> None:
+            check_bounds(self, "lightgcn", "width", "batch", "epochs", least=1)
+            check_bounds(self, "lightgcn", "layers", "negatives", "in_batch", "patience", least=0)
+            check_bounds(self, "lightgcn", "temperature", "learning_rate", above=0)
+            check_bounds(self, "lightgcn", "regularization", least=0)
+            if self.loss == "softmax" and not self.negatives + self.in_batch:
+                raise ConfigError(
+                    "lightgcn: a softmax without negatives learns nothing",
+                    hint="set model.negatives or model.in_batch above 0",
+                )
+
+        def learner(self, train: Dataset, *, seed: int = 0) -> "TableLearner":
+            """What training starts from."""
+            # Compiled code and torch are loaded only where they run.
+            from grapevine.models.contrast import ContrastLearner
+
+            return ContrastLearner(self, train, seed)
+
+    paper: ClassVar[str] = (
+        "He, Deng, Wang, Li, Zhang, Wang: LightGCN: Simplifying and powering graph convolution "
+        "network for recommendation. SIGIR 2020. arXiv:2002.02126"
+    )

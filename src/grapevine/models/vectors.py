@@ -1,0 +1,59 @@
+"""Models that end up as a vector for each user and one for each item."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from scipy.sparse import csr_matrix
+
+from grapevine.graph.cooccurrence import distinct
+from grapevine.models.base import Fitted
+from grapevine.models.histories import asked_history
+from grapevine.structs.batch import Batch
+from grapevine.structs.products import Products
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserItemVectors(Fitted):
+    """Dot products of users and items.
+
+    A known user keeps the vector it was trained to. A stranger takes one convolution from its
+    items' vectors: `sum of z_i / sqrt(degree of i)` over its history, by the root of its length
+    (LightGCN's eq. 3 for a user who was not there). Without a history every item scores 0.
+
+    Attributes:
+        users: `(users, width)` vectors.
+        items: `(items, width)` vectors.
+        degrees: `(items,)` how many users took each item.
+        behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
+    """
+
+    users: Float32[np.ndarray, "users width"]
+    items: Float32[np.ndarray, "items width"]
+    degrees: Int64[np.ndarray, " items"]
+    behaviour: Int64[np.ndarray, " one"]
+
+    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
+        """Dot products; 0 for whom nothing is known."""
+        return np.asarray(self.products(batch))
+
+    def products(self, batch: Batch) -> Products:
+        """The users and the items."""
+        asking = np.empty((len(batch), self.items.shape[1]), np.float32)
+        known = batch.users >= 0
+        asking[known] = self.users[batch.users[known]]
+        if not known.all():
+            asking[~known] = self._strangers(batch)[~known]
+        return Products(asking, self.items)
+
+    def _strangers(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
+        """One convolution from the items of each history, every item once."""
+        history = distinct(asked_history(batch, self.behaviour), len(self.items))
+        # An item that nobody took in training speaks as one that one user took.
+        lengths = np.maximum(history.lengths, 1).repeat(history.lengths)
+        weights = (np.maximum(self.degrees[history.values], 1) * lengths) ** -0.5
+        matrix = csr_matrix(
+            (weights.astype(np.float32), history.values, history.offsets),
+            shape=(len(history), len(self.items)),
+        )
+        return matrix @ self.items
