@@ -32,7 +32,7 @@ class UltraGCN(UserItemVectors):
         """Weight of a pair taken, times its beta."""
         negative_weight: float = 300.0
         """Weight of all negatives of a pair together, each times its beta; 300 is for tens of
-        thousands of items, of which few that are drawn were taken. Set it lower for a few hundred."""
+        thousands of items, of which few that are drawn were taken: set it lower for fewer."""
         least_weight: float = 1e-6
         """Added to each beta."""
         negatives: int = 1500

@@ -62,9 +62,8 @@ def test_the_loss_is_that_of_the_paper(neighbours):
 
 
 def test_it_tells_the_two_tastes_apart():
-    config = UltraGCN.Config(
-        width=8, epochs=60, learning_rate=0.02, negative_weight=2.0
-    ), DATA)
+    config = UltraGCN.Config(width=8, epochs=60, learning_rate=0.02, negative_weight=2.0)
+    model = training.fit(config, DATA)
     rows = DATA.interactions
     scores = model.score(rows.batch(np.arange(rows.num_users)))
     numbers = np.array([int(item) for item in DATA.items.ids])
