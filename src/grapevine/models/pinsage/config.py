@@ -33,6 +33,9 @@ class Config:
     """Of what an item says to those who listen, m."""
     merge: Literal["importance", "mean", "max", "attention"] = "importance"
     """How neighbours are merged; "attention" is one layer of it over an item and its neighbours."""
+    skip: bool = True
+    """Whether the last layers see what an item was before it heard anyone, beside what became of
+    it; not in the paper. It keeps items of one neighbourhood apart."""
     final_norm: bool = True
     """Vectors of length one, so that the nearest by cosine are the nearest by dot product; the
     paper leaves them as they come."""
@@ -44,6 +47,9 @@ class Config:
     """A vector for each item of training beside its features."""
     id_dropout: float = 0.5
     """How often an item must do without it in training, as a new item must always."""
+    new_share: float = 0.1
+    """How often an item is seen in training as if nobody had met it: without identity, neighbours
+    and degree, so that items which are new in truth are nothing unusual."""
 
     # The neighbourhood
     neighbours: int = 20
@@ -78,7 +84,7 @@ class Config:
     loss: Loss = "softmax"
     margin: float = 0.1
     """Of "max-margin"; the paper does not tell its own."""
-    temperature: float = 0.1
+    temperature: float = 0.05
     """What scores are divided by in "softmax"."""
     negatives: int = 2_000
     """Items that a batch shares as negatives; with as many as there are, "softmax" is exact."""
@@ -120,7 +126,7 @@ class Config:
             self, "pinsage", "layers", "half_life", "hard_negatives", "patience", "epoch_pairs",
             "weight_decay", "clip", "margin", least=0,
         )  # fmt: skip
-        check_bounds(self, "pinsage", "restart", "id_dropout", least=0, most=1)
+        check_bounds(self, "pinsage", "restart", "id_dropout", "new_share", least=0, most=1)
         check_bounds(self, "pinsage", "temperature", "learning_rate", above=0)
         check_bounds(self, "pinsage", "decay", above=0, most=1)
         for name, most in (("band", float("inf")), ("band_share", 1)):
@@ -141,8 +147,10 @@ class Config:
             "width": 1024,
             "hidden": 2048,
             "neighbours": 50,
+            "skip": False,
             "final_norm": False,
             "ids": False,
+            "new_share": 0.0,
             "features": ("title", "text", "image", "vector", "degree"),
             "pairs": "item",
             "answers": "all",

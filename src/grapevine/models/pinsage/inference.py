@@ -61,6 +61,7 @@ def embed(
     for part in blocks:
         given = gather(features, np.arange(part.start, part.stop))
         h_ID[part] = network.start(given, known[part])
+    start_ID = h_ID.clone() if network.skips else h_ID
     hidden = network.said_width
     if said_before is None:
         said_before = np.empty((len(network.layers), 0, hidden), np.float32)
@@ -79,7 +80,7 @@ def embed(
             convolved += len(heard)
         said.append(said_IM[len(before) :])
     for part in blocks:
-        h_ID[part] = network.finish(h_ID[part])
+        h_ID[part] = network.finish(h_ID[part], start_ID[part])
     empty = torch.empty(0, len(rows), hidden)
     return Embedded(
         items=h_ID.numpy(),

@@ -1,5 +1,8 @@
 """PinSage on its way: what a step loses, and the model that comes of it."""
 
+import os
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,7 +26,11 @@ class PinSageLearner(GradientLearner):
         self.train = train
         torch.manual_seed(int(stream(seed, "pinsage", "start").integers(2**63)))
         self.items = Network(
-            config, self.ground.shapes, len(train.items), len(train.schema.behaviours)
+            config,
+            self.ground.shapes,
+            len(train.items),
+            len(train.schema.behaviours),
+            self.ground.no_degree,
         )
         super().__init__(
             self.items,
@@ -42,6 +49,19 @@ class PinSageLearner(GradientLearner):
         if epoch == 0:
             return self.learning_rate * (step + 1) / steps
         return self.learning_rate * self.config.decay ** (epoch - 1 + step / steps)
+
+    def step(self, batch: Any, rate: float) -> dict[str, float]:
+        """One update, on all cores but the one that makes the next batch.
+
+        On two cores a second thread for products this small waits more than it works, and much
+        more where anyone else is at work too.
+        """
+        before = torch.get_num_threads()
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+        try:
+            return super().step(batch, rate)
+        finally:
+            torch.set_num_threads(before)
 
     def loss(self, batch: Minibatch) -> dict[str, Tensor]:
         """By how much the answers of the batch do not stand above their negatives."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
@@ -45,16 +45,25 @@ class Network(nn.Module):
         shapes: of the features.
         num_items: rows of the table of identities.
         num_behaviours: kinds of events that a history may hold.
+        no_degree: the degree of an item without events, as features have it.
     """
 
-    def __init__(self, config: Config, shapes: Shapes, num_items: int, num_behaviours: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        shapes: Shapes,
+        num_items: int,
+        num_behaviours: int,
+        no_degree: float = 0.0,
+    ) -> None:
         super().__init__()
         width = config.width
-        self.config = config
+        self.config, self.has_degree, self.no_degree = config, shapes.degree, no_degree
         self.encoder = ItemEncoder.Config(width=width, hidden=config.hidden).build(shapes)
         self.ids = nn.Parameter(torch.randn(num_items, width) * 0.1) if config.ids else None
         self.convolutions = nn.ModuleList(_layer(config) for _ in range(config.layers))
-        self.first = nn.Linear(width, width)
+        self.skips = config.skip and config.layers > 0
+        self.first = nn.Linear(2 * width if self.skips else width, width)
         self.last = nn.Linear(width, width, bias=False)
         halving = math.log(2) / config.half_life if config.half_life else 0.0
         self.place = nn.Parameter(-halving * torch.arange(config.recent, dtype=torch.float32))
@@ -70,32 +79,61 @@ class Network(nn.Module):
         """How much an item says to its neighbours: with attention, a key and a value."""
         return self.config.hidden * (2 if self.config.merge == "attention" else 1)
 
-    def start(self, features: Rows, rows: Int[Tensor, " nodes"]) -> Float[Tensor, "nodes width"]:
-        """What each node holds before it has heard anyone."""
-        h_ND = self.encoder(features)
-        if self.ids is None:
-            return h_ND
+    def start(
+        self,
+        features: Rows,
+        rows: Int[Tensor, " nodes"],
+        new_N: Bool[Tensor, " nodes"] | None = None,
+    ) -> Float[Tensor, "nodes width"]:
+        """What each node holds before it has heard anyone.
+
+        Args:
+            features: of each node.
+            rows: the item of training that each is; -1 for one that training had not.
+            new_N: which are to be seen as if nobody had met them; none if not given.
+        """
         known_N = rows >= 0
         if self.training:
             known_N = known_N & (torch.rand(len(rows)) >= self.config.id_dropout)
+        if new_N is not None:
+            known_N = known_N & ~new_N
+            if self.has_degree:
+                numbers = features["numbers"].clone()
+                numbers[new_N, -1] = self.no_degree
+                features = {**features, "numbers": numbers}
+        h_ND = self.encoder(features)
+        if self.ids is None:
+            return h_ND
         return h_ND + self.ids[rows.clamp_min(0)] * known_N[:, None]
 
-    def finish(self, h_ND: Float[Tensor, "nodes width"]) -> Float[Tensor, "nodes width"]:
-        """`G2 ReLU(G1 h + g)`: the vector of each node."""
-        z_ND = self.last(relu(self.first(h_ND)))
+    def finish(
+        self, h_ND: Float[Tensor, "nodes width"], start_ND: Float[Tensor, "nodes width"]
+    ) -> Float[Tensor, "nodes width"]:
+        """`G2 ReLU(G1 h + g)`: the vector of each node.
+
+        Args:
+            h_ND: what the last convolution left.
+            start_ND: what the same nodes held before the first one.
+        """
+        seen = torch.cat([h_ND, start_ND], 1) if self.skips else h_ND
+        z_ND = self.last(relu(self.first(seen)))
         return normalize(z_ND, dim=1) if self.config.final_norm else z_ND
 
     def forward(self, graph: Subgraph) -> Float[Tensor, "asked width"]:
         """The vectors of the innermost level (Algorithm 2)."""
-        h_ND = self.start(graph.features, graph.rows)
+        new_N, places = None, graph.places
+        if self.training and self.config.new_share:
+            new_N = torch.rand(len(graph.rows)) < self.config.new_share
+            places = places.masked_fill(new_N[: len(places), None], -1)
+        h_ND = start_ND = self.start(graph.features, graph.rows, new_N)
         for convolve, size in zip(self.layers, graph.sizes[1:]):
             # A level is the front part of the one below: no node is looked up.
             heard = hear(
-                convolve, convolve.message(h_ND), h_ND[:size], graph.places[:size],
+                convolve, convolve.message(h_ND), h_ND[:size], places[:size],
                 graph.weights[:size],
             )  # fmt: skip
             h_ND = convolve.update(h_ND[:size], heard)
-        return self.finish(h_ND)
+        return self.finish(h_ND, start_ND[: len(h_ND)])
 
     def ask(
         self,

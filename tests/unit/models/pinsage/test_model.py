@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from grapevine import training
+from grapevine.errors import BundleError, ConfigError, DataError
+from grapevine.evaluation.rank import measure
+from grapevine.models.base import Embeds, Walked
+from grapevine.models.evidence import evidence
+from grapevine.models.pinsage import Config, PinSage
+from grapevine.models.pinsage.new_items import embed_new
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
+from grapevine.views.graph import bipartite
+
+
+def test_a_user_is_the_weighted_mean_of_its_latest_items(fitted):
+    history = [3, 7, 7, 11, 19, 2]
+    asked = fitted.ask(Batch.of_histories(Jagged.from_lists([history, [5], []])))
+    weights = np.exp(fitted.place + fitted.behaviour_weight[0])
+    latest = fitted.items[history[::-1][:4]]
+    np.testing.assert_allclose(asked[0], weights @ latest / weights.sum(), atol=1e-6)
+    np.testing.assert_allclose(asked[1], fitted.items[5], atol=1e-6)
+    assert not asked[2].any()
+
+
+def test_vectors_have_length_one_unless_as_in_the_paper(fitted, planted, small):
+    np.testing.assert_allclose(np.linalg.norm(fitted.items, axis=1), 1, atol=1e-5)
+    plain = training.fit(replace(small, final_norm=False, epochs=1), planted(), seed=1)
+    assert np.abs(np.linalg.norm(plain.items, axis=1) - 1).max() > 0.05
+
+
+def test_it_can_say_whom_it_listened_to_and_what_spoke_for_an_item(fitted):
+    assert isinstance(fitted, Walked)
+    assert isinstance(fitted, Embeds)
+    assert fitted.neighbours.width == 5
+    asked = Batch.of_histories(Jagged.from_lists([[0, 4, 1]]))
+    scores = fitted.score(asked)[0]
+    item = int(scores[8:].argmax()) + 8
+    reason = evidence(fitted, asked, [item])[0]
+    assert reason
+    rest = [thing for thing in (0, 4, 1) if thing != reason[0][0]]
+    without = fitted.score(Batch.of_histories(Jagged.from_lists([rest])))[0]
+    assert without[item] < scores[item]
+
+
+def test_a_changed_state_is_refused(fitted):
+    state = fitted.state()
+    whole = PinSage.restore(fitted.config, state)
+    np.testing.assert_array_equal(whole.items, fitted.items)
+    missing = {name: one for name, one in state.items() if name != "said"}
+    for damaged in (missing, {**state, "more": state["items"]}):
+        with pytest.raises(BundleError, match="PinSage is made of"):
+            PinSage.restore(fitted.config, damaged)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 0}, "model.width"),
+        ({"restart": 1.5}, "model.restart"),
+        ({"temperature": 0.0}, "model.temperature"),
+        ({"band": (5, 5)}, "model.band"),
+        ({"band_share": (0.1, 1.5)}, "model.band_share"),
+        ({"quotas": (0.0, 0.0)}, "model.quotas"),
+    ],
+)
+def test_impossible_options_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Config(**options)
+
+
+def test_the_paper_is_one_option_away():
+    paper = Config.paper(width=16)
+    assert (paper.loss, paper.hard_negatives, paper.negatives) == ("max-margin", 6, 500)
+    assert (paper.layers, paper.neighbours, paper.width) == (2, 50, 16)
+    assert not paper.final_norm
+    assert not paper.ids
+
+
+@pytest.mark.parametrize("loss", ["max-margin", "cross-entropy", "softmax"])
+def test_every_loss_falls(loss, planted, small):
+    learner = replace(small, loss=loss).learner(planted(), seed=0)
+    means = []
+    for epoch in range(4):
+        batches = learner.batches(epoch)
+        steps = len(batches)
+        lost = [sum(learner.step(batches[step], 0.01).values()) for step in range(steps)]
+        means.append(np.mean(lost))
+    assert means[-1] < means[0]
+
+
+def test_the_rate_rises_in_the_first_epoch_and_falls_in_the_others(planted, small):
+    learner = replace(small, learning_rate=0.1, decay=0.5).learner(planted(), seed=0)
+    assert [learner.rate(0, step, 4) for step in range(4)] == pytest.approx(
+        [0.025, 0.05, 0.075, 0.1]
+    )
+    assert learner.rate(1, 0, 4) == pytest.approx(0.1)
+    assert learner.rate(2, 0, 4) == pytest.approx(0.05)
+    assert learner.rate(2, 2, 4) == pytest.approx(0.05 * 0.5**0.5)
+
+
+def test_a_new_item_is_found_near_its_cluster_without_training_again(planted, small):
+    data = planted(noise=1.0)
+    model = training.fit(replace(small, epochs=8, new_share=0.3), data, seed=1)
+    graph = bipartite(data.interactions)
+    # Users 1, 5 and 9 keep to cluster 1: three of them took the new item.
+    table = data.item_table[1:2].with_columns(item_id=pl.lit("new"))
+    vector = embed_new(model, table, graph=graph, edges=Jagged.from_lists([[1, 5, 9]]))[0]
+    nearest = np.argsort(-(model.items @ vector))[:10]
+    assert (nearest % 4 == 1).sum() >= 8
+    # Whom nobody met is placed by its features, which tell the cluster but faintly.
+    alone = embed_new(model, data.item_table)
+    nearest = np.argsort(-(alone @ model.items.T))[:, :10]
+    assert (nearest % 4 == np.arange(60)[:, None] % 4).mean() > 0.4
+    np.testing.assert_array_equal(
+        vector, embed_new(model, table, graph=graph, edges=Jagged.from_lists([[1, 5, 9]]))[0]
+    )
+
+
+def test_new_items_must_fit_the_graph(fitted, planted):
+    table = planted().item_table[:2]
+    graph = bipartite(planted().interactions)
+    edges = Jagged.from_lists([[1], [2]])
+    with pytest.raises(DataError, match="need the graph"):
+        embed_new(fitted, table, edges=edges)
+    with pytest.raises(DataError, match="1 lists of edges for 2"):
+        embed_new(fitted, table, graph=graph, edges=edges.slice(0, 1))
+    with pytest.raises(DataError, match="must lie in"):
+        embed_new(fitted, table, graph=graph, edges=Jagged.from_lists([[1], [900]]))
+
+
+def test_an_item_of_training_is_embedded_alike_as_a_new_one_but_for_its_identity(planted, small):
+    data = planted()
+    model = training.fit(replace(small, ids=False, walks=400), data, seed=1)
+    events = data.interactions
+    contexts = bipartite(events).contexts
+    again = embed_new(
+        model, data.item_table[3:4], graph=bipartite(events), edges=contexts.slice(3, 4)
+    )[0]
+    # Its twin is among its neighbours now, and that is all.
+    assert float(again @ model.items[3]) > 0.9
+
+
+@pytest.mark.slow
+def test_the_graph_beats_the_features_alone_and_these_beat_chance(planted, small):
+    from grapevine.data import split
+
+    found = {name: [] for name in ("graph", "features", "random")}
+    config = replace(small, ids=False, width=16, hidden=16, epochs=6, learning_rate=0.01)
+    for seed in range(5):
+        data = planted(8, 25, 160, noise=3.0, stray=0.2, seed=seed, events=8)
+        parts = split.leave_last_out(data)
+        graph = training.fit(config, parts.train, seed=seed)
+        features = training.fit(
+            replace(config, layers=0, features=("vector",)), parts.train, seed=seed
+        )
+        for name, model in (("graph", graph), ("features", features)):
+            found[name].append(measure(model, parts.test, "hr@20"))
+        found["random"].append(20 / 200)
+    means = {name: np.mean(each) for name, each in found.items()}
+    assert means["graph"] > 1.3 * means["features"]
+    assert means["features"] > 1.2 * means["random"]
+    assert sum(g > f for g, f in zip(found["graph"], found["features"])) >= 4

@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grapevine.models.pinsage import Config
+from grapevine.models.pinsage.pairs import latest, pairs_of
+from grapevine.testing.worlds import world
+
+FUNNEL = world(
+    [
+        ("u", "a", "click"),
+        ("u", "b", "click"),
+        ("u", "a", "buy"),
+        ("u", "a", "buy"),
+        ("u", "c", "buy"),
+        ("v", "c", "buy"),
+        ("v", "b", "click"),
+    ],
+    behaviours=("click", "buy"),
+)
+A, B, C = range(3)
+
+
+def asked(pairs, events):
+    return [
+        (events.items[first:stop].tolist(), int(answer))
+        for first, stop, answer in zip(pairs.firsts, pairs.stops, pairs.answers)
+    ]
+
+
+def test_a_user_is_asked_for_each_new_answer_after_all_before_it():
+    events = FUNNEL.interactions
+    pairs = pairs_of(events, Config(pairs="user", answers="target"), target=1)
+    # The second time that a is bought is no news, and nothing comes before what v buys first.
+    assert asked(pairs, events) == [([A, B], A), ([A, B, A, A], C)]
+    assert [pairs.known[key].tolist() for key in pairs.keys.tolist()] == [[A, C], [A, C]]
+    everything = pairs_of(events, Config(pairs="user", answers="all"), target=1)
+    assert asked(everything, events) == [([A], B), ([A, B, A, A], C), ([C], B)]
+
+
+def test_an_item_is_asked_for_what_came_right_after_it():
+    events = FUNNEL.interactions
+    pairs = pairs_of(events, Config(pairs="item", answers="all"), target=1)
+    assert asked(pairs, events) == [([A], B), ([B], A), ([A], C), ([C], B)]
+    # Known answers of a: b and c, beside a itself.
+    assert pairs.known[int(pairs.keys[0])].tolist() == [A, B, C]
+    wider = pairs_of(events, Config(pairs="item", answers="all", window=2), target=1)
+    assert len(wider) == 6
+    bought = pairs_of(events, Config(pairs="item", answers="target"), target=1)
+    assert asked(bought, events) == [([B], A), ([A], C)]
+
+
+def test_the_latest_events_come_first():
+    found = latest(np.array([0, 5]), np.array([3, 6]), 2)
+    assert found.tolist() == [[2, 1], [5, -1]]
+
+
+def test_an_epoch_holds_every_pair_once_and_the_next_one_in_another_order(planted):
+    config = Config(behaviours="all")
+    pairs = pairs_of(planted().interactions, config, target=0)
+    first, again, second = (pairs.order(config, 7, epoch) for epoch in (0, 0, 1))
+    np.testing.assert_array_equal(np.sort(first), np.arange(len(pairs)))
+    np.testing.assert_array_equal(first, again)
+    assert (first != second).any()
+    assert len(pairs.order(replace(config, epoch_pairs=10), 7, 0)) == 10
+
+
+@pytest.mark.parametrize("size", [10, 50])
+def test_quotas_hold_in_every_batch(size):
+    events = [
+        (f"u{user}", f"i{step}", "buy" if step % 10 == 9 else "click")
+        for user in range(20)
+        for step in range(20)
+    ]
+    data = world(events, behaviours=("click", "buy"))
+    config = Config(answers="all", quotas=(0.5, 0.5))
+    pairs = pairs_of(data.interactions, config, target=1)
+    kinds = pairs.kinds[pairs.order(config, 0, 0)]
+    for start in range(0, len(kinds) - size, size):
+        assert abs(int(kinds[start : start + size].sum()) - size // 2) <= 2
