@@ -147,6 +147,11 @@ class EpochBatches:
         """The pairs of this epoch, in the order of training."""
         return self.ground.pairs.order(self.ground.config, self.ground.seed, self.epoch)
 
+    @property
+    def examples(self) -> int:
+        """Pairs, all batches together."""
+        return len(self.order)
+
     def __len__(self) -> int:
         return -(-len(self.order) // self.ground.config.batch)
 

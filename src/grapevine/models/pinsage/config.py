@@ -104,8 +104,8 @@ class Config:
     """The most."""
     patience: int = 4
     """Epochs without a better validation that end the training; 0 never does."""
-    epoch_pairs: int = 0
-    """Pairs of an epoch, drawn anew for each; 0 takes all."""
+    epoch_pairs: int = 100_000
+    """Most pairs of an epoch, drawn anew for each; 0 takes all."""
     batch: int = 512
     """Pairs of a step; the paper's best is 2048."""
     learning_rate: float = 3e-3

@@ -92,6 +92,26 @@ def test_every_loss_falls(loss, planted, small):
     assert means[-1] < means[0]
 
 
+def test_a_training_that_was_stopped_goes_on_to_the_same_bits(planted, small):
+    config = replace(small, hard_negatives=2)
+
+    def steps(learner, epoch, first, last):
+        batches = learner.batches(epoch)
+        for step in range(first, last):
+            learner.step(batches[step], learner.rate(epoch, step, len(batches)))
+
+    straight = config.learner(planted(), seed=4)
+    steps(straight, 1, 0, 6)
+    stopped = config.learner(planted(), seed=4)
+    steps(stopped, 1, 0, 3)
+    resumed = config.learner(planted(), seed=4)
+    resumed.load(stopped.state())
+    steps(resumed, 1, 3, 6)
+    wanted = straight.model().state()
+    for name, part in resumed.model().state().items():
+        np.testing.assert_array_equal(part, wanted[name], name)
+
+
 def test_the_rate_rises_in_the_first_epoch_and_falls_in_the_others(planted, small):
     learner = replace(small, learning_rate=0.1, decay=0.5).learner(planted(), seed=0)
     assert [learner.rate(0, step, 4) for step in range(4)] == pytest.approx(
