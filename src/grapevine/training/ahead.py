@@ -17,8 +17,15 @@ def ahead(batches: Batches, start: int = 0) -> Iterator[Iterator[Any]]:
     """The batches from `start` on, in order, each made by one other thread before its turn.
 
     What goes wrong in making a batch is raised when its turn comes. The thread has ended when the
-    context is left, however it is left.
+    context is left, however it is left. Batches and steps may both run parallel loops: where those
+    of two threads must not meet, each batch is made when its turn comes, and nothing ahead.
     """
+    # Compiled code is loaded only where something is trained.
+    from grapevine.core.kernels.threads import loops_may_meet
+
+    if not loops_may_meet():
+        yield (batches[step] for step in range(start, len(batches)))
+        return
     ready: Queue[tuple[Any, BaseException | None]] = Queue(DEPTH)
     stop = threading.Event()
 

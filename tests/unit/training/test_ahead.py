@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -73,3 +77,49 @@ def test_whoever_stops_early_leaves_no_thread_behind():
     use(Squares(50), lambda: None)
     use(Squares(50, 1), lambda: None)
     assert not workers()
+
+
+def test_without_a_pool_that_threads_may_share_batches_are_made_in_turn(monkeypatch):
+    monkeypatch.setattr("grapevine.core.kernels.threads.loops_may_meet", lambda: False)
+    batches = Squares(7, 5)
+    with ahead(batches, 2) as ready:
+        assert not batches.made
+        assert [next(ready) for _ in range(3)] == [4, 9, 16]
+        assert batches.made == [(step, threading.current_thread()) for step in (2, 3, 4)]
+        assert not workers()
+        with pytest.raises(ValueError, match="batch 5 cannot be made"):
+            next(ready)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["workqueue", "default"])
+def test_batches_and_steps_may_both_run_parallel_loops(layer):
+    """In the pool that a Mac may have alone, two loops at once would end the process."""
+    script = """
+        import numpy as np
+        from grapevine.graph.counter import uniform_block
+        from grapevine.training.ahead import ahead
+
+        def loops():
+            for _ in range(20):
+                uniform_block(np.arange(2000, dtype=np.uint64), 100)
+
+        class Batches:
+            def __len__(self):
+                return 20
+
+            def __getitem__(self, step):
+                loops()
+                return step
+
+        with ahead(Batches()) as ready:
+            print(sum(step for step in ready if loops() is None))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "NUMBA_THREADING_LAYER": layer},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "190\n"), done.stderr
