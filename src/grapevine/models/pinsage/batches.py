@@ -115,6 +115,11 @@ class Ground:
         return (counts / max(len(self.pairs), 1)).astype(np.float32)
 
     @cached_property
+    def met(self) -> Int64[np.ndarray, " met"]:
+        """The items with an event."""
+        return np.flatnonzero(self.events.counts())
+
+    @cached_property
     def bands(self) -> negatives.Bands:
         """Where hard negatives come from; made when first asked for."""
         return negatives.Bands.of(self.config, self.graph, seed=self.seed)
@@ -163,7 +168,7 @@ class EpochBatches:
         answers, keys = pairs.answers[rows].astype(np.int64), pairs.keys[rows]
         event = latest(pairs.firsts[rows], pairs.stops[rows], config.recent)
         asked = np.where(event >= 0, ground.events.items[event], -1)
-        shared, log_expected = negatives.shared(config, answers, ground.chances, draw)
+        shared, log_expected = negatives.shared(config, answers, ground.chances, ground.met, draw)
         keep = strangers(pairs.known, keys, shared)
         keep &= shared != answers[:, None]
         count = negatives.hard_in(config, self.epoch)

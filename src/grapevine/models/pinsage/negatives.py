@@ -27,30 +27,33 @@ def shared(
     config: Config,
     answers_B: Int64[np.ndarray, " pairs"],
     chances_I: Float32[np.ndarray, " items"],
+    met_M: Int64[np.ndarray, " met"],
     draw: np.random.Generator,
 ) -> tuple[Int64[np.ndarray, " negatives"], Float32[np.ndarray, " negatives"]]:
     """Items that all pairs of a batch have as negatives, each once, and log of their chance.
 
-    Uniform over the catalogue; beside them the answers of the batch, where "softmax" wants both.
+    Uniform over the items that someone has met; beside them the answers of the batch, where
+    "softmax" wants both. An item that nobody has met is no negative: it can never be an answer in
+    training, and would only learn that new items are wrong.
 
     Args:
         config: the options.
         answers_B: of this batch.
         chances_I: how often each item is the answer of a pair.
+        met_M: the items with an event in training.
         draw: names the draws.
     """
-    num_items = len(chances_I)
-    count = min(config.negatives, num_items)
-    if count == num_items:
-        return np.arange(num_items), np.zeros(num_items, np.float32)
-    items = draw.choice(num_items, count, replace=False)
-    of_answers = np.zeros(num_items)
+    count = min(config.negatives, len(met_M))
+    if count == len(met_M):
+        return met_M, np.zeros(count, np.float32)
+    items = draw.choice(met_M, count, replace=False)
+    of_answers = np.zeros(len(chances_I))
     if config.in_batch and config.loss == "softmax":
         items = np.union1d(items, answers_B)
         of_answers = chances_I.astype(np.float64)
     if not config.log_q:
         return items, np.zeros(len(items), np.float32)
-    missed = (1 - count / num_items) * (1 - of_answers[items]) ** len(answers_B)
+    missed = (1 - count / len(met_M)) * (1 - of_answers[items]) ** len(answers_B)
     return items, np.log1p(-missed).astype(np.float32)
 
 

@@ -68,15 +68,17 @@ def test_the_chance_of_a_shared_negative_is_what_it_says():
     met, told = np.zeros(10), np.zeros(10)
     for _ in range(4000):
         answers = rng.choice(10, 3, p=chances / chances.sum())
-        items, log_expected = negatives.shared(config, answers, chances, rng)
+        items, log_expected = negatives.shared(config, answers, chances, np.arange(10), rng)
         met[items] += 1
         told[items] = np.exp(log_expected)
     np.testing.assert_allclose(met / 4000, told, atol=0.03)
 
 
-def test_with_as_many_negatives_as_items_nothing_is_drawn():
-    chances = np.full(7, 1 / 7, np.float32)
-    answers = np.array([1])
-    items, log_expected = negatives.shared(Config(), answers, chances, np.random.default_rng(0))
-    assert items.tolist() == list(range(7))
+def test_with_as_many_negatives_as_items_nothing_is_drawn_and_what_nobody_met_is_none():
+    chances, rng = np.full(7, 1 / 7, np.float32), np.random.default_rng(0)
+    met = np.array([0, 1, 2, 4, 6])
+    items, log_expected = negatives.shared(Config(), np.array([1]), chances, met, rng)
+    assert items.tolist() == met.tolist()
     assert not log_expected.any()
+    few, _ = negatives.shared(Config(negatives=3), np.array([1]), chances, met, rng)
+    assert set(few.tolist()) <= set(met.tolist())
