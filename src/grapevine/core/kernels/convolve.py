@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int32, Int64
-from numba import njit, prange, types
-from numba.extending import overload
+from numba import njit, prange
 
-from grapevine.core.kernels.spmm import blocks_of, halve, widen
+from grapevine.core.kernels.spmm import blocks_of, narrow, widen
 from grapevine.core.kernels.threads import threads_for
 from grapevine.structs.jagged import Jagged
 
@@ -162,22 +161,6 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def narrow(value: Any, like: np.ndarray) -> Any:
-    """The value as an array stores it: rounded where that is uint16."""
-    return halve(value) if like.dtype == np.uint16 else value
-
-
-@overload(narrow, inline="always")
-def _narrow(value: Any, like: Any) -> Any:
-    def as_half(value: Any, like: Any) -> Any:
-        return halve(value)
-
-    def as_it_is(value: Any, like: Any) -> Any:
-        return value
-
-    return as_half if like.dtype == types.uint16 else as_it_is
 
 
 @njit(inline="always", cache=True)

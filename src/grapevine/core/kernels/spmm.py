@@ -168,6 +168,22 @@ def halve(value: np.float32) -> np.uint16:
     return np.uint16((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
 
 
+def narrow(value: Any, like: np.ndarray) -> Any:
+    """The value as an array stores it: rounded where that is uint16."""
+    return halve(value) if like.dtype == np.uint16 else value
+
+
+@overload(narrow, inline="always")
+def _narrow(value: Any, like: Any) -> Any:
+    def as_half(value: Any, like: Any) -> Any:
+        return halve(value)
+
+    def as_it_is(value: Any, like: Any) -> Any:
+        return value
+
+    return as_half if like.dtype == types.uint16 else as_it_is
+
+
 @njit(parallel=True, nogil=True, cache=True)
 def _round(x: np.ndarray, out: np.ndarray) -> None:
     for row in prange(len(x)):
