@@ -86,9 +86,9 @@ def beside_peer(train: Any, python: str, turns: int, steps: int) -> dict[str, li
     learners = {
         "ours, BPR": paper.learner(train),
         "ours, BPR, float32 throughout": LightGCN.Config(
-            loss="bpr", cosine=False, learning_rate=0.001, rounded=False
+            loss="bpr", cosine=False, learning_rate=0.001, layers=LAYERS, rounded=False
         ).learner(train),
-        "ours, softmax of cosines": LightGCN.Config().learner(train),
+        "ours, softmax of cosines": LightGCN.Config(layers=LAYERS).learner(train),
     }
     ours = {name: our_steps(learner) for name, learner in learners.items()}
     found: dict[str, list[float]] = {"PyG, CSR, BPR": [], **{name: [] for name in ours}}

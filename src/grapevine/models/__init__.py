@@ -145,7 +145,7 @@ MODELS: dict[str, ModelRow] = {
     "lightgcn": ModelRow(
         model=LightGCN,
         config=LightGCN.Config(),
-        neighbourhood="user <-> its items, three times over",
+        neighbourhood="user <-> its items, twice over",
         merge="sum by the roots of both degrees",
         update="mean over the turns",
     ),
