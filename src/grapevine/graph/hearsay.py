@@ -15,11 +15,9 @@ What the short lists leave out is taken to be spread by degree, which is where w
 import numpy as np
 from numba import njit, prange
 
+from grapevine.graph.cooccurrence import BLOCKS
 from grapevine.graph.select import row_of, score_of
 from grapevine.graph.shares import Shares, add_list, double_hop, take_best, weight_at
-
-CHUNK = 64
-"""Rows that one thread works through with the same scratch arrays."""
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
@@ -46,12 +44,12 @@ def item_lists(
         weights: `(rows, T)` written to.
     """
     num_items = len(graph.item_totals)
-    edges = np.float32(graph.item_totals.sum())
     masses = heard_weights.sum(axis=1)
-    for chunk in prange((len(rows) + CHUNK - 1) // CHUNK):
+    blocks = min(BLOCKS, len(rows))
+    for block in prange(blocks):
         sums, met = np.zeros(num_items, np.float32), np.empty(num_items + 1, np.int32)
         keys = np.empty(num_items, np.uint64)
-        for place in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(rows))):
+        for place in range(block, len(rows), blocks):
             row = rows[place]
             found = double_hop(graph, row, restart, sums, met, 0)
             lacking = np.float32(1.0) - restart
@@ -65,7 +63,7 @@ def item_lists(
                 )  # fmt: skip
             per_total, without = np.float32(0.0), -1
             if final:
-                per_total, without = max(np.float32(0.0), lacking) / edges, row
+                per_total, without = max(np.float32(0.0), lacking) / graph.total, row
             _write(
                 nodes[place], weights[place], keys,
                 take_best(
@@ -86,10 +84,11 @@ def context_lists(
 ) -> None:
     """The best of the mean of its items' lists, for each context, into `nodes` and `weights`."""
     num_items = len(graph.item_totals)
-    for chunk in prange((len(nodes) + CHUNK - 1) // CHUNK):
+    blocks = min(BLOCKS, len(nodes))
+    for block in prange(blocks):
         sums, met = np.zeros(num_items, np.float32), np.empty(num_items + 1, np.int32)
         keys = np.empty(num_items, np.uint64)
-        for context in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(nodes))):
+        for context in range(block, len(nodes), blocks):
             found = 0
             for edge in range(graph.item_starts[context], graph.item_starts[context + 1]):
                 item = graph.items[edge]

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from grapevine.graph.cooccurrence import BLOCKS
 from grapevine.graph.select import row_of
 from grapevine.graph.shares import Shares, spread, take_best
-
-CHUNK = 16
-"""Rows that one thread works through with the same scratch arrays."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -90,11 +88,12 @@ def push_all(
 ) -> None:
     """Scores of each row, into the dense `(rows, items)` zeros of `out`."""
     num_items, num_contexts = len(graph.item_totals), len(graph.context_totals)
-    for chunk in prange((len(rows) + CHUNK - 1) // CHUNK):
+    blocks = min(BLOCKS, len(rows))
+    for block in prange(blocks):
         waiting, moving = np.zeros(num_items, np.float32), np.zeros(num_contexts, np.float32)
         met, queue = np.empty(num_items, np.int32), np.empty(num_items + 1, np.int32)
         contexts = np.empty(num_contexts + 1, np.int32)
-        for place in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(rows))):
+        for place in range(block, len(rows), blocks):
             _push(
                 graph, rows[place], restart, tolerance, out[place], waiting, moving, met, queue,
                 contexts,
@@ -112,19 +111,19 @@ def rank_all(
 ) -> None:
     """The best items of each row, itself left out, into `(rows, most)`, and how many they are."""
     num_items, num_contexts = len(graph.item_totals), len(graph.context_totals)
-    edges = np.float32(graph.item_totals.sum())
-    for chunk in prange((len(rows) + CHUNK - 1) // CHUNK):
+    blocks = min(BLOCKS, len(rows))
+    for block in prange(blocks):
         waiting, moving = np.zeros(num_items, np.float32), np.zeros(num_contexts, np.float32)
         met, queue = np.empty(num_items, np.int32), np.empty(num_items + 1, np.int32)
         contexts = np.empty(num_contexts + 1, np.int32)
         scores, keys = np.zeros(num_items, np.float32), np.empty(num_items, np.uint64)
-        for place in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(rows))):
+        for place in range(block, len(rows), blocks):
             row = rows[place]
             found, left = _push(
                 graph, row, restart, tolerance, scores, waiting, moving, met, queue, contexts
             )
             lengths[place] = take_best(
-                scores, met, found, graph.item_totals, left / edges, row, keys, out.shape[1]
+                scores, met, found, graph.item_totals, left / graph.total, row, keys, out.shape[1]
             )
             for rank in range(lengths[place]):
                 out[place, rank] = row_of(keys[rank])

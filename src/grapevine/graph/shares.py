@@ -23,6 +23,7 @@ class Shares(NamedTuple):
         items: `(E,)` item rows, context by context.
         item_weights: `(E,)` weight of each of them, or None.
         context_totals: `(C,)` weight of all edges of a context.
+        total: weight of all edges.
     """
 
     context_starts: Int64[np.ndarray, " I_plus_one"]
@@ -33,19 +34,23 @@ class Shares(NamedTuple):
     items: Int32[np.ndarray, " E"]
     item_weights: Float32[np.ndarray, " E"] | None
     context_totals: Float32[np.ndarray, " C"]
+    total: np.float32
 
 
 def shares(graph: Bipartite) -> Shares:
     """The arrays of a graph, with what the edges of each node weigh together."""
+    item_totals = _totals(graph.contexts, graph.item_weights)
     return Shares(
         graph.contexts.offsets,
         graph.contexts.values,
         graph.item_weights,
-        _totals(graph.contexts, graph.item_weights),
+        item_totals,
         graph.items.offsets,
         graph.items.values,
         graph.context_weights,
         _totals(graph.items, graph.context_weights),
+        # In double precision: a float32 stops at 2^24 edges when it goes up one by one.
+        np.float32(item_totals.sum(dtype=np.float64)),
     )
 
 

@@ -50,10 +50,11 @@ def adjacency(graph: Bipartite) -> Adjacency:
     """The arrays of a graph, with alias tables where its edges have weights.
 
     Raises:
-        ValueError: the graph has 2^32 edges or more.
+        ValueError: the graph has 2^32 edges or more, or with weights 2^31.
     """
-    if graph.num_edges >= 2**32:
-        raise ValueError(f"walks know fewer than 2^32 edges: got {graph.num_edges:,}")
+    bits = 32 if graph.item_weights is None else 31
+    if graph.num_edges >= 2**bits:
+        raise ValueError(f"walks know fewer than 2^{bits} such edges: got {graph.num_edges:,}")
     return Adjacency(
         _spans(graph.contexts),
         graph.contexts.values,

@@ -126,6 +126,32 @@ def test_rows_of_the_table_are_those_of_the_whole():
     np.testing.assert_array_equal(part.weights, whole.weights[rows])
 
 
+def test_a_row_does_not_depend_on_the_others():
+    # Many times as many rows as are worked through side by side: scratch arrays are used again.
+    graph = made(drawn(7, items=150, contexts=140, density=0.02), weighted=True)
+    rows = np.tile(np.arange(150), 3)
+    scores, lists, table = (
+        push(graph, rows), ranked(graph, rows, most=9), ppr_table(graph, width=9, rows=rows)
+    )  # fmt: skip
+    for row in range(0, 450, 29):
+        alone = rows[[row]]
+        np.testing.assert_array_equal(scores[[row]], push(graph, alone))
+        np.testing.assert_array_equal(lists[row], ranked(graph, alone, most=9)[0])
+        np.testing.assert_array_equal(
+            table.weights[[row]], ppr_table(graph, width=9, rows=alone).weights
+        )
+
+
+def test_contexts_do_not_depend_on_each_other_either():
+    graph = made(drawn(5, items=90, contexts=140, density=0.02))
+    table = ppr_table(graph, width=89, shared=90, rounds=20)
+    assert overlap(exact_table(graph, np.arange(90), width=89), table) > 0.99
+    wanted = exact_table(graph, np.arange(90), width=5).weights[:, 0]
+    np.testing.assert_allclose(
+        ppr_table(graph, width=5, shared=90, rounds=20).weights[:, 0], wanted, atol=1e-4
+    )
+
+
 def test_overlap_counts_what_is_shared():
     table = NeighbourTable(np.array([[3, 1], [2, -1], [-1, -1]], np.int32), np.zeros((3, 2), "f4"))
     truth = NeighbourTable(np.array([[1, 4], [2, -1], [-1, -1]], np.int32), np.zeros((3, 2), "f4"))

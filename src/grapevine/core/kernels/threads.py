@@ -31,4 +31,4 @@ def loops_may_meet() -> bool:
     """
     # Which of them there is, the first parallel loop that runs finds out.
     uniform_block(np.zeros(1, np.uint64), 1)
-    return numba.threading_layer() != "workqueue"
+    return numba.threading_layer() != "workqueue"  # pyright: ignore[reportPrivateImportUsage]
