@@ -134,7 +134,7 @@ def test_a_row_does_not_depend_on_the_others():
         push(graph, rows), ranked(graph, rows, most=9), ppr_table(graph, width=9, rows=rows)
     )  # fmt: skip
     for row in range(0, 450, 29):
-        alone = rows[[row]]
+        alone = np.array([rows[row]])
         np.testing.assert_array_equal(scores[[row]], push(graph, alone))
         np.testing.assert_array_equal(lists[row], ranked(graph, alone, most=9)[0])
         np.testing.assert_array_equal(
