@@ -132,6 +132,8 @@ def unknown(
     drawn_BR: Int64[np.ndarray, "pairs own"],
 ) -> Bool[np.ndarray, "pairs own"]:
     """Which drawn items are there, and not in the list that their pair's key names."""
+    if not drawn_BR.size:  # as in all of the first epoch
+        return np.zeros(drawn_BR.shape, np.bool_)
     lists = known.take(keys_B)
     span = int(max(lists.values.max(initial=0), drawn_BR.max(initial=0))) + 1
     row = np.arange(len(keys_B))
