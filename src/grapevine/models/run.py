@@ -184,12 +184,13 @@ def refuse_to_replace(out: Path) -> None:
         raise ConfigError(f"`{out}` exists and is not a run folder", hint="choose another --out")
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: str | Path) -> Run:
     """Open a run folder, every byte checked against its manifest first.
 
     Raises:
         BundleError: the folder is not a run, is damaged, or needs another version.
     """
+    folder = Path(folder)
     if not (folder / "config.toml").is_file():
         raise BundleError(
             f"`{folder}` is not a run folder: it has no config.toml",

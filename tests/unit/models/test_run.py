@@ -24,7 +24,7 @@ def saved(tmp_path):
 
 
 def test_a_run_comes_back_from_its_folder(saved):
-    back = open_run(saved.path)
+    back = open_run(str(saved.path))
     batch = saved.questions([0, 3])
     np.testing.assert_array_equal(back.model.score(batch), saved.model.score(batch))
     assert back.record == saved.record
