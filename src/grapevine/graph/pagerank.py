@@ -34,7 +34,11 @@ def exact(
         rows: items to start from; one without contexts keeps what it has.
         restart: a, above 0.
         tolerance: the scores of a row lack at most so much in sum.
+
+    Raises:
+        ValueError: restart is 0 or above 1, or tolerance is not above 0.
     """
+    _check(restart, tolerance)
     there = _stochastic(graph.contexts, graph.item_weights, graph.num_contexts).T.tocsr()
     back = _stochastic(graph.items, graph.context_weights, graph.num_items).T.tocsr()
     left_IR = np.zeros((graph.num_items, len(rows)))
@@ -45,6 +49,19 @@ def exact(
         scores_IR += restart * left_IR
         left *= 1.0 - restart
     return scores_IR.T
+
+
+LEAST = 1e-20
+"""Tolerance that float32 can still tell from nothing."""
+
+
+def _check(restart: float, tolerance: float = 1.0) -> None:
+    """Without a restart, mass would move on for ever."""
+    if not 0 < restart <= 1 or not tolerance >= LEAST:
+        raise ValueError(
+            f"restart must lie in (0, 1] and tolerance be {LEAST:g} or more: "
+            f"got {restart} and {tolerance}"
+        )
 
 
 def _stochastic(lists: Jagged, weights: np.ndarray | None, columns: int) -> csr_matrix:
@@ -73,7 +90,11 @@ def push(
         rows: items to start from.
         restart: a, above 0.
         tolerance: above 0; smaller is nearer and takes longer.
+
+    Raises:
+        ValueError: as for `exact`.
     """
+    _check(restart, tolerance)
     out = np.zeros((len(rows), graph.num_items), np.float32)
     push_all(shares(graph), rows, np.float32(restart), np.float32(tolerance), out)
     return out
@@ -98,7 +119,11 @@ def ranked(
         most: length of the longest list.
         restart: a, above 0.
         tolerance: as for `push`; smaller reaches more items.
+
+    Raises:
+        ValueError: as for `exact`.
     """
+    _check(restart, tolerance)
     most = min(most, graph.num_items)
     out = np.empty((len(rows), most), np.int32)
     lengths = np.zeros(len(rows), np.int64)
@@ -136,10 +161,9 @@ def ppr_table(
     Raises:
         ValueError: width is below 1, or restart is 0 or above 1.
     """
-    if width < 1 or not 0 < restart <= 1:
-        raise ValueError(
-            f"width must be 1 or more and restart in (0, 1]: got {width} and {restart}"
-        )
+    _check(restart)
+    if width < 1:
+        raise ValueError(f"width must be 1 or more: got {width}")
     wanted = np.arange(graph.num_items) if rows is None else np.asarray(rows, np.int64)
     edges, first = shares(graph), np.float32(restart)
     heard = _blank(graph.num_contexts, shared)

@@ -1,4 +1,5 @@
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
@@ -105,8 +106,11 @@ def test_a_table_of_long_lists_and_many_rounds_is_exact(weighted):
 def test_longer_lists_and_more_rounds_come_nearer():
     graph = made(drawn(5, items=60, contexts=40, density=0.08), weighted=True)
     truth = exact_table(graph, np.arange(60), width=6)
-    options = {"shared": 0}, {"shared": 4}, {"shared": 60}, {"shared": 60, "rounds": 3}
-    near = [overlap(ppr_table(graph, width=6, **chosen), truth) for chosen in options]
+    options = (0, 1), (4, 1), (60, 1), (60, 3)
+    near = [
+        overlap(ppr_table(graph, width=6, shared=shared, rounds=rounds), truth)
+        for shared, rounds in options
+    ]
     assert near == sorted(near)
     assert near[-1] > 0.95
 
@@ -165,7 +169,15 @@ def test_a_checked_table_says_how_near_it_is(caplog):
 
 
 def test_options_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="got 0 and"):
+    with pytest.raises(ValueError, match="width must be 1 or more: got 0"):
         ppr_table(CHAIN, width=0)
-    with pytest.raises(ValueError, match="got 20 and 0"):
+    with pytest.raises(ValueError, match="restart must lie in"):
         ppr_table(CHAIN, restart=0)
+
+
+@pytest.mark.parametrize("options", [{"restart": 0}, {"restart": 1.1}, {"tolerance": 0}])
+def test_what_would_never_come_to_rest_is_refused(options):
+    some = np.array([0])
+    for made_of in (exact, push, partial(ranked, most=2)):
+        with pytest.raises(ValueError, match="restart must lie in"):
+            made_of(CHAIN, some, **options)
