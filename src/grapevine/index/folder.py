@@ -49,12 +49,15 @@ def open_index(folder: Path) -> VectorIndex:
     Raises:
         BundleError: the folder is no index, is damaged, or needs another version.
     """
-    given = read_settings(folder, "index", IDS, VECTORS, ADDED, DELETED)
+    # Every byte is hashed once: whether there must be such a file, the settings say later.
+    there = [NATIVE] if (folder / NATIVE).is_file() else []
+    given = read_settings(folder, "index", IDS, VECTORS, ADDED, DELETED, *there)
     with manifest.reading(folder / SETTINGS):
         settings = config.from_dict(Settings, given)
     made = None
     if settings.kind != "flat":
-        manifest.verify(folder, NATIVE)
+        if not there:
+            raise BundleError(f"{folder / NATIVE}: missing", hint=manifest.AGAIN)
         with manifest.reading(folder / NATIVE):
             made = native.read(folder / NATIVE)
     index = VectorIndex(

@@ -29,6 +29,7 @@ def reproducible(seed: int) -> Iterator[None]:
     deterministic: Any = torch.utils.deterministic
     drawn, fill = torch.get_rng_state(), deterministic.fill_uninitialized_memory
     strict = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.manual_seed(int(stream(seed, "layers").integers(2**63)))
     torch.use_deterministic_algorithms(True)
     # Memory that is read before it is written would be a fault; to fill it costs a pass each time.
@@ -38,7 +39,7 @@ def reproducible(seed: int) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(strict)
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
         deterministic.fill_uninitialized_memory = fill
         torch.set_rng_state(drawn)
 

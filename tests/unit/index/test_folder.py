@@ -139,3 +139,13 @@ def test_a_file_that_the_manifest_does_not_list_is_not_read(saved):
 def test_a_file_beside_the_listed_ones_is_nobodys_business(saved):
     (saved / "notes.txt").write_text("built on a Saturday")
     open_index(saved)
+
+
+def test_every_byte_is_hashed_once(saved, monkeypatch):
+    hashed = []
+    sha256 = manifest.sha256
+    monkeypatch.setattr(manifest, "sha256", lambda path: hashed.append(path.name) or sha256(path))
+    open_index(saved)
+    assert sorted(hashed) == sorted(
+        path.name for path in saved.iterdir() if "MANI" not in path.name
+    )
