@@ -25,7 +25,8 @@ class Contrast:
 
     def __init__(self, config: "LightGCN.Config", pairs: Pairs) -> None:
         self.config, self.num_items = config, pairs.num_items
-        self.shares_I = np.bincount(pairs.items, minlength=pairs.num_items) / len(pairs.items)
+        counts = np.bincount(pairs.items, minlength=pairs.num_items)
+        self.shares_I = counts / max(len(pairs.items), 1)
         self.first = pairs.num_users
         self.drawn = min(config.negatives, pairs.num_items)
 

@@ -76,5 +76,8 @@ AWKWARD: dict[str, Callable[[], Dataset]] = {
         [("é", "日本"), ("o'neil", "🍇"), ("é", "🍇"), ("-1", "NULL")]
     ),
     "all at once": lambda: world([(u, i, "event", 7) for u in "ab" for i in "xyz"]),
+    "nothing bought": lambda: world(
+        [("u", "a", "view"), ("u", "b", "view"), ("v", "b", "view")], behaviours=("view", "buy")
+    ),
 }
 """Worlds in which careless code breaks."""

@@ -133,6 +133,11 @@ class Config:
             ends = getattr(self, name)
             if len(ends) != 2 or not 0 <= ends[0] < ends[1] <= most:
                 raise ConfigError(f"pinsage wants model.{name} as two rising ranks: got {ends}")
+        if self.hard_negatives and not self.restart:
+            raise ConfigError(
+                "pinsage: hard negatives are ranked by PageRank, which has to start over",
+                hint="set model.restart above 0, or model.hard_negatives to 0",
+            )
         if self.quotas and not (min(self.quotas) >= 0 and sum(self.quotas) > 0):
             raise ConfigError(f"pinsage wants model.quotas as shares: got {self.quotas}")
 

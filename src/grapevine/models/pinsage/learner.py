@@ -1,6 +1,5 @@
 """PinSage on its way: what a step loses, and the model that comes of it."""
 
-import os
 from typing import Any
 
 import torch
@@ -51,13 +50,13 @@ class PinSageLearner(GradientLearner):
         return self.learning_rate * self.config.decay ** (epoch - 1 + step / steps)
 
     def step(self, batch: Any, rate: float) -> dict[str, float]:
-        """One update, on all cores but the one that makes the next batch.
+        """One update, on all threads but one: another makes the next batch.
 
         On two cores a second thread for products this small waits more than it works, and much
         more where anyone else is at work too.
         """
         before = torch.get_num_threads()
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+        torch.set_num_threads(max(1, before - 1))
         try:
             return super().step(batch, rate)
         finally:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from grapevine.errors import ConfigError
 from grapevine.graph.pagerank import ranked
 from grapevine.models.pinsage import Config, negatives
 from grapevine.models.pinsage.batches import EpochBatches, Ground
@@ -82,3 +83,9 @@ def test_with_as_many_negatives_as_items_nothing_is_drawn_and_what_nobody_met_is
     assert not log_expected.any()
     few, _ = negatives.shared(Config(negatives=3), np.array([1]), chances, met, rng)
     assert set(few.tolist()) <= set(met.tolist())
+
+
+def test_hard_negatives_without_a_restart_are_refused():
+    with pytest.raises(ConfigError, match=r"has to start over\nhint: set model\.restart above 0"):
+        Config(hard_negatives=1, restart=0.0)
+    assert Config(restart=0.0).hard_negatives == 0
