@@ -62,14 +62,15 @@ def importance_table(
         rows: items whose neighbours are wanted, one row of the table each; None for all.
 
     Raises:
-        ValueError: width, walks or length is below 1, or restart lies outside [0, 1].
+        ValueError: width, walks or length is below 1, restart lies outside [0, 1], or a row is out
+            of range.
     """
     if min(width, walks, length) < 1 or not 0 <= restart <= 1:
         raise ValueError(
             "width, walks and length must be 1 or more, and restart must lie in [0, 1]: got "
             f"{width}, {walks}, {length} and {restart}"
         )
-    wanted = np.arange(graph.num_items) if rows is None else np.asarray(rows, np.int64)
+    wanted = graph.rows_of(rows)
     if most_degree:
         graph = cap(graph, most_degree, seed)
     nodes = np.full((len(wanted), width), -1, np.int32)

@@ -36,13 +36,13 @@ def exact(
         tolerance: the scores of a row lack at most so much in sum.
 
     Raises:
-        ValueError: restart is 0 or above 1, or tolerance is not above 0.
+        ValueError: restart is 0 or above 1, tolerance is not above 0, or a row is out of range.
     """
     _check(restart, tolerance)
     there = _stochastic(graph.contexts, graph.item_weights, graph.num_contexts).T.tocsr()
     back = _stochastic(graph.items, graph.context_weights, graph.num_items).T.tocsr()
     left_IR = np.zeros((graph.num_items, len(rows)))
-    left_IR[rows, np.arange(len(rows))] = 1.0
+    left_IR[graph.rows_of(rows), np.arange(len(rows))] = 1.0
     scores_IR, left = restart * left_IR, 1.0
     while left > tolerance:
         left_IR = (1.0 - restart) * (back @ (there @ left_IR))
@@ -96,7 +96,7 @@ def push(
     """
     _check(restart, tolerance)
     out = np.zeros((len(rows), graph.num_items), np.float32)
-    push_all(shares(graph), rows, np.float32(restart), np.float32(tolerance), out)
+    push_all(shares(graph), graph.rows_of(rows), np.float32(restart), np.float32(tolerance), out)
     return out
 
 
@@ -127,7 +127,8 @@ def ranked(
     most = min(most, graph.num_items)
     out = np.empty((len(rows), most), np.int32)
     lengths = np.zeros(len(rows), np.int64)
-    rank_all(shares(graph), rows, np.float32(restart), np.float32(tolerance), out, lengths)
+    asked = graph.rows_of(rows)
+    rank_all(shares(graph), asked, np.float32(restart), np.float32(tolerance), out, lengths)
     return Jagged(offsets_of(lengths), out[np.arange(most) < lengths[:, None]])
 
 
@@ -159,12 +160,12 @@ def ppr_table(
         check: log the overlap with the exact table on a sample of so many items; 0 for none.
 
     Raises:
-        ValueError: width is below 1, or restart is 0 or above 1.
+        ValueError: width is below 1, restart is 0 or above 1, or a row is out of range.
     """
     _check(restart)
     if width < 1:
         raise ValueError(f"width must be 1 or more: got {width}")
-    wanted = np.arange(graph.num_items) if rows is None else np.asarray(rows, np.int64)
+    wanted = graph.rows_of(rows)
     edges, first = shares(graph), np.float32(restart)
     heard = _blank(graph.num_contexts, shared)
     hearers = np.arange(graph.num_items)

@@ -103,9 +103,12 @@ def random_walks(
         length: double hops.
         seed: names the draws.
         first: number of the first walk. Walk n is the same whichever others are asked for.
+
+    Raises:
+        ValueError: a start is out of range.
     """
     out = np.empty((len(starts), 2 * length + 1), np.int32)
-    out[:, 0] = starts
+    out[:, 0] = graph.rows_of(starts)
     _walk(adjacency(graph), np.uint64(seed), np.int64(first), out)
     return out
 

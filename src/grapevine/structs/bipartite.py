@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int, Int64
 
 from grapevine.structs.jagged import Jagged
 
@@ -56,3 +56,18 @@ class Bipartite:
     def num_edges(self) -> int:
         """E, each edge counted once though it is stored in both directions."""
         return len(self.contexts.values)
+
+    def rows_of(self, items: Int[np.ndarray, " rows"] | None = None) -> Int64[np.ndarray, " rows"]:
+        """The item rows that are asked for, all if not given: compiled loops trust them.
+
+        Raises:
+            ValueError: one is out of range.
+        """
+        if items is None:
+            return np.arange(self.num_items)
+        rows = np.asarray(items, np.int64)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < self.num_items:
+            raise ValueError(
+                f"item rows must lie in [0, {self.num_items}): got {rows.min()} .. {rows.max()}"
+            )
+        return rows

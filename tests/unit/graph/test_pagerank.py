@@ -181,3 +181,5 @@ def test_what_would_never_come_to_rest_is_refused(options):
     for made_of in (exact, push, partial(ranked, most=2)):
         with pytest.raises(ValueError, match="restart must lie in"):
             made_of(CHAIN, some, **options)
+        with pytest.raises(ValueError, match="item rows must lie in"):
+            made_of(CHAIN, some + 4)

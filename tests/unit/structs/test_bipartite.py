@@ -24,3 +24,13 @@ def test_weights_come_in_both_directions_and_one_an_edge(unchecked):
         Bipartite(CONTEXTS, ITEMS, three)
     with pytest.raises(ValueError, match="context_weights has 2 entries for 3 edges"):
         Bipartite(CONTEXTS, ITEMS, three, three[:2])
+
+
+def test_rows_that_there_are_not_are_refused_before_compiled_code_reads_them():
+    graph = Bipartite(CONTEXTS, ITEMS)
+    assert graph.rows_of().tolist() == [0, 1, 2]
+    assert graph.rows_of(np.array([2, 0, 2], np.int32)).tolist() == [2, 0, 2]
+    assert graph.rows_of(np.empty(0, np.int64)).tolist() == []
+    for bad in (3, -1):
+        with pytest.raises(ValueError, match=r"item rows must lie in \[0, 3\): got"):
+            graph.rows_of(np.array([0, bad]))
