@@ -194,6 +194,16 @@ def test_a_run_is_replaced_only_by_force(here, imported, capsys):
     assert 'name = "ease"' in (out / "config.toml").read_text()
 
 
+def test_the_page_about_one_run_has_its_pictures(here, imported, trained):
+    assert grapevine(["train", "als", "--data", str(imported), "--out", str(here / "als")]) == 0
+    asked = ["--data", str(imported), "--no-baselines", "--html"]
+    assert grapevine(["evaluate", str(here / "als"), *asked, str(here / "one.html")]) == 0
+    both = [str(here / "als"), str(trained)]
+    assert grapevine(["evaluate", *both, *asked, str(here / "two.html")]) == 0
+    assert "Map of the items" in (here / "one.html").read_text(encoding="utf-8")
+    assert "Map of the items" not in (here / "two.html").read_text(encoding="utf-8")
+
+
 def test_where_a_report_goes_is_looked_at_before_measuring(here, imported, trained, monkeypatch):
     def measured(*_args, **_kwargs):
         raise AssertionError("it was measured")

@@ -176,7 +176,8 @@ def evaluate(
     for folder in runs:
         gv.pipeline.attach(report, folder)
     if html:
-        report.to_html(html)
+        # The pictures are of one model; of several, each run's own page has them.
+        report.to_html(html, opened[0] if len(opened) == 1 else None)
         say(f"report: {html}")
 
 
