@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import grapevine as gv
+from grapevine import config
 from grapevine.data.reviews import with_reviews_as_text
 from grapevine.data.split import Split
 from grapevine.evaluation import Report
+from grapevine.models import MODELS
 from grapevine.models.run import Run
 
 RESULTS = Path(__file__).parent / "results"
@@ -129,10 +131,12 @@ CASES = {
 
 
 def fitted(row: Row, parts: Split, seed: int, folder: Path) -> Run:
-    """The run of a row, trained now unless its folder is there."""
+    """The run of a row, trained now unless its folder is there, with these very options."""
     out = folder / f"{row.label.replace(': ', '-').replace(', ', '-').replace(' ', '-')}-{seed}"
     if (out / "MANIFEST.json").is_file():
-        return gv.open_run(out)
+        run = gv.open_run(out)
+        if run.model.config == config.override(MODELS[row.model].config, row.settings):
+            return run
     started = time.perf_counter()
     run = gv.fit(row.model, parts.train, out=out, seed=seed, settings=row.settings)
     print(f"  {row.label} seed {seed}: {time.perf_counter() - started:.1f} s", flush=True)
