@@ -17,9 +17,10 @@ class Schedule:
 
     A `GradientLearner` takes one as its `schedule`.
 
-    >>> rate = Schedule(peak=0.1, epochs=3, warm_up=1, decay="exponential", last=0.01)
-    >>> [round(rate(epoch, step, 2), 4) for epoch in range(3) for step in range(2)]
-    [0.05, 0.1, 0.1, 0.0316, 0.01, 0.0032]
+    Examples:
+        >>> rate = Schedule(peak=0.1, epochs=3, warm_up=1, decay="exponential", last=0.01)
+        >>> [round(rate(epoch, step, 2), 4) for epoch in range(3) for step in range(2)]
+        [0.05, 0.1, 0.1, 0.0316, 0.01, 0.0032]
 
     Attributes:
         peak: the learning rate at the end of the warm-up.
