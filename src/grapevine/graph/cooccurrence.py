@@ -24,6 +24,21 @@ def transposed(lists: Jagged, num_items: int) -> Jagged:
     return _rows(_ones(lists, num_items).T.tocsr())
 
 
+def both_ways(lists: Jagged, num_items: int) -> Jagged:
+    """The neighbours of each node of the graph of lists and items, rising; item i is `lists + i`.
+
+    Args:
+        lists: distinct items each, in rising order (`distinct`).
+        num_items: how many there are.
+    """
+    items = lists.values + np.int32(len(lists))
+    holders = transposed(lists, num_items)
+    return Jagged(
+        np.concatenate([lists.offsets, holders.offsets[1:] + len(items)]),
+        np.concatenate([items, holders.values]),
+    )
+
+
 def _ones(lists: Jagged, num_items: int) -> csr_matrix:
     matrix = csr_matrix(
         (np.ones(len(lists.values), np.float32), lists.values, lists.offsets),

@@ -12,9 +12,10 @@ from torch import Tensor
 from grapevine.core.kernels.convolve import Convolution
 from grapevine.core.kernels.rows import add_rows, slots_of
 from grapevine.errors import CheckFailed
+from grapevine.graph.cooccurrence import both_ways
 from grapevine.models.finite import SLOWER
 from grapevine.random import stream
-from grapevine.structs.jagged import Jagged
+from grapevine.structs.jagged import Jagged, offsets_of
 
 # U = users, I = items, N = nodes: the users, then the items; D = width, E = pairs taken
 
@@ -110,12 +111,8 @@ class Pairs:
 
     def neighbours(self) -> Jagged:
         """Of each node of the graph of users and items; a symmetric matrix, row by row."""
-        senders = np.concatenate([self.num_users + self.items, self.users])
-        receivers = np.concatenate([self.users, self.num_users + self.items])
-        order = np.argsort(receivers, kind="stable")
-        lengths = np.bincount(receivers, minlength=self.num_users + self.num_items)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        return Jagged(offsets, senders[order].astype(np.int32))
+        lengths = np.bincount(self.users, minlength=self.num_users)
+        return both_ways(Jagged(offsets_of(lengths), self.items.astype(np.int32)), self.num_items)
 
 
 def own(

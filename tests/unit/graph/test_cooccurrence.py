@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grapevine.graph.cooccurrence import (
+    both_ways,
     distinct,
     gram,
     nearest_items,
@@ -22,6 +23,16 @@ def dense(lists):
     for row, values in enumerate(lists):
         matrix[row, values] = 1
     return matrix
+
+
+@given(some_lists)
+def test_both_ways_are_the_rows_of_a_symmetric_matrix(given_lists):
+    matrix, size = dense(given_lists), len(given_lists)
+    whole = np.zeros((size + NUM_ITEMS, size + NUM_ITEMS))
+    whole[:size, size:], whole[size:, :size] = matrix, matrix.T
+    found = both_ways(distinct(Jagged.from_lists(given_lists), NUM_ITEMS), NUM_ITEMS)
+    assert [row.tolist() for row in found] == [np.flatnonzero(row).tolist() for row in whole]
+    assert found.values.dtype == np.int32
 
 
 @given(some_lists)

@@ -11,7 +11,7 @@ from torch import Tensor
 from grapevine.core.blocks import unit_length
 from grapevine.core.losses import sampled_softmax
 from grapevine.data.dataset import Dataset
-from grapevine.graph.cooccurrence import distinct, transposed
+from grapevine.graph.cooccurrence import both_ways, distinct
 from grapevine.graph.levels import levels, strangers
 from grapevine.graph.sample import sample
 from grapevine.models.gnn.config import Config
@@ -73,10 +73,7 @@ class GNNLearner(GradientLearner):
     @cached_property
     def neighbours(self) -> Jagged:
         """Of each node, users first."""
-        users = transposed(self.taken, self.num_items)
-        items = self.taken.values + np.int32(len(self.taken))
-        offsets = np.concatenate([self.taken.offsets, users.offsets[1:] + len(items)])
-        return Jagged(offsets, np.concatenate([items, users.values]))
+        return both_ways(self.taken, self.num_items)
 
     def batches(self, epoch: int) -> "EpochBatches":
         """The mini-batches of an epoch, counted from 0."""
