@@ -39,6 +39,7 @@ class Minibatch:
         answers: `(B,)` what came next.
         shared: `(S,)` the negatives of all.
         keep: `(B, S)` which of them may be a pair's.
+        left_out: the others, as `pair * S + negative`, rising.
         log_expected: `(S,)` log of the chance that each was to be among them.
         own: `(B, R)` the hard negatives of each pair; any place where `keep_own` is false.
         keep_own: `(B, R)` which of them may be.
@@ -50,6 +51,7 @@ class Minibatch:
     answers: Int[Tensor, " pairs"]
     shared: Int[Tensor, " negatives"]
     keep: Bool[Tensor, "pairs negatives"]
+    left_out: Int64[np.ndarray, " left_out"]
     log_expected: Float[Tensor, " negatives"]
     own: Int[Tensor, "pairs own"]
     keep_own: Bool[Tensor, "pairs own"]
@@ -185,6 +187,7 @@ class EpochBatches:
             own=places[3],
             behaviours=torch.from_numpy(ground.events.behaviours[event].astype(np.int64)),
             keep=torch.from_numpy(keep),
+            left_out=np.flatnonzero(~keep),
             log_expected=torch.from_numpy(log_expected),
             keep_own=torch.from_numpy(keep_own),
         )

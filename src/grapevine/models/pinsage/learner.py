@@ -1,6 +1,6 @@
 """PinSage on its way: what a step loses, and the model that comes of it."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from grapevine.models.pinsage.batches import EpochBatches, Ground, Minibatch
 from grapevine.models.pinsage.config import Config
 from grapevine.models.pinsage.model import PinSage
 from grapevine.models.pinsage.network import Network
+from grapevine.models.pinsage.softmax import SharedSoftmax
 from grapevine.random import stream
 
 
@@ -66,6 +67,12 @@ class PinSageLearner(GradientLearner):
         """By how much the answers of the batch do not stand above their negatives."""
         z_ND = self.items(batch.graph)
         asking_BD = self.items.ask(z_ND, batch.asked, batch.behaviours)
+        if self.config.loss == "softmax" and not batch.own.shape[1]:
+            lost = SharedSoftmax.apply(
+                asking_BD, z_ND[batch.answers], z_ND[batch.shared],
+                batch.left_out, batch.log_expected, self.config.temperature,
+            )  # fmt: skip
+            return {"softmax": cast("Tensor", lost)}
         positive_B = (asking_BD * z_ND[batch.answers]).sum(1)
         shared_BS = asking_BD @ z_ND[batch.shared].T
         own_BR = torch.einsum("bd,brd->br", asking_BD, z_ND[batch.own])
