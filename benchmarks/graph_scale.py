@@ -80,7 +80,7 @@ def table(folder: Path, edges: int, seed: int) -> dict[str, Any]:
 def embed(folder: Path, edges: int, seed: int) -> dict[str, Any]:
     import torch
 
-    from grapevine.encoders.fusion import shapes_of
+    from grapevine.encoders.fusion import Shapes
     from grapevine.models.pinsage.config import Config
     from grapevine.models.pinsage.inference import embed
     from grapevine.models.pinsage.network import Network
@@ -88,12 +88,14 @@ def embed(folder: Path, edges: int, seed: int) -> dict[str, Any]:
     from grapevine.structs import Features, NeighbourTable
 
     made = NeighbourTable(
-        np.load(folder / "nodes.npy", mmap_mode="r"), np.load(folder / "weights.npy", mmap_mode="r")
+        np.load(folder / "nodes.npy", mmap_mode="c"), np.load(folder / "weights.npy", mmap_mode="c")
     )
     numbers = stream(seed, "features").standard_normal((len(made), FEATURES), np.float32)
     features = Features(numbers=numbers)
     torch.manual_seed(seed)
-    network = Network(Config(ids=False, width=WIDTH), shapes_of(features), 0, 1)
+    network = Network(
+        Config(ids=False, width=WIDTH), Shapes.of(features, buckets=1, degree=False), 0, 1
+    )
     started = time.perf_counter()
     found = embed(network, features, made, np.full(len(made), -1))
     seconds = time.perf_counter() - started
@@ -105,12 +107,15 @@ def embed(folder: Path, edges: int, seed: int) -> dict[str, Any]:
 
 
 def index(folder: Path, edges: int, seed: int) -> dict[str, Any]:
-    from grapevine.index import VectorIndex
+    import polars as pl
+
+    from grapevine.index.build import build
+    from grapevine.index.folder import save
 
     vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    made = VectorIndex.build(vectors, kind="ivf")
-    made.save(folder / "index")
-    return {"recall@10": f"{made.recall:.3f}"}
+    made = build(vectors, pl.Series(np.arange(len(vectors))), kind="ivf", seed=seed)
+    save(made, folder / "index")
+    return {"recall@10": f"{made.settings.recall:.3f}", "nprobe": made.settings.effort}
 
 
 WORK = {"graph": graph, "table": table, "embed": embed, "index": index}
