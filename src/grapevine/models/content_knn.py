@@ -1,11 +1,10 @@
 """Content neighbours: what reads like what was taken, whoever else took it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Int32, Int64
 from scipy import sparse
 
 from grapevine.config import check_bounds
@@ -14,12 +13,6 @@ from grapevine.graph.cooccurrence import distinct
 from grapevine.models.base import Fitted
 from grapevine.models.histories import Behaviours, asked_history
 from grapevine.structs.batch import Batch
-from grapevine.structs.features import Features
-from grapevine.structs.jagged import Jagged
-
-BUMPS = np.linspace(-2, 2, 9, dtype=np.float32)
-"""A standardised number is near these, a deviation of 1/2 around each: so a number far from another
-is unlike it, be it on the same side of the mean or not."""
 
 WORK_BYTES = 1 << 26
 """Of the questions' dense vectors that are in memory at once."""
@@ -58,18 +51,24 @@ class ContentKNN(Fitted):
 
         def fit(self, train: Dataset, *, seed: int = 0) -> "ContentKNN":
             """Read the catalogue; nothing is drawn."""
+            from grapevine.views.content import rarity_of, side_by_side
             from grapevine.views.features import KINDS, FeatureView
 
             # The degree is asked for so that there is always something to see, and left aside.
             use = [kind for kind in KINDS if kind != "image"]
             view = FeatureView.fit(train, use=use, buckets=self.buckets)
             features = view.encode_all(train)
-            found = _side_by_side(features, self.buckets, self.numbers)
+            found = side_by_side(
+                features, rarity_of(features, self.buckets),
+                buckets=self.buckets, degree=True, numbers=self.numbers,
+            )  # fmt: skip
+            # Only features that some item has are columns.
+            columns = np.unique(found.indices, return_inverse=True)[1]
             target = -1 if self.behaviours == "all" else train.schema.target_row
             return ContentKNN(
                 config=self,
                 offsets=found.indptr.astype(np.int64),
-                columns=found.indices.astype(np.int32),
+                columns=columns.astype(np.int32),
                 weights=found.data.astype(np.float32),
                 behaviour=np.array([target]),
             )
@@ -102,51 +101,3 @@ class ContentKNN(Fitted):
             wanted = (features.T @ asked.T).toarray(order="C")
             scores[start : start + len(part)] = (features @ wanted).T
         return scores
-
-
-def _side_by_side(features: Features, buckets: int, numbers: float) -> Any:
-    """A row of features for each item; only features that some item has are columns."""
-    kinds: list[Any] = [
-        _unit(_tf_idf(_counts(lists, buckets))) for lists in features.tokens.values()
-    ]
-    kinds += [_unit(sparse.csr_matrix(rows)) for rows in features.vectors.values()]
-    parts = [part / np.sqrt(len(kinds)) for part in kinds]
-    columns = np.zeros((len(features), 0)) if features.numbers is None else features.numbers[:, :-1]
-    if numbers and columns.shape[1]:
-        parts.append(numbers * _unit(sparse.csr_matrix(np.hstack(list(_bumps(columns))))))
-    if not parts:
-        return sparse.csr_matrix((len(features), 0), dtype=np.float32)
-    whole: Any = sparse.hstack(parts, format="csr", dtype=np.float32)
-    whole.eliminate_zeros()
-    used, whole.indices = np.unique(whole.indices, return_inverse=True)
-    whole.resize(len(features), len(used))
-    return whole
-
-
-def _bumps(columns: Float32[np.ndarray, "items numbers"]) -> Iterator[np.ndarray]:
-    for column in columns.T:
-        yield np.exp(-2 * (column[:, None] - BUMPS) ** 2)
-
-
-def _counts(lists: Jagged, buckets: int) -> Any:
-    """How often each item has each token."""
-    ones = np.ones(len(lists.values), np.float32)
-    counts = sparse.csr_matrix(
-        (ones, lists.values, lists.offsets), (len(lists), buckets), copy=True
-    )
-    counts.sum_duplicates()
-    return counts
-
-
-def _tf_idf(counts: Any) -> Any:
-    """(1 + log count) * log((1 + items) / (1 + items that have it))."""
-    having = np.bincount(counts.indices, minlength=counts.shape[1])
-    rarity: Float64[np.ndarray, " buckets"] = np.log((1 + counts.shape[0]) / (1 + having))
-    counts.data = (1 + np.log(counts.data)) * rarity[counts.indices]
-    return counts
-
-
-def _unit(rows: Any) -> Any:
-    """Rows of length one, and those of zeros as they are."""
-    length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    return sparse.diags(1 / np.where(length > 0, length, 1)) @ rows

@@ -15,6 +15,14 @@ from grapevine.graph.levels import levels, strangers
 from grapevine.graph.neighbourhoods import importance_table
 from grapevine.models.histories import training_events
 from grapevine.models.pinsage import negatives
+from grapevine.models.pinsage.alike import (
+    CONTENT,
+    content_of,
+    most_met,
+    nearest,
+    nobody,
+    with_content,
+)
 from grapevine.models.pinsage.config import Config
 from grapevine.models.pinsage.network import Subgraph
 from grapevine.models.pinsage.pairs import Pairs, latest, pairs_of
@@ -22,8 +30,12 @@ from grapevine.random import stream
 from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.features import Features
 from grapevine.structs.neighbour_table import NeighbourTable
+from grapevine.views.content import Content
 from grapevine.views.features import FeatureView
 from grapevine.views.graph import bipartite
+
+SMALLEST = 256
+"""Pairs of a step, where an epoch has few."""
 
 # B = pairs, H = events of a history, S = shared negatives, R = hard negatives of a pair
 
@@ -67,7 +79,8 @@ class Ground:
         graph: items and the users who met them.
         table: whom each item listens to.
         view: how the catalogue is seen.
-        features: of each item.
+        features: of each item, its content among the vectors.
+        content: how the catalogue's content is seen; None where it is not.
         pairs: what is asked.
         seed: of all draws.
     """
@@ -78,6 +91,7 @@ class Ground:
     table: NeighbourTable
     view: FeatureView
     features: Features
+    content: Content | None
     pairs: Pairs
     seed: int
 
@@ -87,13 +101,18 @@ class Ground:
         events, _ = training_events(train, config.behaviours)
         graph = bipartite(events)
         view = FeatureView.fit(train, use=config.features)
+        features = view.encode(train.item_table, events.counts())
+        content = content_of(config, features, view)
+        if content:
+            features = with_content(features, content)
         return cls(
             config=config,
             events=events,
             graph=graph,
             table=neighbours_of(config, graph, seed),
             view=view,
-            features=view.encode(train.item_table, events.counts()),
+            features=features,
+            content=content,
             pairs=pairs_of(events, config, train.schema.target_row),
             seed=seed,
         )
@@ -120,6 +139,44 @@ class Ground:
     def met(self) -> Int64[np.ndarray, " met"]:
         """The items with an event."""
         return np.flatnonzero(self.events.counts())
+
+    @cached_property
+    def rows(self) -> Int64[np.ndarray, " items"]:
+        """The row of each item in the table of identities; -1 for one that nobody has met."""
+        return np.where(self.events.counts() > 0, np.arange(self.events.num_items), -1)
+
+    @property
+    def about(self) -> Float32[np.ndarray, "items content"]:
+        """What each item is about; of no width where that is not looked at."""
+        return self.features.vectors.get(CONTENT, np.zeros((len(self.features), 0), np.float32))
+
+    @cached_property
+    def alike(self) -> NeighbourTable:
+        """Whom each item listens to while it counts as new: those met that are near by content."""
+        width = self.config.neighbours
+        if self.content is None or not self.config.content_neighbours:
+            return nobody(self.events.num_items, width)
+        candidates = most_met(self.events.counts())
+        return nearest(self.about, self.about, candidates, width, same=True)
+
+    @cached_property
+    def heard(self) -> NeighbourTable:
+        """Whom each item listens to in truth: by walks, and by content where nobody has met it."""
+        new = self.rows[:, None] < 0
+        return NeighbourTable(
+            np.where(new, self.alike.nodes, self.table.nodes),
+            np.where(new, self.alike.weights, self.table.weights),
+        )
+
+    @cached_property
+    def both(self) -> NeighbourTable:
+        """Side by side, whom each item listens to by walks and whom by content."""
+        if not self.config.new_share:
+            return self.table
+        return NeighbourTable(
+            np.hstack([self.table.nodes, self.alike.nodes]),
+            np.hstack([self.table.weights, self.alike.weights]),
+        )
 
     @cached_property
     def bands(self) -> negatives.Bands:
@@ -159,12 +216,18 @@ class EpochBatches:
         """Pairs, all batches together."""
         return len(self.order)
 
+    @property
+    def size(self) -> int:
+        """Pairs of a step."""
+        most, steps = self.ground.config.batch, self.ground.config.steps
+        return min(most, max(SMALLEST, self.examples // steps)) if steps else most
+
     def __len__(self) -> int:
-        return -(-len(self.order) // self.ground.config.batch)
+        return -(-self.examples // self.size)
 
     def __getitem__(self, step: int) -> Minibatch:
         ground, config = self.ground, self.ground.config
-        size = config.batch
+        size = self.size
         rows = self.order[step * size : (step + 1) * size]
         pairs, draw = ground.pairs, stream(ground.seed, "pinsage", "step", self.epoch, step)
         answers, keys = pairs.answers[rows].astype(np.int64), pairs.keys[rows]
@@ -198,9 +261,7 @@ def _needed(ground: Ground, asked: tuple[np.ndarray, ...]) -> tuple[Subgraph, li
     flat = np.concatenate([part.ravel() for part in asked]).astype(np.int64)
     there = flat >= 0
     places = np.full(len(flat), -1, np.int64)
-    found, places[there] = subgraph(
-        flat[there], ground.table, ground.features, ground.config.layers
-    )
+    found, places[there] = subgraph(flat[there], ground.both, ground.features, ground.config.layers)
     cuts = np.cumsum([part.size for part in asked])[:-1]
     return found, [
         torch.from_numpy(block.reshape(part.shape))

@@ -43,13 +43,23 @@ class Config:
         "title", "text", "category", "tags", "number", "time", "vector", "degree",
     )  # fmt: skip
     """Kinds of item columns (also "image"), or columns by name; "degree" is the log degree."""
+    content: int = 64
+    """Places of a vector that say what the item is about: tf-idf of its words, names and numbers
+    along the first directions of the catalogue (`views.content`). They stand beside the `width`
+    that are learnt, with a weight that is learnt, so that `content-knn` in closed form is a special
+    case. 0 leaves them out; not in the paper."""
     ids: bool = True
     """A vector for each item of training beside its features."""
     id_dropout: float = 0.5
     """How often an item must do without it in training, as a new item must always."""
     new_share: float = 0.1
-    """How often an item is seen in training as if nobody had met it: without identity, neighbours
-    and degree, so that items which are new in truth are nothing unusual."""
+    """How often an item is seen in training as if nobody had met it: without identity, degree and
+    neighbours by walks, and in no history, so that items which are new in truth are nothing
+    unusual. More makes better vectors of new items, and worse of others: 0.3 where new items are
+    what counts."""
+    content_neighbours: bool = True
+    """Whether an item that nobody met listens to the items that its content is nearest to, T of
+    those that someone met; else to nobody."""
 
     # The neighbourhood
     neighbours: int = 20
@@ -106,8 +116,11 @@ class Config:
     """Epochs without a better validation that end the training; 0 never does."""
     epoch_pairs: int = 100_000
     """Most pairs of an epoch, drawn anew for each; 0 takes all."""
-    batch: int = 512
-    """Pairs of a step; the paper's best is 2048."""
+    batch: int = 4_096
+    """Pairs of a step, at most; the paper's best is 2048."""
+    steps: int = 30
+    """Fewest of an epoch: where there are few pairs a step takes fewer of them, but 256 at least
+    (or `batch`, where that is less)."""
     learning_rate: float = 6e-3
     """The peak, reached at the end of the first epoch."""
     decay: float = 0.9
@@ -123,8 +136,8 @@ class Config:
             "recent", "negatives", "epochs", "batch", least=1,
         )  # fmt: skip
         check_bounds(
-            self, "pinsage", "layers", "half_life", "hard_negatives", "patience", "epoch_pairs",
-            "weight_decay", "clip", "margin", least=0,
+            self, "pinsage", "layers", "content", "half_life", "hard_negatives", "patience",
+            "epoch_pairs", "weight_decay", "clip", "margin", "steps", least=0,
         )  # fmt: skip
         check_bounds(self, "pinsage", "restart", "id_dropout", "new_share", least=0, most=1)
         check_bounds(self, "pinsage", "temperature", "learning_rate", above=0)
@@ -155,6 +168,8 @@ class Config:
             "skip": False,
             "final_norm": False,
             "ids": False,
+            "content": 0,
+            "content_neighbours": False,
             "new_share": 0.0,
             "features": ("title", "text", "image", "vector", "degree"),
             "pairs": "item",
@@ -164,6 +179,7 @@ class Config:
             "negatives": 500,
             "hard_negatives": 6,
             "batch": 2048,
+            "steps": 0,
             "learning_rate": 1e-3,
         }
         return cls(**{**said, **changes})  # pyright: ignore[reportArgumentType]

@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from grapevine.encoders.fusion import gather
+from grapevine.models.pinsage.alike import CONTENT
 from grapevine.models.pinsage.network import Network, hear
 from grapevine.structs.features import Features
 from grapevine.structs.neighbour_table import NeighbourTable
@@ -49,7 +50,7 @@ def embed(
         network: what training left.
         features: of the items.
         table: whom they listen to: rows of those said before, then these items.
-        rows: the item of training that each is; -1 for a new one.
+        rows: the item of training that each is; -1 for one that training did not meet.
         said_before: what other items say, in each layer; none if not given.
         block: items at once; memory is bounded by it, and the result does not depend on it.
     """
@@ -79,11 +80,14 @@ def embed(
             h_ID[part] = convolve.update(h_ID[part], heard)
             convolved += len(heard)
         said.append(said_IM[len(before) :])
+    z_ID = torch.empty(len(rows), network.out_width)
     for part in blocks:
-        h_ID[part] = network.finish(h_ID[part], start_ID[part])
+        told = gather(features, np.arange(part.start, part.stop), kinds=(f"vector.{CONTENT}",))
+        content = network.content(told, part.stop - part.start)
+        z_ID[part] = network.finish(h_ID[part], start_ID[part], content)
     empty = torch.empty(0, len(rows), hidden)
     return Embedded(
-        items=h_ID.numpy(),
+        items=z_ID.numpy(),
         said=(torch.stack(said) if said else empty).numpy(),
         convolved=convolved,
     )

@@ -65,8 +65,13 @@ class PinSageLearner(GradientLearner):
 
     def loss(self, batch: Minibatch) -> dict[str, Tensor]:
         """By how much the answers of the batch do not stand above their negatives."""
-        z_ND = self.items(batch.graph)
-        asking_BD = self.items.ask(z_ND, batch.asked, batch.behaviours)
+        new_N = self.items.unmet(batch.graph)
+        z_ND = self.items(batch.graph, new_N)
+        # What nobody has met is in no history: else an item would learn to be found by itself.
+        asked_BH = batch.asked
+        if new_N is not None:
+            asked_BH = asked_BH.masked_fill(new_N[asked_BH] & (asked_BH >= 0), -1)
+        asking_BD = self.items.ask(z_ND, asked_BH, batch.behaviours)
         if self.config.loss == "softmax" and not batch.own.shape[1]:
             lost = SharedSoftmax.apply(
                 asking_BD, z_ND[batch.answers], z_ND[batch.shared],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch is loaded only where vectors are made
     from grapevine.models.pinsage.batches import Ground
     from grapevine.models.pinsage.network import Network
 
-PARTS = ("network", "view")
+PARTS = ("network", "view", "content")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,9 @@ class PinSage(Fitted):
         convolved: `(1,)` rows that went through a convolution to make the vectors.
         network: parameters by name.
         view: how the catalogue is seen, see `FeatureView.arrays`.
+        content: how its content is seen, see `Content.arrays`; empty where it is not.
+        about: `(items, content)` what each item is about.
+        met: `(items,)` training events of each.
     """
 
     Config: ClassVar[type] = Config
@@ -52,8 +55,11 @@ class PinSage(Fitted):
     behaviour_weight: Float32[np.ndarray, " behaviours"]
     behaviour: Int64[np.ndarray, " one"]
     convolved: Int64[np.ndarray, " one"]
+    about: Float32[np.ndarray, "items content"]
+    met: Int64[np.ndarray, " items"]
     network: dict[str, np.ndarray]
     view: dict[str, np.ndarray]
+    content: dict[str, np.ndarray]
     paper: ClassVar[str] = (
         "Ying, He, Chen, Eksombatchai, Hamilton, Leskovec: Graph convolutional neural networks for "
         "web-scale recommender systems. KDD 2018. arXiv:1806.01973"
@@ -64,20 +70,23 @@ class PinSage(Fitted):
         """The model of a network as it stands."""
         from grapevine.models.pinsage.inference import embed
 
-        found = embed(network, ground.features, ground.table, np.arange(len(train.items)))
+        found = embed(network, ground.features, ground.heard, ground.rows)
         held = {name: part.numpy().copy() for name, part in network.state_dict().items()}
         return cls(
             config=config,
             items=found.items,
             said=found.said,
-            nodes=ground.table.nodes,
-            shares=ground.table.weights,
+            nodes=ground.heard.nodes,
+            shares=ground.heard.weights,
             place=held["place"],
             behaviour_weight=held["behaviour"],
             behaviour=np.array([-1 if config.behaviours == "all" else train.schema.target_row]),
             convolved=np.array([found.convolved]),
             network=held,
+            about=ground.about,
+            met=ground.events.counts(),
             view=ground.view.arrays(),
+            content=ground.content.arrays() if ground.content else {},
         )
 
     @property
@@ -141,7 +150,7 @@ class PinSage(Fitted):
         }
         if len(whole) != len(_ARRAYS) or len(whole) + sum(map(len, parts.values())) != len(state):
             raise BundleError(
-                f"PinSage is made of {', '.join(_ARRAYS)}, network.* and view.*: "
+                f"PinSage is made of {', '.join(_ARRAYS)}, network.*, view.* and content.*: "
                 f"the file holds {', '.join(sorted(state)) or 'nothing'}"
             )
         return cls(**{"config": config, **whole, **parts})
@@ -156,4 +165,6 @@ _ARRAYS = (
     "behaviour_weight",
     "behaviour",
     "convolved",
+    "about",
+    "met",
 )

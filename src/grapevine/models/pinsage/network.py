@@ -12,8 +12,13 @@ from torch.nn.functional import normalize, relu
 from grapevine.core.blocks import Convolve
 from grapevine.core.table import pool
 from grapevine.encoders.fusion import ItemEncoder, Rows, Shapes
+from grapevine.models.pinsage.alike import CONTENT
 from grapevine.models.pinsage.attend import Attend
 from grapevine.models.pinsage.config import Config
+
+BLEND = -2.0
+"""Log of how much content counts in a vector, at the start; the same for new items and for others,
+so that neither are the longer for it."""
 
 # n = nodes of the widest level, D = width, T = most neighbours, Q = questions, H = events of one
 
@@ -58,13 +63,19 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         width = config.width
-        self.config, self.has_degree, self.no_degree = config, shapes.degree, no_degree
-        self.encoder = ItemEncoder.Config(width=width, hidden=config.hidden).build(shapes)
+        self.config, self.shapes = config, shapes
+        self.has_degree, self.no_degree = shapes.degree, no_degree
+        # What an item is about stands beside what is learnt, and says nothing twice.
+        kinds = tuple(kind for kind in shapes.kinds if kind != f"vector.{CONTENT}")
+        how = ItemEncoder.Config(width=width, hidden=config.hidden, kinds=kinds)
+        self.encoder = how.build(shapes)
         self.ids = nn.Parameter(torch.randn(num_items, width) * 0.1) if config.ids else None
         self.convolutions = nn.ModuleList(_layer(config) for _ in range(config.layers))
         self.skips = config.skip and config.layers > 0
         self.first = nn.Linear(2 * width if self.skips else width, width)
         self.last = nn.Linear(width, width, bias=False)
+        self.tells = CONTENT in shapes.vectors
+        self.blend = nn.Parameter(torch.tensor(BLEND)) if self.tells else None
         halving = math.log(2) / config.half_life if config.half_life else 0.0
         self.place = nn.Parameter(-halving * torch.arange(config.recent, dtype=torch.float32))
         self.behaviour = nn.Parameter(torch.zeros(num_behaviours))
@@ -73,6 +84,11 @@ class Network(nn.Module):
     def layers(self) -> list[Convolve | Attend]:
         """The convolutions, from the features up."""
         return [cast("Convolve | Attend", layer) for layer in self.convolutions]
+
+    @property
+    def out_width(self) -> int:
+        """Of a vector: what is learnt, and what the item is about."""
+        return self.config.width + self.shapes.vectors.get(CONTENT, 0)
 
     @property
     def said_width(self) -> int:
@@ -107,33 +123,61 @@ class Network(nn.Module):
         return h_ND + self.ids[rows.clamp_min(0)] * known_N[:, None]
 
     def finish(
-        self, h_ND: Float[Tensor, "nodes width"], start_ND: Float[Tensor, "nodes width"]
-    ) -> Float[Tensor, "nodes width"]:
-        """`G2 ReLU(G1 h + g)`: the vector of each node.
+        self,
+        h_ND: Float[Tensor, "nodes width"],
+        start_ND: Float[Tensor, "nodes width"],
+        content_NC: Float[Tensor, "nodes content"] | None,
+    ) -> Float[Tensor, "nodes whole"]:
+        """`G2 ReLU(G1 h + g)`, and what the item is about beside it: the vector of each node.
 
         Args:
             h_ND: what the last convolution left.
             start_ND: what the same nodes held before the first one.
+            content_NC: what each is about; None where it is not looked at.
         """
         seen = torch.cat([h_ND, start_ND], 1) if self.skips else h_ND
         z_ND = self.last(relu(self.first(seen)))
-        return normalize(z_ND, dim=1) if self.config.final_norm else z_ND
+        if self.config.final_norm:
+            z_ND = normalize(z_ND, dim=1)
+        if content_NC is None or self.blend is None:
+            return z_ND
+        whole_ND = torch.cat([z_ND, content_NC * self.blend.exp()], 1)
+        return normalize(whole_ND, dim=1) if self.config.final_norm else whole_ND
 
-    def forward(self, graph: Subgraph) -> Float[Tensor, "asked width"]:
-        """The vectors of the innermost level (Algorithm 2)."""
-        new_N, places = None, graph.places
-        if self.training and self.config.new_share:
-            new_N = torch.rand(len(graph.rows)) < self.config.new_share
-            places = places.masked_fill(new_N[: len(places), None], -1)
+    def content(self, features: Rows, nodes: int) -> Float[Tensor, "nodes content"] | None:
+        """What the first so many nodes are about; None where it is not looked at."""
+        return features[f"vector.{CONTENT}"][:nodes] if self.tells else None
+
+    def unmet(self, graph: Subgraph) -> Bool[Tensor, " nodes"] | None:
+        """A draw of the nodes that a step of training takes for new; None where none ever is."""
+        share = self.config.new_share
+        return torch.rand(len(graph.rows)) < share if share else None
+
+    def forward(
+        self, graph: Subgraph, new_N: Bool[Tensor, " nodes"] | None = None
+    ) -> Float[Tensor, "asked width"]:
+        """The vectors of the innermost level (Algorithm 2).
+
+        Args:
+            graph: the nodes, with their features.
+            new_N: in training, which of them are to be seen as if nobody had met them.
+        """
+        places, weights = graph.places, graph.weights
+        if new_N is not None:
+            # Whom a node hears by walks, and whom by content, stand side by side.
+            half, new_M1 = places.shape[1] // 2, new_N[: len(places), None]
+            places = torch.where(new_M1, places[:, half:], places[:, :half])
+            weights = torch.where(new_M1, weights[:, half:], weights[:, :half])
         h_ND = start_ND = self.start(graph.features, graph.rows, new_N)
         for convolve, size in zip(self.layers, graph.sizes[1:]):
             # A level is the front part of the one below: no node is looked up.
             heard = hear(
                 convolve, convolve.message(h_ND), h_ND[:size], places[:size],
-                graph.weights[:size],
+                weights[:size],
             )  # fmt: skip
             h_ND = convolve.update(h_ND[:size], heard)
-        return self.finish(h_ND, start_ND[: len(h_ND)])
+        size = len(h_ND)
+        return self.finish(h_ND, start_ND[:size], self.content(graph.features, size))
 
     def ask(
         self,

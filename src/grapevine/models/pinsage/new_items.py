@@ -8,6 +8,7 @@ from jaxtyping import Float32
 from grapevine.encoders.fusion import Shapes
 from grapevine.errors import DataError
 from grapevine.graph.cooccurrence import distinct, transposed
+from grapevine.models.pinsage.alike import CONTENT, most_met, nearest, nobody, with_content
 from grapevine.models.pinsage.batches import neighbours_of
 from grapevine.models.pinsage.inference import embed
 from grapevine.models.pinsage.model import PinSage
@@ -16,6 +17,7 @@ from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.features import Features
 from grapevine.structs.jagged import Jagged, offsets_of
 from grapevine.structs.neighbour_table import NeighbourTable
+from grapevine.views.content import Content
 from grapevine.views.features import FeatureView
 
 
@@ -37,7 +39,8 @@ def embed_new(
         table: the new items, with the columns of the catalogue as far as they are known.
         graph: items of training and their contexts, as `views.graph.bipartite` gives them.
         edges: of each new item, the rows of the contexts that met it, one for each event. Nobody
-            has met any if not given: then their features alone speak.
+            has met any if not given: then their features alone speak, and the items that these
+            are nearest to.
         seed: names the walks.
 
     Raises:
@@ -54,10 +57,17 @@ def embed_new(
     edges = Jagged.empty(len(table)) if edges is None else edges
     view = FeatureView.from_arrays(model.view)
     features = view.encode(table, edges.lengths)
+    if model.content:
+        features = with_content(features, Content.from_arrays(model.content))
+    new = edges.lengths == 0
     neighbours = _neighbours(model, graph, edges, seed)
-    new = np.full(len(table), -1, np.int64)
+    if model.content and model.config.content_neighbours:
+        width, about = model.config.neighbours, features.vectors[CONTENT]
+        alike = nearest(about, model.about, most_met(model.met), width)
+        neighbours.nodes[new], neighbours.weights[new] = alike.nodes[new], alike.weights[new]
+    rows = np.full(len(table), -1, np.int64)
     network = network_of(model, features, view)
-    return embed(network, features, neighbours, new, model.said).items
+    return embed(network, features, neighbours, rows, model.said).items
 
 
 def network_of(model: PinSage, features: Features, view: FeatureView) -> Network:
@@ -74,8 +84,7 @@ def _neighbours(
     """Whom the new items listen to: rows of training, then their own."""
     width = model.config.neighbours
     if graph is None or not len(edges.values):
-        nobody = np.full((len(edges), width), -1, np.int32)
-        return NeighbourTable(nobody, np.zeros(nobody.shape, np.float32))
+        return nobody(len(edges), width)
     if int(edges.values.max()) >= graph.num_contexts or int(edges.values.min()) < 0:
         raise DataError(
             f"contexts of new items must lie in [0, {graph.num_contexts}): "

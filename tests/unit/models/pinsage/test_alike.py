@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import torch
+
+from grapevine import training
+from grapevine.models.pinsage.alike import most_met, nearest
+from grapevine.models.pinsage.batches import Ground
+from grapevine.models.pinsage.learner import PinSageLearner
+from grapevine.models.pinsage.new_items import embed_new
+
+
+def unseen(data, items):
+    """The same catalogue, with nobody who met these items."""
+    keep = ~np.isin(data.interactions.items, items)
+    return replace(data, interactions=data.interactions.where(keep))
+
+
+def test_the_nearest_are_those_of_the_greatest_products_above_nothing():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(30, 4)).astype(np.float32)
+    candidates = np.arange(0, 30, 2)
+    table = nearest(vectors, vectors, candidates, 6, same=True)
+    for item in range(30):
+        others = candidates[candidates != item]
+        near = vectors[others] @ vectors[item]
+        wanted = others[np.argsort(-near)][: min(6, int((near > 0).sum()))]
+        there = table.nodes[item] >= 0
+        assert table.nodes[item][there].tolist() == wanted.tolist()
+        share = vectors[wanted] @ vectors[item]
+        np.testing.assert_allclose(table.weights[item][there], share / share.sum(), rtol=1e-4)
+
+
+def test_only_items_that_someone_met_are_heard():
+    assert most_met(np.array([0, 3, 0, 1])).tolist() == [1, 3]
+
+
+def test_an_item_that_nobody_met_hears_those_alike_and_has_no_identity(planted, small):
+    data = unseen(planted(), [3, 8])
+    ground = Ground.of(small, data, 0)
+    assert np.flatnonzero(ground.rows < 0).tolist() == [3, 8]
+    assert (ground.table.nodes[[3, 8]] < 0).all()
+    heard = ground.heard.nodes[[3, 8]]
+    assert (heard >= 0).any(1).all()
+    assert not np.isin(heard, [3, 8]).any()
+    rest = np.delete(np.arange(60), [3, 8])
+    np.testing.assert_array_equal(ground.heard.nodes[rest], ground.table.nodes[rest])
+    deaf = Ground.of(replace(small, content_neighbours=False), data, 0)
+    assert (deaf.heard.nodes[[3, 8]] < 0).all()
+    model = training.fit(replace(small, epochs=1), data, seed=1)
+    # Listed in the catalogue or seen for the first time, it has the same vector.
+    table = data.item_table[[3, 8]].with_columns(item_id=pl.Series(["x", "y"]))
+    np.testing.assert_allclose(embed_new(model, table), model.items[[3, 8]], atol=1e-5)
+
+
+def test_what_counts_as_new_in_a_step_is_in_no_history_of_it(planted, small, monkeypatch):
+    learner = PinSageLearner(replace(small, new_share=0.5, id_dropout=0.0), planted(), seed=2)
+    batch = learner.batches(0)[0]
+    new = torch.arange(len(batch.graph.rows)) % 2 == 0
+    monkeypatch.setattr(learner.items, "unmet", lambda graph: new)
+    told = {}
+    ask = learner.items.ask
+    monkeypatch.setattr(
+        learner.items, "ask", lambda z, asked, kinds: ask(z, told.setdefault("asked", asked), kinds)
+    )
+    learner.loss(batch)
+    left = told["asked"][told["asked"] >= 0]
+    assert len(left)
+    assert not new[left].any()
+    assert ((told["asked"] >= 0).sum() < (batch.asked >= 0).sum()).item()
