@@ -25,7 +25,7 @@ from grapevine.models.pinsage.alike import (
 )
 from grapevine.models.pinsage.config import Config
 from grapevine.models.pinsage.network import Subgraph
-from grapevine.models.pinsage.pairs import Pairs, latest, pairs_of
+from grapevine.models.pinsage.pairs import Pairs, latest, others, pairs_of
 from grapevine.random import stream
 from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.features import Features
@@ -83,6 +83,7 @@ class Ground:
         content: how the catalogue's content is seen; None where it is not.
         pairs: what is asked.
         seed: of all draws.
+        ordered: whether the order of a user's events means anything.
     """
 
     config: Config
@@ -94,12 +95,14 @@ class Ground:
     content: Content | None
     pairs: Pairs
     seed: int
+    ordered: bool = True
 
     @classmethod
     def of(cls, config: Config, train: Dataset, seed: int) -> "Ground":
         """Walk, look at the catalogue, and pair up, on the training events alone."""
         events, _ = training_events(train, config.behaviours)
         graph = bipartite(events)
+        ordered = train.schema.clock != "none"
         view = FeatureView.fit(train, use=config.features)
         features = view.encode(train.item_table, events.counts())
         content = content_of(config, features, view)
@@ -113,8 +116,9 @@ class Ground:
             view=view,
             features=features,
             content=content,
-            pairs=pairs_of(events, config, train.schema.target_row),
+            pairs=pairs_of(events, config, train.schema.target_row, ordered=ordered),
             seed=seed,
+            ordered=ordered,
         )
 
     @property
@@ -231,7 +235,7 @@ class EpochBatches:
         rows = self.order[step * size : (step + 1) * size]
         pairs, draw = ground.pairs, stream(ground.seed, "pinsage", "step", self.epoch, step)
         answers, keys = pairs.answers[rows].astype(np.int64), pairs.keys[rows]
-        event = latest(pairs.firsts[rows], pairs.stops[rows], config.recent)
+        event = self._asked(rows, draw)
         asked = np.where(event >= 0, ground.events.items[event], -1)
         shared, log_expected = negatives.shared(config, answers, ground.chances, ground.met, draw)
         keep = strangers(pairs.known, keys, shared)
@@ -254,6 +258,16 @@ class EpochBatches:
             log_expected=torch.from_numpy(log_expected),
             keep_own=torch.from_numpy(keep_own),
         )
+
+    def _asked(
+        self, rows: Int64[np.ndarray, " pairs"], draw: np.random.Generator
+    ) -> Int64[np.ndarray, "pairs events"]:
+        """The events of the histories of some pairs."""
+        pairs, recent = self.ground.pairs, self.ground.config.recent
+        firsts, stops = pairs.firsts[rows], pairs.stops[rows]
+        if self.ground.ordered or self.ground.config.pairs == "item":
+            return latest(firsts, stops, recent)
+        return others(firsts, stops, pairs.places[rows], recent, draw)
 
 
 def _needed(ground: Ground, asked: tuple[np.ndarray, ...]) -> tuple[Subgraph, list[Tensor]]:

@@ -85,7 +85,8 @@ class Config:
     window: int = 1
     """How soon after, in events, with `pairs="item"`."""
     recent: int = 50
-    """Events of a history that count, at most."""
+    """Events of a history that count, at most: the latest. Where order means nothing (a dataset
+    whose clock is "none") they are drawn in training, and a question's history counts whole."""
     half_life: float = 10.0
     """After so many later events an event counts half as much; with `pairs="user"` only at first,
     for how much each place and behaviour counts is learnt. 0: all alike."""

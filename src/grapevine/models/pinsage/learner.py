@@ -31,6 +31,7 @@ class PinSageLearner(GradientLearner):
             len(train.items),
             len(train.schema.behaviours),
             self.ground.no_degree,
+            self.ground.ordered,
         )
         super().__init__(
             self.items,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from grapevine.data.dataset import Dataset
 from grapevine.errors import BundleError
@@ -43,6 +43,8 @@ class PinSage(Fitted):
         content: how its content is seen, see `Content.arrays`; empty where it is not.
         about: `(items, content)` what each item is about.
         met: `(items,)` training events of each.
+        ordered: `(1,)` whether the order of a history means anything; if not it counts whole, all
+            places alike.
     """
 
     Config: ClassVar[type] = Config
@@ -57,6 +59,7 @@ class PinSage(Fitted):
     convolved: Int64[np.ndarray, " one"]
     about: Float32[np.ndarray, "items content"]
     met: Int64[np.ndarray, " items"]
+    ordered: Bool[np.ndarray, " one"]
     network: dict[str, np.ndarray]
     view: dict[str, np.ndarray]
     content: dict[str, np.ndarray]
@@ -85,6 +88,7 @@ class PinSage(Fitted):
             network=held,
             about=ground.about,
             met=ground.events.counts(),
+            ordered=np.array([ground.ordered]),
             view=ground.view.arrays(),
             content=ground.content.arrays() if ground.content else {},
         )
@@ -113,10 +117,12 @@ class PinSage(Fitted):
             heard &= batch.behaviours == self.behaviour[0]
         offsets = batch.history.where(heard).offsets
         items, behaviours = batch.items[heard], batch.behaviours[heard]
-        event = latest(offsets[:-1], offsets[1:], len(self.place))
+        longest = int(np.diff(offsets).max(initial=0))
+        place = self.place if self.ordered[0] else np.zeros(longest, np.float32)
+        event = latest(offsets[:-1], offsets[1:], max(len(place), 1))
         if not len(items):
             return np.zeros((len(batch), self.items.shape[1]), np.float32)
-        logits = self.place[: event.shape[1]] + self.behaviour_weight[behaviours[event]]
+        logits = place[: event.shape[1]] + self.behaviour_weight[behaviours[event]]
         weights = np.where(event >= 0, np.exp(logits - logits.max(1, keepdims=True)), 0.0)
         weights /= np.maximum(weights.sum(1, keepdims=True), 1e-12)
         out = np.zeros((len(batch), self.items.shape[1]), np.float32)
@@ -167,4 +173,5 @@ _ARRAYS = (
     "convolved",
     "about",
     "met",
+    "ordered",
 )

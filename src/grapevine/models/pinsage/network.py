@@ -51,6 +51,7 @@ class Network(nn.Module):
         num_items: rows of the table of identities.
         num_behaviours: kinds of events that a history may hold.
         no_degree: the degree of an item without events, as features have it.
+        ordered: whether the order of a history means anything; if not, all places count alike.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Network(nn.Module):
         num_items: int,
         num_behaviours: int,
         no_degree: float = 0.0,
+        ordered: bool = True,
     ) -> None:
         super().__init__()
         width = config.width
@@ -76,8 +78,9 @@ class Network(nn.Module):
         self.last = nn.Linear(width, width, bias=False)
         self.tells = CONTENT in shapes.vectors
         self.blend = nn.Parameter(torch.tensor(BLEND)) if self.tells else None
-        halving = math.log(2) / config.half_life if config.half_life else 0.0
-        self.place = nn.Parameter(-halving * torch.arange(config.recent, dtype=torch.float32))
+        halving = math.log(2) / config.half_life if config.half_life and ordered else 0.0
+        counts = -halving * torch.arange(config.recent, dtype=torch.float32)
+        self.place = nn.Parameter(counts, requires_grad=ordered)
         self.behaviour = nn.Parameter(torch.zeros(num_behaviours))
 
     @property

@@ -24,6 +24,7 @@ class Pairs:
         answers: `(P,)` item rows.
         firsts: `(P,)` the history is the events from this one
         stops: `(P,)` up to this one, which is not in it; never empty.
+        places: `(P,)` the event of the answer, which is in no history.
         keys: `(P,)` which list of `known` belongs to the question.
         known: of each key, the items that are answers to it somewhere in training or the question
             itself, so that they are no negatives.
@@ -33,6 +34,7 @@ class Pairs:
     answers: Int32[np.ndarray, " pairs"]
     firsts: Int64[np.ndarray, " pairs"]
     stops: Int64[np.ndarray, " pairs"]
+    places: Int64[np.ndarray, " pairs"]
     keys: Int64[np.ndarray, " pairs"]
     known: Jagged
     kinds: UInt8[np.ndarray, " pairs"]
@@ -62,33 +64,37 @@ class Pairs:
         return order
 
 
-def pairs_of(events: Interactions, config: Config, target: int) -> Pairs:
+def pairs_of(events: Interactions, config: Config, target: int, *, ordered: bool = True) -> Pairs:
     """All pairs of the training events.
 
     Args:
         events: those that make histories.
         config: the options.
         target: the behaviour that is predicted.
+        ordered: whether the order of events means anything; if not, a user's history is the set of
+            its other events.
     """
     asks = config.answers == "all"
     may_answer = np.ones(len(events), bool) if asks else events.behaviours == target
     if config.pairs == "item":
         return _after_items(events, may_answer, config.window)
-    return _after_histories(events, may_answer)
+    return _after_histories(events, may_answer, ordered)
 
 
-def _after_histories(events: Interactions, may_answer: np.ndarray) -> Pairs:
-    """All events of a user before an answer that the user has not given before."""
+def _after_histories(events: Interactions, may_answer: np.ndarray, ordered: bool) -> Pairs:
+    """All events of a user before an answer that the user has not given before, or all others."""
     users = events.users
     places = np.flatnonzero(may_answer)
     pair = users[places] * events.num_items + events.items[places]
     places = places[np.unique(pair, return_index=True)[1]]
-    places = np.sort(places[places > events.offsets[users[places]]])
+    first, last = events.offsets[users[places]], events.offsets[users[places] + 1]
+    places = np.sort(places[places > first if ordered else last - first > 1])
     answered = events.where(may_answer)
     return Pairs(
         answers=events.items[places],
         firsts=events.offsets[users[places]],
-        stops=places,
+        stops=places if ordered else events.offsets[users[places] + 1],
+        places=places,
         keys=users[places],
         known=distinct(answered.histories, events.num_items),
         kinds=events.behaviours[places],
@@ -112,6 +118,7 @@ def _after_items(events: Interactions, may_answer: np.ndarray, window: int) -> P
         answers=events.items[answer],
         firsts=asker,
         stops=asker + 1,
+        places=answer,
         keys=keys,
         known=_known(keys, events.items[answer], events.num_items),
         kinds=events.behaviours[answer],
@@ -138,3 +145,29 @@ def latest(
     longest = int(np.clip((stops - firsts).max(initial=0), 1, recent))
     events = stops[:, None] - 1 - np.arange(longest)
     return np.where(events >= firsts[:, None], events, -1)
+
+
+def others(
+    firsts: Int64[np.ndarray, " questions"],
+    stops: Int64[np.ndarray, " questions"],
+    places: Int64[np.ndarray, " questions"],
+    recent: int,
+    draw: np.random.Generator,
+) -> Int64[np.ndarray, "questions events"]:
+    """Events of each history but the answer; where there are more than `recent`, so many drawn.
+
+    Args:
+        firsts: of each history.
+        stops: of each history.
+        places: the event of each answer, within.
+        recent: at most so many.
+        draw: names the draws.
+    """
+    counts = stops - firsts - 1
+    longest = int(np.clip(counts.max(initial=0), 1, recent))
+    chosen = np.tile(np.arange(longest), (len(firsts), 1))
+    for row in np.flatnonzero(counts > longest):
+        chosen[row] = draw.choice(int(counts[row]), longest, replace=False)
+    there = chosen < counts[:, None]
+    events = firsts[:, None] + chosen
+    return np.where(there, events + (events >= places[:, None]), -1)

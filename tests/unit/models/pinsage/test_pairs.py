@@ -3,8 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from grapevine import training
 from grapevine.models.pinsage import Config
-from grapevine.models.pinsage.pairs import latest, pairs_of
+from grapevine.models.pinsage.pairs import latest, others, pairs_of
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
 from grapevine.testing.worlds import world
 
 FUNNEL = world(
@@ -79,3 +82,32 @@ def test_quotas_hold_in_every_batch(size):
     kinds = pairs.kinds[pairs.order(config, 0, 0)]
     for start in range(0, len(kinds) - size, size):
         assert abs(int(kinds[start : start + size].sum()) - size // 2) <= 2
+
+
+def test_without_an_order_the_history_is_all_the_other_events():
+    events = FUNNEL.interactions
+    pairs = pairs_of(events, Config(answers="target"), target=1, ordered=False)
+    draw = np.random.default_rng(0)
+    found = others(pairs.firsts, pairs.stops, pairs.places, 9, draw)
+    told = [
+        (sorted(events.items[row[row >= 0]].tolist()), int(answer))
+        for row, answer in zip(found, pairs.answers)
+    ]
+    assert told == [([A, A, B, C], A), ([A, A, A, B], C), ([B], C)]
+    few = others(pairs.firsts, pairs.stops, pairs.places, 2, draw)
+    assert few.shape == (3, 2)
+    for row, first, stop, place in zip(few, pairs.firsts, pairs.stops, pairs.places):
+        there = row[row >= 0]
+        assert len(set(there.tolist())) == min(2, stop - first - 1)
+        assert ((there >= first) & (there < stop) & (there != place)).all()
+
+
+def test_without_an_order_places_count_alike_whatever_the_order(planted, small):
+    data = planted()
+    timeless = replace(data, schema=replace(data.schema, clock="none"))
+    model = training.fit(replace(small, epochs=2), timeless, seed=0)
+    assert not model.place.any()
+    history = [3, 7, 11, 19, 2, 5]
+    asked = model.ask(Batch.of_histories(Jagged.from_lists([history, history[::-1]])))
+    np.testing.assert_allclose(asked[0], asked[1], atol=1e-6)
+    np.testing.assert_allclose(asked[0], model.items[history].mean(0), atol=1e-6)
