@@ -1,5 +1,6 @@
 """What a model is: a config that fits or a learner that steps, and a frozen value that scores."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
@@ -173,10 +174,31 @@ class Fitted:
         Raises:
             BundleError: an array is missing, or there is one too many.
         """
-        wanted = {field.name for field in fields(cls)} - {"config"}
-        if wanted != set(state):
-            raise BundleError(
-                f"{cls.__name__} is made of {', '.join(sorted(wanted))}: "
-                f"the file holds {', '.join(sorted(state)) or 'nothing'}"
-            )
+        refuse_other_arrays(cls, {field.name for field in fields(cls)} - {"config"}, state)
         return cls(config=config, **state)
+
+
+def refuse_other_arrays(model: type, wanted: Iterable[str], found: Iterable[str]) -> None:
+    """Let arrays by any other names than these be none of this model's.
+
+    Raises:
+        BundleError: an array is missing, or there is one too many.
+    """
+    missing, more = sorted({*wanted} - {*found}), sorted({*found} - {*wanted})
+    said = [f"missing: {_a_few(missing)}"] * bool(missing)
+    said += [f"too many: {_a_few(more)}"] * bool(more)
+    if said:
+        raise BundleError(
+            f"not the arrays of {model.__name__} as it is here: {'; '.join(said)}",
+            hint="train it again with this version of grapevine",
+        )
+
+
+def _a_few(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are.
+
+    >>> _a_few(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

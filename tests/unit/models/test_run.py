@@ -41,6 +41,17 @@ def test_ids_come_back_as_they_were(tmp_path, ids):
     assert set(open_run(run.path).items.ids) == set(ids)
 
 
+def test_arrays_of_another_version_are_told_apart_in_a_line(saved):
+    state = saved.model.state()
+    with pytest.raises(BundleError, match=r"ItemKNN as it is here: too many: a, b, c and 1 more\n"):
+        type(saved.model).restore(saved.model.config, state | dict.fromkeys("abcd", np.ones(1)))
+    one, *rest = sorted(state)
+    named = {name: state[name] for name in rest} | {"new": np.ones(1)}
+    with pytest.raises(BundleError, match=f"missing: {one}; too many: new\n") as caught:
+        type(saved.model).restore(saved.model.config, named)
+    assert caught.value.hint == "train it again with this version of grapevine"
+
+
 def test_a_folder_that_is_no_run_is_not_overwritten(tmp_path):
     (tmp_path / "thesis.tex").write_text("ten years of work")
     with pytest.raises(ConfigError, match="not a run folder"):
