@@ -52,9 +52,18 @@ class CheckFailed(GrapevineError):
 
 
 class Interrupted(GrapevineError):
-    """Somebody stopped the work; what was done is kept, and can be gone on with."""
+    """Somebody stopped the work; what was done is kept, and can be gone on with.
+
+    Attributes:
+        anything: whether anything was done.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, hint: str | None = None, anything: bool = True) -> None:
+        """The same as of every error, and whether there is anything to go on with."""
+        super().__init__(message, hint=hint)
+        self.anything = anything
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:

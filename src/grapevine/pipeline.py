@@ -4,7 +4,6 @@ Read this first. Every step takes values and gives values; files are touched at 
 """
 
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from grapevine.evaluation import Entry, Report
 from grapevine.evaluation import evaluate as measure
 from grapevine.evaluation import rank as ranking
 from grapevine.log import logger, track
-from grapevine.models import MODELS, traces
+from grapevine.models import MODELS, named, traces
 from grapevine.models.base import Config, Model
 from grapevine.models.run import Run, open_run, refuse_to_replace
 from grapevine.random import stream
@@ -174,7 +173,7 @@ def fit(
             training.
         Interrupted: somebody stopped the training, which can be resumed.
     """
-    name, options = _resolve(model)
+    name, options = named.resolve(model)
     options = config.override(options, settings)
     place = Path(out) if out else None
     if place:
@@ -188,12 +187,10 @@ def fit(
         validate=_validation(train, seed),
         metric=VALIDATION,
     )
-    started = time.perf_counter()
     outcome = training.train_with(options, train, seed=seed, session=session)
-    seconds = time.perf_counter() - started + outcome.earlier
     facts = {
         "seed": seed,
-        "train_seconds": round(seconds, 3),
+        "train_seconds": round(outcome.seconds, 3),
         "events": len(train.interactions),
         "fingerprint": train.fingerprint,
         **outcome.record,
@@ -302,23 +299,6 @@ def _validation(train: Dataset, seed: int) -> Callable[[Model], float] | None:
     drawn = stream(seed, "validation").permutation(len(questions))[:VALIDATED]
     asked = questions.take(np.sort(drawn))
     return lambda model: ranking.measure(model, asked, VALIDATION)
-
-
-def _resolve(model: str | Config[Any]) -> tuple[str, Config[Any]]:
-    """The name and the options of a model given by name, by `config.toml`, or by its config."""
-    if isinstance(model, str):
-        name, options = model, {}
-        if model.endswith(".toml"):
-            options = config.read_toml(Path(model)).get("model", {})
-            name = str(options.pop("name", "none: it needs [model] with a name"))
-        if name not in MODELS:
-            raise unknown("model", name, MODELS)
-        row = MODELS[name]
-        return name, config.from_dict(row.model.Config, {**config.to_dict(row.config), **options})
-    rows = {name: row for name, row in MODELS.items() if isinstance(model, row.model.Config)}
-    if not rows:
-        raise ConfigError(f"{model!r} is not the config of a model in the table")
-    return next((name for name, row in rows.items() if row.config == model), min(rows)), model
 
 
 def _entry(run: Run, runs: Sequence[Run]) -> Entry:

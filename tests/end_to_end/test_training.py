@@ -105,6 +105,25 @@ def test_a_time_limit_keeps_the_best_so_far_and_says_how_to_go_on(data, tmp_path
     assert open_run(out).record["train_seconds"] > record["train_seconds"]
 
 
+def test_ctrl_c_before_the_first_step_says_that_nothing_is_learnt(
+    data, tmp_path, monkeypatch, capsys
+):
+    def interrupted(self, train, *, seed=0):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tiny.Config, "learner", interrupted)
+        assert train(data, tmp_path / "out") == 3
+    assert "nothing is learnt yet\nhint: start it again\n" in capsys.readouterr().err
+    assert train(data, tmp_path / "out") == 0
+
+
+def test_a_run_that_is_done_is_not_quicker_for_being_resumed(data, whole):
+    before = open_run(whole).record["train_seconds"]
+    assert train(data, whole, "--resume", "--force") == 0
+    assert open_run(whole).record["train_seconds"] >= before
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_three_and_what_was_done_is_gone_on_with(
     data, tmp_path, whole, at_step, number, capsys
@@ -157,7 +176,7 @@ def test_a_closed_form_has_nothing_to_resume_nor_to_cut_short(data, tmp_path, ca
     for option in (["--resume"], ["--time-limit", "10m"]):
         assert grapevine(["train", "ease", *out, *option]) == 2
         said = capsys.readouterr().err
-        assert "EASE is fitted in closed form" in said
+        assert "`ease` is fitted in closed form" in said
         assert "hint: leave out --resume and --time-limit" in said
     assert not (tmp_path / "out").exists()
 

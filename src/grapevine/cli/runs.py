@@ -88,7 +88,8 @@ def train(
             time_limit=limit,
         )
     except Interrupted as error:
-        error.hint = f"go on with: {_again(model, data, out, settings, seed, split_by)}"
+        if error.anything:
+            error.hint = f"go on with: {_again(model, data, out, settings, seed, split_by)}"
         raise
     except ConfigError as error:
         if settings and error.hint is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from jaxtyping import UInt8
+from polars import selectors
 
 from grapevine.data.holdout import Holdout
 from grapevine.data.interactions import Interactions
@@ -18,6 +19,9 @@ TRAIN, VALIDATION, TEST, UNUSED = range(4)
 """Labels of the `split` column of the events."""
 
 LABELS = ("train", "validation", "test", "unused")
+
+ITEMS_AT_ONCE = 10_000
+"""Lines of the item table that are hashed at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,24 @@ class Dataset:
         events = self.interactions
         for column in (events.offsets, events.items, events.behaviours, events.times):
             digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
+
+    @cached_property
+    def catalogue_fingerprint(self) -> str:
+        """A name for the item table, pictures included, and for what its columns mean."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(repr((self.schema.target, self.schema.items)).encode())
+        # Of categories their names, whose numbers are another process's business.
+        plain = self.item_table.with_columns(selectors.categorical().cast(pl.String))
+        for part in plain.iter_slices(ITEMS_AT_ONCE):
+            table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
+            # Taken line by line it is laid out anew, however it was cut together.
+            table = table.take(np.arange(len(table))).combine_chunks()
+            digest.update(f"{table.schema}{len(table)}".encode())
+            buffers = [one for column in table.columns for one in column.chunk(0).buffers()]
+            for buffer in filter(None, buffers):
+                digest.update(f"{buffer.size}:".encode())
+                digest.update(buffer)
         return digest.hexdigest()
 
     @property

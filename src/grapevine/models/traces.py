@@ -13,6 +13,7 @@ from typing import Any
 
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
+ELAPSED = "elapsed.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def curves(folder: Path) -> list[Curve]:
 def is_of_training(path: Path) -> bool:
     """Whether a file or folder within `checkpoints/` is what training puts there."""
     name = path.name.removeprefix(".")
-    return name.startswith("step-") or name == METRICS
+    return name.startswith("step-") or name in {METRICS, ELAPSED}
 
 
 def unfinished(out: Path) -> bool:

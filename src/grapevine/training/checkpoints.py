@@ -134,6 +134,20 @@ class Checkpoints:
         """Where the newest is."""
         return next(iter(_steps(self.folder)), None)
 
+    def note_elapsed(self, progress: Progress) -> None:
+        """Have the seconds of a session that is over, what came after its last step included."""
+        traces.write(
+            self.folder / traces.ELAPSED, [{"step": progress.steps, "seconds": progress.elapsed}]
+        )
+
+    def elapsed(self, progress: Progress) -> float:
+        """Seconds up to a checkpoint, or to the end of its session where nothing came after it."""
+        path = self.folder / traces.ELAPSED
+        for line in traces.read(path) if path.is_file() else ():
+            if line["step"] == progress.steps:
+                return max(progress.elapsed, line["seconds"])
+        return progress.elapsed
+
     def clear(self) -> None:
         """Remove what a training has left here, and nothing else."""
         for path in self.folder.glob("*") if self.folder.is_dir() else ():

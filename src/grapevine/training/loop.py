@@ -11,6 +11,7 @@ from grapevine.errors import CheckFailed, ConfigError, Interrupted
 from grapevine.log import Bar, bar, logger
 from grapevine.models import traces
 from grapevine.models.base import Batches, Config, Learner, Trained
+from grapevine.models.named import name_of
 from grapevine.training.ahead import ahead
 from grapevine.training.checkpoints import Checkpoint, Checkpoints, Progress, State
 from grapevine.training.reproducible import reproducible
@@ -45,27 +46,55 @@ def train_with(
         CheckFailed: a loss is not finite; the last checkpoint is kept.
         ConfigError: a closed form was to be resumed or cut short, or the checkpoint to go on from
             is of another training.
-        Interrupted: somebody stopped it; the last step is in a checkpoint.
+        Interrupted: somebody stopped it; the last step, if there was any, is in a checkpoint.
     """
     session = session or Session()
+    began = time.monotonic()
     if not isinstance(config, Trained):
         if session.resume or session.time_limit:
-            name = type(config).__qualname__.partition(".")[0]
             raise ConfigError(
-                f"{name} is fitted in closed form: there are no steps to resume or to cut short",
+                f"`{name_of(config) or _class_of(config)}` is fitted in closed form: there are no "
+                "steps to resume or to cut short",
                 hint="leave out --resume and --time-limit",
             )
-        return Outcome(model=config.fit(train, seed=seed))
-    began = time.monotonic()
-    identity = {
-        "model": type(config).__qualname__.partition(".")[0],
+        return Outcome(model=config.fit(train, seed=seed), seconds=time.monotonic() - began)
+    with reproducible(seed):
+        try:
+            identity = _identity(config, train, seed) if session.folder else {}
+            learner = config.learner(train, seed=seed)
+        except KeyboardInterrupt as stop:
+            if session.folder is None:
+                raise
+            raise _before_the_first_step(session) from stop
+        return Training(learner, session, identity=identity, began=began).run()
+
+
+def _identity(config: Trained[Any], train: Dataset, seed: int) -> dict[str, Any]:
+    """All that decides what is learnt."""
+    return {
+        "model": _class_of(config),
         "options": configs.to_dict(config),
         "seed": seed,
-        "data": train.fingerprint if session.folder else "",
+        "data": train.fingerprint,
+        "items": train.catalogue_fingerprint,
     }
-    with reproducible(seed):
-        learner = config.learner(train, seed=seed)
-        return Training(learner, session, identity=identity, began=began).run()
+
+
+def _class_of(config: object) -> str:
+    return type(config).__qualname__.partition(".")[0]
+
+
+def _before_the_first_step(session: Session) -> Interrupted:
+    if session.resume:
+        return Interrupted(
+            "interrupted while it was set up: what was learnt before is kept",
+            hint="go on with resume=True",
+        )
+    return Interrupted(
+        "interrupted while it was set up: nothing is learnt yet",
+        hint="start it again",
+        anything=False,
+    )
 
 
 def run(learner: Learner[Any], session: Session) -> Any:
@@ -95,15 +124,14 @@ class Training:
         """
         self.learner = learner
         self.session = session
-        self.began = time.monotonic() if began is None else began
+        self.began = self._looked = time.monotonic() if began is None else began
         self.kept = Checkpoints(session.folder, identity or {}) if session.folder else None
         self.at = Progress()
         self.best: State | None = None
         self._written, self._writing, self._as_of = time.monotonic(), 0.0, -1
         if self.kept:
             self._open(self.kept)
-        self.earlier = self.at.elapsed
-        self._looked = time.monotonic()
+        self._clock()
 
     def run(self) -> Outcome:
         """Go on until there is a reason to stop."""
@@ -137,6 +165,7 @@ class Training:
         checkpoint = kept.latest() if self.session.resume else None
         if checkpoint:
             self.at, self.best = checkpoint.progress, checkpoint.best
+            self.at.elapsed = kept.elapsed(self.at)
             self.learner.load(checkpoint.state)
             self._as_of = self.at.steps + self.at.epoch
             logger.info("going on after %d epochs, %d steps", self.at.epoch, self.at.steps)
@@ -243,7 +272,10 @@ class Training:
         return error
 
     def _outcome(self, stopped_by: str) -> Outcome:
-        at = self.at
+        at, model = self.at, self.learner.model()
+        self._clock()
+        if self.kept:
+            self.kept.note_elapsed(at)
         record: dict[str, Any] = {
             "epochs": at.epoch,
             "steps": at.steps,
@@ -254,6 +286,4 @@ class Training:
                 "best_epoch": at.best_epoch + 1,
                 "validation": {self.session.metric: at.best},
             }
-        return Outcome(
-            model=self.learner.model(), record=record, epochs=at.lines, earlier=self.earlier
-        )
+        return Outcome(model=model, record=record, epochs=at.lines, seconds=at.elapsed)

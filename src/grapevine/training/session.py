@@ -37,10 +37,10 @@ class Outcome:
         model: of the best epoch, or the last where nothing was validated.
         record: how it came about, for `config.toml` and the card; empty for a closed form.
         epochs: the lines of `metrics.jsonl`.
-        earlier: seconds of the sessions before this one.
+        seconds: that it took, over all sessions, from setting up to the model.
     """
 
     model: Any
     record: dict[str, Any] = field(default_factory=dict)
     epochs: list[dict[str, Any]] = field(default_factory=list)
-    earlier: float = 0.0
+    seconds: float = 0.0

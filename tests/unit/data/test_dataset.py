@@ -48,3 +48,37 @@ def test_items_events_and_table_must_agree(data):
         replace(data, item_table=data.item_table.head(2))
     with pytest.raises(ValueError, match="2 items, but 3 in the events"):
         replace(data, items=Vocabulary.of([10, 20]))
+
+
+def items_of(data: Dataset, **columns) -> Dataset:
+    return replace(data, item_table=pl.DataFrame({"item_id": [10, 20, 30], **columns}))
+
+
+def test_the_catalogue_is_known_by_each_cell_and_not_by_how_it_was_cut(data):
+    columns = {
+        "title": ["tea", None, "jam"],
+        "tags": [["a"], [], ["b", "c"]],
+        "picture": [b"1", b"22", None],
+        "kind": pl.Series(["x", "y", "x"], dtype=pl.Categorical),
+    }
+    given = items_of(data, **columns)
+    table = given.item_table
+    cut = pl.concat([table.head(1), pl.concat([table, table]).slice(4, 2)], rechunk=False)
+    assert replace(data, item_table=cut).catalogue_fingerprint == given.catalogue_fingerprint
+    changed = [
+        {**columns, "title": ["tea", None, "jan"]},
+        {**columns, "title": ["tea", "", "jam"]},
+        {**columns, "tags": [["a"], ["b"], ["c"]]},
+        {**columns, "picture": [b"1", b"23", None]},
+        {**columns, "kind": ["x", "y", "y"]},
+    ]
+    found = {items_of(data, **other).catalogue_fingerprint for other in changed}
+    titled = replace(given, schema=replace(data.schema, items={"title": "title"}))
+    assert len(found | {given.catalogue_fingerprint, titled.catalogue_fingerprint}) == 7
+    assert titled.fingerprint == given.fingerprint
+
+
+def test_every_part_of_a_long_catalogue_counts(data, monkeypatch):
+    monkeypatch.setattr("grapevine.data.dataset.ITEMS_AT_ONCE", 2)
+    one, other = items_of(data, title=["a", "b", "c"]), items_of(data, title=["a", "b", "d"])
+    assert one.catalogue_fingerprint != other.catalogue_fingerprint

@@ -45,6 +45,7 @@ def test_only_the_folder_of_a_training_is_taken_for_one(tmp_path):
     (checkpoints / "step-000000000012").mkdir()
     (checkpoints / ".step-000000000013-x").mkdir()
     (checkpoints / "metrics.jsonl").touch()
+    (checkpoints / "elapsed.jsonl").touch()
     assert traces.unfinished(tmp_path)
     (checkpoints / "epoch=3.ckpt").touch()
     assert not traces.unfinished(tmp_path)

@@ -138,7 +138,7 @@ def test_the_best_is_still_known_after_resuming(tmp_path):
     # Done is done: to resume once more changes nothing.
     again = loop.Training(Adder(epochs=5), replace(session, resume=True)).run()
     assert (again.model, again.record) == (outcome.model, outcome.record)
-    assert again.earlier > 0
+    assert again.seconds >= outcome.seconds > 0
 
 
 def test_a_time_limit_keeps_the_best_so_far_and_can_be_gone_on_from(tmp_path):
@@ -163,6 +163,33 @@ def test_at_a_time_limit_the_best_epoch_is_worth_more_than_the_last_step(monkeyp
     assert outcome.record["stopped_by"] == "time limit"
     assert outcome.record["best_epoch"] == 1
     assert outcome.model == loop.run(Adder(epochs=1), Session())
+
+
+def test_the_seconds_of_all_sessions_add_up_with_all_that_comes_after_the_last_step(
+    tmp_path, monkeypatch
+):
+    now = 0.0
+
+    def passes(seconds):
+        nonlocal now
+        now += seconds
+
+    class Slow(Adder):
+        def model(self):
+            passes(100)
+            return super().model()
+
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now)
+    learner = Slow(at_step=lambda taken: passes(1))
+    first = loop.Training(learner, Session(folder=tmp_path, time_limit=5.5), began=-7.0).run()
+    assert (first.record["stopped_by"], first.seconds) == ("time limit", 7 + 1 + 100)
+    going_on = Session(folder=tmp_path, resume=True)
+    whole = loop.Training(Slow(at_step=lambda taken: passes(1)), going_on).run()
+    assert whole.seconds == first.seconds + 11 + 100
+    # Done is done: only the model is made once more.
+    assert loop.Training(Slow(), going_on).run().seconds == whole.seconds + 100
+    # Steps after the last note count by their checkpoints.
+    assert loop.Training(Slow(), Session(folder=tmp_path)).run().seconds == 100
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -193,6 +220,35 @@ def test_where_nothing_is_kept_an_interrupt_is_what_it_always_is():
             loop.run(Adder(at_step=interrupt), Session())
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_interrupted_while_it_is_set_up_it_says_that_nothing_is_learnt(tmp_path, monkeypatch):
+    def interrupted(self, train, *, seed=0):
+        raise KeyboardInterrupt
+
+    data, kept = world(checkerboard()), Session(folder=tmp_path)
+    monkeypatch.setattr(Tiny.Config, "learner", interrupted)
+    with pytest.raises(Interrupted, match="nothing is learnt yet\nhint: start it again") as caught:
+        training.fit(Tiny.Config(), data, session=kept)
+    assert not caught.value.anything
+    with pytest.raises(Interrupted, match="what was learnt before is kept") as caught:
+        training.fit(Tiny.Config(), data, session=replace(kept, resume=True))
+    assert caught.value.anything
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(Tiny.Config(), data)
+
+
+def test_titles_that_changed_are_another_training(tmp_path):
+    data = world(checkerboard())
+    session = Session(folder=tmp_path)
+    training.fit(Tiny.Config(epochs=1), data, session=session)
+    titled = data.item_table.with_columns(title=data.item_table["item_id"].cast(str))
+    with pytest.raises(ConfigError, match="of another training: its items is"):
+        training.fit(
+            Tiny.Config(epochs=1),
+            replace(data, item_table=titled),
+            session=replace(session, resume=True),
+        )
 
 
 def test_a_loss_that_is_no_number_stops_it_and_what_is_kept_is_named(tmp_path):
@@ -233,9 +289,14 @@ def test_checkpoints_of_short_epochs_take_a_small_share_of_the_time(tmp_path, mo
 def test_a_closed_form_says_that_it_has_no_steps(tmp_path):
     data = world(checkerboard())
     for session in (Session(folder=tmp_path, resume=True), Session(time_limit=60)):
-        with pytest.raises(ConfigError, match="EASE is fitted in closed form"):
+        with pytest.raises(ConfigError, match="`ease` is fitted in closed form"):
             training.fit(MODELS["ease"].config, data, session=session)
-    assert training.train_with(MODELS["ease"].config, data).record == {}
+    named = replace(MODELS["gf-cf"].config)
+    with pytest.raises(ConfigError, match="`gf-cf` is fitted in closed form"):
+        training.fit(named, data, session=Session(time_limit=60))
+    outcome = training.train_with(MODELS["ease"].config, data)
+    assert outcome.record == {}
+    assert outcome.seconds > 0
 
 
 @pytest.mark.parametrize("sparse", [False, True])
