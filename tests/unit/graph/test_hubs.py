@@ -7,16 +7,6 @@ from grapevine.graph.hubs import cap
 from grapevine.structs import Bipartite, Jagged
 
 
-def made(matrix: np.ndarray) -> Bipartite:
-    """The weighted graph of a matrix (items, contexts); 0 is no edge."""
-    return Bipartite(
-        Jagged.from_lists([np.flatnonzero(row) for row in matrix]),
-        Jagged.from_lists([np.flatnonzero(column) for column in matrix.T]),
-        matrix[matrix != 0].astype(np.float32),
-        matrix.T[matrix.T != 0].astype(np.float32),
-    )
-
-
 def matrices(graph: Bipartite) -> tuple[np.ndarray, np.ndarray]:
     """The weights as each direction has them."""
     of_items = np.zeros((graph.num_items, graph.num_contexts))
@@ -32,10 +22,10 @@ def matrices(graph: Bipartite) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(seed=st.integers(0, 10**6), most=st.integers(1, 6))
-def test_no_node_has_more_and_both_directions_agree(seed, most):
+def test_no_node_has_more_and_both_directions_agree(made, seed, most):
     rng = np.random.default_rng(seed)
     matrix = rng.uniform(0.5, 2, (14, 9)).astype(np.float32) * (rng.random((14, 9)) < 0.6)
-    capped = cap(made(matrix), most, seed)
+    capped = cap(made(matrix, weighted=True), most, seed)
     there, back = matrices(capped)
     np.testing.assert_array_equal(there, back)
     np.testing.assert_array_equal(there[there > 0], matrix[there > 0])
@@ -43,18 +33,18 @@ def test_no_node_has_more_and_both_directions_agree(seed, most):
     assert capped.items.lengths.max() <= most
 
 
-def test_a_graph_without_hubs_is_the_same_object():
-    graph = made(np.eye(4))
+def test_a_graph_without_hubs_is_the_same_object(made):
+    graph = made(np.eye(4), weighted=True)
     assert cap(graph, 1) is graph
     with pytest.raises(ValueError, match="got 0"):
         cap(graph, 0)
 
 
-def test_an_edge_elsewhere_changes_nothing():
+def test_an_edge_elsewhere_changes_nothing(made):
     matrix = np.ones((30, 3))
-    before = matrices(cap(made(matrix), 10))[0]
+    before = matrices(cap(made(matrix, weighted=True), 10))[0]
     matrix[5, 2] = 0
-    after = matrices(cap(made(matrix), 10))[0]
+    after = matrices(cap(made(matrix, weighted=True), 10))[0]
     np.testing.assert_array_equal(after[:, :2], before[:, :2])
 
 

@@ -5,18 +5,8 @@ from hypothesis import strategies as st
 
 from grapevine.graph.incremental import update
 from grapevine.graph.neighbourhoods import importance_table
-from grapevine.structs import Bipartite, Jagged
 
 WALKS = {"walks": 8, "length": 3, "restart": 0.3, "seed": 5}
-
-
-def made(matrix: np.ndarray, *, weighted: bool) -> Bipartite:
-    contexts = Jagged.from_lists([np.flatnonzero(row) for row in matrix])
-    items = Jagged.from_lists([np.flatnonzero(column) for column in matrix.T])
-    if not weighted:
-        return Bipartite(contexts, items)
-    weights = matrix[matrix != 0], matrix.T[matrix.T != 0]
-    return Bipartite(contexts, items, *(part.astype(np.float32) for part in weights))
 
 
 def same(one, other) -> None:
@@ -31,7 +21,7 @@ def same(one, other) -> None:
     more=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     most_degree=st.sampled_from([0, 3]),
 )
-def test_an_update_is_a_rebuild(weighted, seed, changes, more, most_degree):
+def test_an_update_is_a_rebuild(made, weighted, seed, changes, more, most_degree):
     rng = np.random.default_rng(seed)
     before = rng.uniform(0.5, 2, (25, 20)) * (rng.random((25, 20)) < 0.08)
     after = np.pad(before, [(0, more[0]), (0, more[1])])
@@ -46,7 +36,7 @@ def test_an_update_is_a_rebuild(weighted, seed, changes, more, most_degree):
         assert (touched >= 25).all()
 
 
-def test_a_change_stays_in_its_cluster():
+def test_a_change_stays_in_its_cluster(made):
     # 50 clusters of 6 items and 4 contexts, and nothing between them.
     rng = np.random.default_rng(0)
     before = np.zeros((300, 200))
@@ -55,26 +45,26 @@ def test_a_change_stays_in_its_cluster():
         part[:] = rng.random((6, 4)) < 0.6
     after = before.copy()
     after[6:12, 4:8] = 1
-    old, new = made(before, weighted=False), made(after, weighted=False)
+    old, new = made(before), made(after)
     table, touched = update(importance_table(old, **WALKS), old, new, **WALKS)
     same(table, importance_table(new, **WALKS))
     assert set(touched.tolist()) <= set(range(6, 12))
 
 
-def test_a_change_reaches_as_far_as_walks_do_and_no_further():
+def test_a_change_reaches_as_far_as_walks_do_and_no_further(made):
     # A chain: item n has contexts n and n + 1. A change at its end reaches `length` items back.
     before = np.eye(20, 21) + np.eye(20, 21, 1)
     after = before.copy()
     after[19, 5:] = after[19, 5:] * 0
-    old, new = made(before, weighted=False), made(after, weighted=False)
+    old, new = made(before), made(after)
     _, touched = update(importance_table(old, **WALKS), old, new, **WALKS)
     assert touched.tolist() == [16, 17, 18, 19]
 
 
-def test_what_is_not_an_update_is_refused():
-    old = made(np.eye(3), weighted=False)
+def test_what_is_not_an_update_is_refused(made):
+    old = made(np.eye(3))
     table = importance_table(old, **WALKS)
     with pytest.raises(ValueError, match="may come, but not go"):
-        update(table, old, made(np.eye(2), weighted=False), **WALKS)
+        update(table, old, made(np.eye(2)), **WALKS)
     with pytest.raises(ValueError, match="3 rows for 2 items"):
-        update(table, made(np.eye(2), weighted=False), old, **WALKS)
+        update(table, made(np.eye(2)), old, **WALKS)

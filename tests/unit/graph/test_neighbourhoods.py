@@ -11,16 +11,6 @@ from grapevine.structs import Bipartite, Jagged, NeighbourTable
 CHAIN = Bipartite(Jagged.from_lists([[0], [0, 1], [1], []]), Jagged.from_lists([[0, 1], [1, 2]]))
 
 
-def made(matrix: np.ndarray, *, weighted: bool = False) -> Bipartite:
-    """The graph whose weight of (item, context) is the entry; 0 is no edge."""
-    contexts = Jagged.from_lists([np.flatnonzero(row) for row in matrix])
-    items = Jagged.from_lists([np.flatnonzero(column) for column in matrix.T])
-    if not weighted:
-        return Bipartite(contexts, items)
-    weights = matrix[matrix != 0], matrix.T[matrix.T != 0]
-    return Bipartite(contexts, items, *(part.astype(np.float32) for part in weights))
-
-
 def drawn(seed: int, items: int = 150, contexts: int = 60) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return rng.uniform(0.2, 4, (items, contexts)) * (rng.random((items, contexts)) < 0.05)
@@ -60,7 +50,7 @@ def test_the_worked_chain():
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("restart", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("length", [1, 6])
-def test_shares_tend_to_the_chances_of_a_visit(weighted, restart, length):
+def test_shares_tend_to_the_chances_of_a_visit(made, weighted, restart, length):
     matrix = drawn(1, items=10, contexts=8) + np.eye(10, 8) + np.eye(10, 8, -1)
     graph = made(matrix, weighted=weighted)
     table = importance_table(graph, width=9, walks=20_000, length=length, restart=restart)
@@ -74,7 +64,7 @@ def test_always_starting_over_sees_no_further_than_one_double_hop():
 
 
 @given(seed=st.integers(0, 10**6))
-def test_a_row_is_in_order_and_sums_to_one(seed):
+def test_a_row_is_in_order_and_sums_to_one(made, seed):
     graph = made(drawn(seed))
     table = importance_table(graph, width=5, walks=20, length=3, seed=seed)
     assert not (table.nodes == np.arange(150)[:, None]).any()
@@ -88,7 +78,7 @@ def test_a_row_is_in_order_and_sums_to_one(seed):
 
 @pytest.mark.parametrize("walks", [1, 50, 300])
 @pytest.mark.parametrize("parts", [1, 3, 7])
-def test_a_table_is_the_same_in_any_number_of_parts(walks, parts):
+def test_a_table_is_the_same_in_any_number_of_parts(made, walks, parts):
     graph = made(drawn(4), weighted=True)
     options = {"width": 6, "walks": walks, "length": 3, "seed": 11}
     whole = importance_table(graph, **options)
@@ -100,7 +90,7 @@ def test_a_table_is_the_same_in_any_number_of_parts(walks, parts):
     same(NeighbourTable(nodes, np.concatenate([table.weights for table in tables])), whole)
 
 
-def test_a_table_is_the_same_on_any_number_of_threads():
+def test_a_table_is_the_same_on_any_number_of_threads(made):
     graph = made(drawn(4))
     threads = get_num_threads()
     whole = importance_table(graph, seed=2)
@@ -112,7 +102,7 @@ def test_a_table_is_the_same_on_any_number_of_threads():
     assert (importance_table(graph, seed=3).weights != whole.weights).any()
 
 
-def test_more_walks_come_nearer_to_pagerank():
+def test_more_walks_come_nearer_to_pagerank(made):
     graph = made(drawn(9), weighted=True)
     truth = exact_table(graph, np.arange(150), width=10)
     near = [
@@ -123,7 +113,7 @@ def test_more_walks_come_nearer_to_pagerank():
     assert near[-1] > 0.9
 
 
-def test_hubs_are_capped_if_asked():
+def test_hubs_are_capped_if_asked(made):
     matrix = np.ones((40, 1))
     table = importance_table(made(matrix), width=39, walks=500, most_degree=5)
     met = np.unique(table.nodes[table.nodes >= 0])

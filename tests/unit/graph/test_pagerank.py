@@ -14,16 +14,6 @@ CHAIN = Bipartite(Jagged.from_lists([[0], [0, 1], [1], []]), Jagged.from_lists([
 FROM_A, FROM_B = [17 / 24, 1 / 4, 1 / 24, 0], [1 / 8, 3 / 4, 1 / 8, 0]
 
 
-def made(matrix: np.ndarray, *, weighted: bool = False) -> Bipartite:
-    """The graph whose weight of (item, context) is the entry; 0 is no edge."""
-    contexts = Jagged.from_lists([np.flatnonzero(row) for row in matrix])
-    items = Jagged.from_lists([np.flatnonzero(column) for column in matrix.T])
-    if not weighted:
-        return Bipartite(contexts, items)
-    weights = matrix[matrix != 0], matrix.T[matrix.T != 0]
-    return Bipartite(contexts, items, *(part.astype(np.float32) for part in weights))
-
-
 def drawn(seed: int, items: int = 12, contexts: int = 9, density: float = 0.3) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return rng.uniform(0.1, 3, (items, contexts)) * (rng.random((items, contexts)) < density)
@@ -47,7 +37,7 @@ def test_the_worked_chain():
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("restart", [0.15, 0.5, 1.0])
-def test_power_iteration_solves_the_equation(weighted, restart):
+def test_power_iteration_solves_the_equation(made, weighted, restart):
     matrix = drawn(1)
     graph = made(matrix, weighted=weighted)
     wanted = solved(matrix if weighted else (matrix > 0).astype(float), restart)
@@ -57,7 +47,7 @@ def test_power_iteration_solves_the_equation(weighted, restart):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @given(seed=st.integers(0, 10**6), tolerance=st.sampled_from([1e-1, 1e-3, 1e-5]))
-def test_push_is_as_near_as_it_says(weighted, seed, tolerance):
+def test_push_is_as_near_as_it_says(made, weighted, seed, tolerance):
     matrix = drawn(seed)
     graph = made(matrix, weighted=weighted)
     degrees = (matrix if weighted else matrix > 0).sum(1)
@@ -68,7 +58,7 @@ def test_push_is_as_near_as_it_says(weighted, seed, tolerance):
 
 
 @given(seed=st.integers(0, 10**6))
-def test_renaming_items_and_contexts_renames_scores(seed):
+def test_renaming_items_and_contexts_renames_scores(made, seed):
     matrix = drawn(seed)
     rng = np.random.default_rng(seed)
     items, contexts = rng.permutation(12), rng.permutation(9)
@@ -77,7 +67,7 @@ def test_renaming_items_and_contexts_renames_scores(seed):
     np.testing.assert_allclose(after, before[items][:, items], atol=1e-5)
 
 
-def test_ranked_follows_the_scores_and_leaves_the_row_out():
+def test_ranked_follows_the_scores_and_leaves_the_row_out(made):
     matrix = drawn(3)
     graph = made(matrix)
     rows = np.array([4, 0, 4])
@@ -92,7 +82,7 @@ def test_ranked_follows_the_scores_and_leaves_the_row_out():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_table_of_long_lists_and_many_rounds_is_exact(weighted):
+def test_a_table_of_long_lists_and_many_rounds_is_exact(made, weighted):
     graph = made(drawn(5, items=40, contexts=30, density=0.1), weighted=weighted)
     truth = exact_table(graph, np.arange(40), width=39)
     table = ppr_table(graph, width=39, shared=40, rounds=20)
@@ -103,7 +93,7 @@ def test_a_table_of_long_lists_and_many_rounds_is_exact(weighted):
         np.testing.assert_allclose(got[:-1], wanted[:-1], atol=1e-5)
 
 
-def test_longer_lists_and_more_rounds_come_nearer():
+def test_longer_lists_and_more_rounds_come_nearer(made):
     graph = made(drawn(5, items=60, contexts=40, density=0.08), weighted=True)
     truth = exact_table(graph, np.arange(60), width=6)
     options = (0, 1), (4, 1), (60, 1), (60, 3)
@@ -115,14 +105,14 @@ def test_longer_lists_and_more_rounds_come_nearer():
     assert near[-1] > 0.95
 
 
-def test_a_table_leaves_its_own_row_out_and_sums_to_one():
+def test_a_table_leaves_its_own_row_out_and_sums_to_one(made):
     table = ppr_table(made(drawn(5)), width=6)
     assert not (table.nodes == np.arange(12)[:, None]).any()
     sums = table.weights.sum(1)
     np.testing.assert_allclose(sums[sums > 0], 1, atol=1e-6)
 
 
-def test_rows_of_the_table_are_those_of_the_whole():
+def test_rows_of_the_table_are_those_of_the_whole(made):
     graph = made(drawn(6, items=30))
     whole, rows = ppr_table(graph, width=4), np.array([7, 2, 29])
     part = ppr_table(graph, width=4, rows=rows)
@@ -130,7 +120,7 @@ def test_rows_of_the_table_are_those_of_the_whole():
     np.testing.assert_array_equal(part.weights, whole.weights[rows])
 
 
-def test_a_row_does_not_depend_on_the_others():
+def test_a_row_does_not_depend_on_the_others(made):
     # Many times as many rows as are worked through side by side: scratch arrays are used again.
     graph = made(drawn(7, items=150, contexts=140, density=0.02), weighted=True)
     rows = np.tile(np.arange(150), 3)
@@ -146,7 +136,7 @@ def test_a_row_does_not_depend_on_the_others():
         )
 
 
-def test_contexts_do_not_depend_on_each_other_either():
+def test_contexts_do_not_depend_on_each_other_either(made):
     graph = made(drawn(5, items=90, contexts=140, density=0.02))
     table = ppr_table(graph, width=89, shared=90, rounds=20)
     assert overlap(exact_table(graph, np.arange(90), width=89), table) > 0.99

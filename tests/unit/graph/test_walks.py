@@ -5,17 +5,6 @@ from hypothesis import strategies as st
 from numba import get_num_threads, set_num_threads
 
 from grapevine.graph.walks import LANES, adjacency, random_walks
-from grapevine.structs import Bipartite, Jagged
-
-
-def made(matrix: np.ndarray, *, weighted: bool = False) -> Bipartite:
-    """The graph whose weight of (item, context) is the entry; 0 is no edge."""
-    contexts = Jagged.from_lists([np.flatnonzero(row) for row in matrix])
-    items = Jagged.from_lists([np.flatnonzero(column) for column in matrix.T])
-    if not weighted:
-        return Bipartite(contexts, items)
-    weights = matrix[matrix != 0], matrix.T[matrix.T != 0]
-    return Bipartite(contexts, items, *(part.astype(np.float32) for part in weights))
 
 
 def drawn(seed: int) -> np.ndarray:
@@ -25,7 +14,7 @@ def drawn(seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("weighted", [False, True])
 @given(seed=st.integers(0, 10**6))
-def test_walks_go_along_edges_alone(weighted, seed):
+def test_walks_go_along_edges_alone(made, weighted, seed):
     matrix = drawn(seed)
     starts = np.arange(11, dtype=np.int32)
     walks = random_walks(made(matrix, weighted=weighted), starts, 6, seed)
@@ -38,7 +27,7 @@ def test_walks_go_along_edges_alone(weighted, seed):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_every_edge_is_taken_in_proportion_to_its_weight(weighted):
+def test_every_edge_is_taken_in_proportion_to_its_weight(made, weighted):
     matrix = np.array([[1, 2, 0, 5], [0, 1, 1, 0], [3, 0, 0.5, 1]])
     walks = random_walks(made(matrix, weighted=weighted), np.zeros(4000, np.int32), 10, 7)
     if not weighted:
@@ -56,7 +45,7 @@ def test_every_edge_is_taken_in_proportion_to_its_weight(weighted):
         assert (counts[chances == 0] == 0).all()
 
 
-def test_steps_do_not_lean_on_each_other():
+def test_steps_do_not_lean_on_each_other(made):
     # From one item, both places of a hop come from one draw: they must be independent all the same.
     walks = random_walks(made(np.ones((8, 8))), np.zeros(20_000, np.int32), 2, 3)
     for first, second in ((1, 2), (1, 3), (2, 3), (2, 4)):
@@ -66,7 +55,7 @@ def test_steps_do_not_lean_on_each_other():
         assert ((counts - 312.5) ** 2 / 312.5).sum() < 103.4
 
 
-def test_a_walk_is_the_same_whichever_others_are_taken():
+def test_a_walk_is_the_same_whichever_others_are_taken(made):
     graph = made(drawn(2))
     starts = np.random.default_rng(0).integers(0, 11, 3 * LANES + 5).astype(np.int32)
     whole = random_walks(graph, starts, 5, 1)
@@ -79,7 +68,7 @@ def test_a_walk_is_the_same_whichever_others_are_taken():
         np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-def test_a_walk_is_the_same_on_any_number_of_threads():
+def test_a_walk_is_the_same_on_any_number_of_threads(made):
     graph, starts = made(drawn(2)), np.zeros(3 * LANES, np.int32)
     threads = get_num_threads()
     whole = random_walks(graph, starts, 5, 1)
@@ -90,7 +79,7 @@ def test_a_walk_is_the_same_on_any_number_of_threads():
         set_num_threads(threads)
 
 
-def test_spans_hold_start_and_length():
+def test_spans_hold_start_and_length(made):
     spans = adjacency(made(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]]))).item_spans
     np.testing.assert_array_equal(spans >> np.uint64(32), [0, 2, 2])
     np.testing.assert_array_equal(spans & np.uint64(2**32 - 1), [2, 0, 1])
