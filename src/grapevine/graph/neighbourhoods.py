@@ -13,10 +13,9 @@ from jaxtyping import Float32, Int32, Int64
 from numba import njit, prange
 
 from grapevine.graph.hubs import cap
-from grapevine.graph.select import row_of
+from grapevine.graph.select import LOW, row_of
 from grapevine.graph.walks import (
     LANES,
-    LOW,
     Adjacency,
     adjacency,
     chance,

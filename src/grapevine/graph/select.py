@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 LOW = np.uint64(0xFFFFFFFF)
+"""The lower half of 64 bits."""
 
 
 @njit(inline="always", cache=True)

@@ -16,10 +16,11 @@ from numba import njit, prange
 
 from grapevine.graph.alias import alias_tables
 from grapevine.graph.counter import mix
+from grapevine.graph.select import LOW
 from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.jagged import Jagged
 
-LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+HALF = np.uint64(32)
 
 LANES = 128
 """Walks that a thread takes in turns."""
