@@ -66,7 +66,7 @@ def reasons(run: "Run", asked: Batch, items: Sequence[int], most: int = 3) -> li
 def in_words(run: "Run", parts: Sequence[Reason]) -> str:
     """A sentence: what it goes with, by how much, and how that leads there."""
     name = run.item_table[title_column(run) or "item_id"]
-    said = [f"{name[part.item]} ({part.share:.0%}{_way(part, name)})" for part in parts]
+    said = [f"{name[part.item]} ({part.share:.0%} of the case{_way(part, name)})" for part in parts]
     return f"goes with {', '.join(said)}" if said else NO_REASON
 
 
@@ -101,7 +101,8 @@ def title_column(run: "Run") -> str | None:
 
 def _way(part: Reason, name: pl.Series) -> str:
     """How many took both, and how the walks went."""
-    said = f"; {part.together:,} took both" if part.together else ""
+    people = "1 person" if part.together == 1 else f"{part.together:,} people"
+    said = f"; {people} took both" if part.together else ""
     if part.path is not None and part.path.share > 0:
         said += f"; {part.path.share:.1%} of its walks lead here"
         said += f" through {name[part.path.via]}" if part.path.via >= 0 else ""

@@ -5,7 +5,7 @@ import pytest
 
 from grapevine.models import MODELS
 from grapevine.models.item_knn import ItemKNN
-from grapevine.models.reasons import NO_REASON, in_words, reasons
+from grapevine.models.reasons import NO_REASON, Reason, in_words, reasons
 from grapevine.models.run import Run
 from grapevine.structs import NeighbourTable
 from grapevine.testing.worlds import checkerboard, world
@@ -52,9 +52,21 @@ def test_walks_are_told_straight_and_through_another(run):
     assert "walks" not in in_words(walked, [by_item[6]])
 
 
+@pytest.mark.parametrize(
+    ("together", "said"),
+    [
+        (0, "goes with 4 (80% of the case)"),
+        (1, "goes with 4 (80% of the case; 1 person took both)"),
+        (1200, "goes with 4 (80% of the case; 1,200 people took both)"),
+    ],
+)
+def test_one_is_a_person_and_more_are_people(run, together, said):
+    assert in_words(run, [Reason(item=4, share=0.8, together=together)]) == said
+
+
 def test_a_table_tells_in_words_and_in_numbers(run):
     table = run.recommend(users=[4], k=1, why=True)
-    assert "took both" in table["why"][0]
+    assert " people took both)" in table["why"][0]
     (first, second) = table["evidence"][0].to_list()
     assert first["share"] >= second["share"] > 0
     assert (first["walks"], first["via"]) == (None, None)
