@@ -52,7 +52,7 @@ PEERS = (
     Row("als", "als"),
     Row("lightgcn", "lightgcn"),
     Row("gf-cf", "gf-cf"),
-    Row("graph-filter", "graph-filter"),
+    Row("chebycf", "chebycf"),
 )
 CONTENT = (Row("content-knn", "content-knn", seeded=False),)
 WHOLE = Row("pinsage", "pinsage")

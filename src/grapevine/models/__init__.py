@@ -11,7 +11,6 @@ from grapevine.models.content_knn import ContentKNN
 from grapevine.models.ease import EASE
 from grapevine.models.gfcf import GFCF
 from grapevine.models.gnn import GNN
-from grapevine.models.graph_filter import GraphFilter
 from grapevine.models.item_knn import ItemKNN
 from grapevine.models.lightgcn import LightGCN
 from grapevine.models.markov import Markov
@@ -127,13 +126,6 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <- history -> all items, many hops",
         merge="symmetric-normalised sum",
         update="Chebyshev and ideal low-pass filter",
-    ),
-    "graph-filter": ModelRow(
-        model=GraphFilter,
-        config=GraphFilter.Config(),
-        neighbourhood="user <- history -> all items, two hops",
-        merge="sum by powers of the degrees",
-        update="linear and ideal low-pass filter",
     ),
     "pinsage": ModelRow(
         model=PinSage,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from grapevine.core.kernels.spmm import Sparse
 
 ROUNDS = 2
-"""How often the eigenvectors are sharpened; a third round changes no metric beyond chance."""
+"""How often the eigenvectors are sharpened; beyond it only the last of them still move."""
 
 Response = Callable[[Float64[np.ndarray, " n"]], Float64[np.ndarray, " n"]]
 
