@@ -5,8 +5,10 @@ loaders do not notice a flipped bit. This finds damage, and not malice: whoever 
 write its checksum too, so a loader that might run what it reads (pickle) is never used.
 """
 
+import glob
 import hashlib
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,7 +43,8 @@ def write(folder: Path) -> None:
 def published(out: Path, *, carried: Sequence[str] = ()) -> Iterator[Path]:
     """A folder to write into, which takes the place of `out` once it is whole.
 
-    It gets its manifest on the way. If anything fails, what was there before is there still.
+    It gets its manifest on the way. If anything fails, what was there before is there still. Only a
+    process that is killed between two renames leaves it beside: see `stranded`.
 
     Args:
         out: the folder to be.
@@ -67,6 +70,27 @@ def published(out: Path, *, carried: Sequence[str] = ()) -> Iterator[Path]:
             (old / name).rename(out / name)
 
 
+def stranded(out: Path) -> Path | None:
+    """What stood at `out`, where a process was killed in the moment between its two renames.
+
+    It is named and not moved: whether that process is gone, no other can tell for sure (it may be
+    on another machine), and folders of one that only writes look alike.
+    """
+    if out.exists():
+        return None
+    left = sorted(out.parent.glob(f".{glob.escape(out.name)}-*/old"))
+    return next((folder for folder in left if (folder / NAME).is_file()), None)
+
+
+def missing_hint(out: Path, otherwise: str) -> str:
+    """What to do where a folder is not there: move back what is stranded, or else this."""
+    kept = stranded(out)
+    if kept is None:
+        return otherwise
+    back = shlex.join(["mv", str(kept), str(out)])
+    return f"a process was killed while it replaced it; what stood there is whole: {back}"
+
+
 def verify(folder: Path, *needed: str) -> None:
     """Read every file that the manifest lists, before anything else interprets a byte of it.
 
@@ -83,7 +107,9 @@ def verify(folder: Path, *needed: str) -> None:
     """
     path = folder / NAME
     if not path.is_file():
-        raise BundleError(f"`{folder}` has no {NAME}", hint="is this a run folder?")
+        raise BundleError(
+            f"`{folder}` has no {NAME}", hint=missing_hint(folder, "is this a run folder?")
+        )
     listed = _listed(path)
     root = folder.resolve()
     for name, (size, digest) in listed.items():

@@ -194,7 +194,9 @@ def open_run(folder: str | Path) -> Run:
     if not (folder / "config.toml").is_file():
         raise BundleError(
             f"`{folder}` is not a run folder: it has no config.toml",
-            hint="make one with `grapevine train MODEL --data DIR --out RUN`",
+            hint=manifest.missing_hint(
+                folder, "make one with `grapevine train MODEL --data DIR --out RUN`"
+            ),
         )
     manifest.verify(folder, *FILES)
     given = _read(

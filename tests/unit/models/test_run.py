@@ -1,4 +1,6 @@
 import random
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,18 @@ def test_a_file_is_not_taken_for_a_place(tmp_path):
     with pytest.raises(ConfigError, match="is a file, and a run is a folder\nhint: "):
         run_of().save(tmp_path / "notes")
     assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_a_run_that_a_killed_process_had_put_aside_is_found(saved):
+    # Between the two renames of `manifest.published` this is what there is.
+    aside = saved.path.with_name(".knn-abc") / "old"
+    aside.parent.mkdir()
+    saved.path.rename(aside)
+    with pytest.raises(BundleError, match="killed while it replaced it") as caught:
+        open_run(saved.path)
+    _, _, move = caught.value.hint.partition(": ")
+    subprocess.run(shlex.split(move), check=True)
+    assert open_run(saved.path).name == "item-knn"
 
 
 def test_a_run_may_be_trained_again_into_its_folder(saved):
