@@ -21,12 +21,12 @@ from grapevine.data.holdout import Holdout
 from grapevine.data.shop import truth
 from grapevine.data.sources import SOURCES, graphs
 from grapevine.data.split import Split
-from grapevine.errors import ConfigError, DataError, unknown
+from grapevine.errors import ConfigError, DataError
 from grapevine.evaluation import Entry, Report
 from grapevine.evaluation import evaluate as measure
 from grapevine.evaluation import rank as ranking
 from grapevine.log import logger, track
-from grapevine.models import MODELS, named, traces
+from grapevine.models import named, traces
 from grapevine.models.base import Config, Model
 from grapevine.models.run import Run, open_run, refuse_to_replace
 from grapevine.random import stream
@@ -51,7 +51,6 @@ BOUNDS = {
 }
 """What knows the truth, and for whom it is the best possible."""
 
-
 VALIDATION = "ndcg@10"
 """What training asks of a model after each epoch."""
 
@@ -69,7 +68,7 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
     if folder.is_dir():
         return open_dataset(folder)
     if str(source) not in SOURCES:
-        raise _no_dataset(folder)
+        raise paths.no_dataset(folder, SOURCES)
     folder = kept(str(source))
     if not folder.is_dir():
         fetch.fetch(str(source), folder, mirror)
@@ -79,22 +78,6 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
             hint=f"grapevine.data.sources.graphs.load_graph({str(folder)!r}) opens it",
         )
     return open_dataset(folder)
-
-
-def _no_dataset(path: Path) -> ConfigError:
-    """Why this is neither a folder nor a public name, by what it looks like."""
-    if path.is_file():
-        whole = (path.parent / "schema.toml").is_file()
-        return ConfigError(
-            f"`{path}` is a file, not a dataset folder",
-            hint=f"give the folder that it is in: {path.parent}"
-            if whole
-            else f"import it first: grapevine data import {path} --out datasets/{path.stem}",
-        )
-    sibling = paths.near(path)
-    if len(path.parts) > 1 or (sibling is not None and sibling.is_dir()):
-        return ConfigError(f"there is no dataset folder `{path}`", hint=paths.nearest(path))
-    return unknown("dataset folder or public dataset", str(path), SOURCES)
 
 
 def kept(name: str) -> Path:
@@ -303,12 +286,9 @@ def _validation(train: Dataset, seed: int) -> Callable[[Model], float] | None:
 
 def _entry(run: Run, runs: Sequence[Run]) -> Entry:
     """The run as it takes part; two of one name in memory are told apart by their options."""
-    name = str(run.path or run.name)
+    name = run.label
     if not run.path and any(one.name == run.name and one is not run for one in runs):
-        default = config.to_dict(MODELS[run.name].config)
-        options = config.to_dict(run.model.config)
-        changed = {key: value for key, value in options.items() if default.get(key) != value}
-        name += f" ({', '.join(f'{key}={value}' for key, value in changed.items()) or 'default'})"
+        name += f" ({named.changes(run.name, run.model.config)})"
     return Entry(
         name=run.name,
         model=run.model,

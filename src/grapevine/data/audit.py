@@ -1,100 +1,29 @@
 """Can a split be trusted: nine ways in which the answer leaks into the question."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
 from grapevine.data.dataset import Dataset
+from grapevine.data.findings import (
+    LEAKS,
+    NUM_EXAMPLES,
+    Audit,
+    Finding,
+    events_of,
+    examples_of,
+    finding_of,
+)
 from grapevine.data.holdout import Holdout
-from grapevine.data.interactions import Interactions
 from grapevine.data.split import Split
 from grapevine.data.split.materialise import COLD_ITEMS, owners_of
 from grapevine.data.vocabulary import Vocabulary
-from grapevine.errors import CheckFailed
 from grapevine.structs.jagged import Jagged
-
-NUM_EXAMPLES = 5
-
-Example = tuple[Any, Any, int | None]
-"""User ID, item ID and time of what leaks; None for what does not apply."""
-
-LEAKS = {
-    "training": "a held-out pair is among the training events",
-    "history": "a held-out pair is in the history that its query is shown",
-    "popularity": "an item is counted more often than training has events of it",
-    "degrees": "a user or an item has a higher degree than it has training events",
-    "vocabulary": "training knows an ID that only held-out events have",
-    "cold": "an item that is held out whole has an event in training or in a history",
-    "future": "something learnt from or shown happened after the question",
-    "tie": "events of the same time lie on both sides of the question",
-    "negatives": "a held-out item is among the negatives of its query",
-}
 
 TIMED = ("time", "rolling")
 """Splits with one cut for all users."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One kind of leak, in one place.
-
-    Attributes:
-        leak: a key of `LEAKS`.
-        where: what was looked at.
-        count: how many pairs, events or IDs leak.
-        examples: up to five.
-        fatal: False for what a split by order cannot avoid and is only told.
-    """
-
-    leak: str
-    where: str
-    count: int
-    examples: tuple[Example, ...]
-    fatal: bool = True
-
-    def __str__(self) -> str:
-        shown = "; ".join(
-            f"user {user}, item {item}, time {time}" for user, item, time in self.examples
-        )
-        return f"{self.leak}: {LEAKS[self.leak]} ({self.where}): {self.count}, such as {shown}"
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What was found; a clean split has nothing fatal.
-
-    Attributes:
-        findings: in the order of `LEAKS`.
-    """
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def leaks(self) -> list[Finding]:
-        """The findings that make a figure worthless."""
-        return [finding for finding in self.findings if finding.fatal]
-
-    @property
-    def warnings(self) -> list[Finding]:
-        """The findings that a reader of the figure should know."""
-        return [finding for finding in self.findings if not finding.fatal]
-
-    def raise_if_leaking(self) -> None:
-        """Do nothing if the split is clean.
-
-        Raises:
-            CheckFailed: naming each leak with its count and examples.
-        """
-        if self.leaks:
-            raise CheckFailed(
-                "the split leaks:\n" + "\n".join(f"- {finding}" for finding in self.leaks),
-                hint="split the events again with `grapevine data split`, and derive every count "
-                "and graph from the training events alone",
-            )
 
 
 def audit(
@@ -162,12 +91,12 @@ def _pairs(split: Split, holdout: Holdout) -> Iterator[Finding]:
         # What training has is in the histories too, and is told once.
         seen &= ~leaking
         leaking |= seen
-        yield from _events(split.train, leak, holdout.name, events, match[seen])
+        yield from events_of(split.train, leak, holdout.name, events, match[seen])
 
 
 def _popularity(train: Dataset, popularity: Shaped[np.ndarray, " items"]) -> Iterator[Finding]:
     items = _exceeding("popularity", popularity, train.target_interactions.counts())
-    yield from _finding("popularity", "items", len(items), _examples(train, items=items))
+    yield from finding_of("popularity", "items", len(items), examples_of(train, items=items))
 
 
 def _degrees(
@@ -175,9 +104,9 @@ def _degrees(
 ) -> Iterator[Finding]:
     events = train.interactions
     high = _exceeding("user degrees", users, np.diff(events.offsets))
-    yield from _finding("degrees", "users", len(high), _examples(train, users=high))
+    yield from finding_of("degrees", "users", len(high), examples_of(train, users=high))
     high = _exceeding("item degrees", items, events.counts())
-    yield from _finding("degrees", "items", len(high), _examples(train, items=high))
+    yield from finding_of("degrees", "items", len(high), examples_of(train, items=high))
 
 
 def _exceeding(
@@ -195,14 +124,14 @@ def _vocabulary(split: Split, given: Vocabulary | None) -> Iterator[Finding]:
         learnt = train.users.keep(np.diff(train.interactions.offsets) > 0)
         extra = _only_held_out(train.users, learnt, data.users)
         examples = [(one, None, None) for one in extra.head(NUM_EXAMPLES)]
-        yield from _finding("vocabulary", "users", len(extra), examples)
+        yield from finding_of("vocabulary", "users", len(extra), examples)
     if not data.schema.catalogue:
         learnt = train.items.keep(train.interactions.counts() > 0)
         for where, known in (("items", train.items), ("items of the model", given)):
             if known is not None:
                 extra = _only_held_out(known, learnt, data.items)
                 examples = [(None, one, None) for one in extra.head(NUM_EXAMPLES)]
-                yield from _finding("vocabulary", where, len(extra), examples)
+                yield from finding_of("vocabulary", where, len(extra), examples)
 
 
 def _only_held_out(known: Vocabulary, learnt: Vocabulary, data: Vocabulary) -> pl.Series:
@@ -224,7 +153,7 @@ def _cold(split: Split) -> Iterator[Finding]:
     ):
         if where == "training events" or events is not training:
             index = np.flatnonzero(held_out[events.items])
-            yield from _events(split.train, "cold", where, events, index)
+            yield from events_of(split.train, "cold", where, events, index)
 
 
 def _times(split: Split) -> Iterator[Finding]:
@@ -248,8 +177,8 @@ def _times(split: Split) -> Iterator[Finding]:
         late = np.flatnonzero(events.times >= np.repeat(cut, np.diff(events.offsets)))
         tied = events.times[late] == cut[owners_of(events, late)]
         where = f"{where}, {holdout.name}"
-        yield from _events(split.train, "future", where, events, late[~tied])
-        yield from _events(split.train, "tie", where, events, late[tied], fatal=by in TIMED)
+        yield from events_of(split.train, "future", where, events, late[~tied])
+        yield from events_of(split.train, "tie", where, events, late[tied], fatal=by in TIMED)
 
 
 def _cut(split: Split, holdout: Holdout, num_users: int) -> Int64[np.ndarray, " users"]:
@@ -274,8 +203,8 @@ def _negatives(split: Split, negatives: Shaped[np.ndarray, "queries n"]) -> Iter
     match = _match(drawn, keep, np.arange(queries), test.targets, len(split.train.items))
     hit = np.flatnonzero(match >= 0)
     query = np.repeat(np.arange(queries), test.targets.lengths)[hit]
-    examples = _examples(split.train, test.users[query], test.targets.values[hit])
-    yield from _finding("negatives", "test", len(hit), examples)
+    examples = examples_of(split.train, test.users[query], test.targets.values[hit])
+    yield from finding_of("negatives", "test", len(hit), examples)
 
 
 def _match(
@@ -289,41 +218,3 @@ def _match(
     from grapevine.graph.matches import last_match
 
     return last_match(lists, keep, rows, wanted, num_items)
-
-
-def _events(
-    train: Dataset,
-    leak: str,
-    where: str,
-    events: Interactions,
-    index: Int64[np.ndarray, " leaking"],
-    *,
-    fatal: bool = True,
-) -> Iterator[Finding]:
-    few = index[:NUM_EXAMPLES]
-    examples = _examples(train, owners_of(events, few), events.items[few], events.times[few])
-    yield from _finding(leak, where, len(index), examples, fatal=fatal)
-
-
-def _examples(
-    train: Dataset,
-    users: Shaped[np.ndarray, " some"] | None = None,
-    items: Shaped[np.ndarray, " some"] | None = None,
-    times: Shaped[np.ndarray, " some"] | None = None,
-) -> list[Example]:
-    """The first few, by ID; None for what does not apply."""
-    given = [
-        None if users is None else train.users.take(users[:NUM_EXAMPLES]).to_list(),
-        None if items is None else train.items.take(items[:NUM_EXAMPLES]).to_list(),
-        None if times is None else times[:NUM_EXAMPLES].tolist(),
-    ]
-    length = max(len(column) for column in given if column is not None)
-    return list(zip(*(column or [None] * length for column in given)))
-
-
-def _finding(
-    leak: str, where: str, count: int, examples: Sequence[Example], *, fatal: bool = True
-) -> Iterator[Finding]:
-    """Nothing, where nothing was found."""
-    if count:
-        yield Finding(leak, where, count, tuple(examples), fatal)

@@ -35,3 +35,10 @@ def name_of(options: Any) -> str | None:
     return next(
         (name for name, row in rows.items() if row.config == options), min(rows, default=None)
     )
+
+
+def changes(name: str, options: Any) -> str:
+    """In what a config differs from that of its row: `factors=32, iterations=5`, or `default`."""
+    default = config.to_dict(MODELS[name].config)
+    changed = {key: one for key, one in config.to_dict(options).items() if default.get(key) != one}
+    return ", ".join(f"{key}={one}" for key, one in changed.items()) or "default"
