@@ -128,7 +128,8 @@ def test_what_the_model_does_not_listen_to_is_never_a_reason():
         run = Run.of(name, MODELS[name].config.fit(data, seed=0), data, RECORD, None)
         table = run.recommend(users=["u"], k=1, why=True)
         assert table["item_id"].to_list() == ["b"]
-        assert table["why"].to_list() == ["goes with a (100% of the case; 3 people took both)"], name
+        why = "goes with a (100% of the case; 3 people took both)"
+        assert table["why"].to_list() == [why], name
 
 
 @pytest.mark.parametrize("name", ["popularity", "random"])
