@@ -11,6 +11,7 @@ from grapevine.core import gradients
 from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import distinct
 from grapevine.models.histories import training_events
+from grapevine.models.schedules import Schedule
 from grapevine.models.tables import Draw, Pairs, TableLearner, by_occurrence
 
 if TYPE_CHECKING:
@@ -101,14 +102,19 @@ class ContrastLearner(TableLearner):
             rounded=config.rounded,
         )
         self.config = config
+        self.schedule = Schedule(
+            peak=config.learning_rate, epochs=config.epochs, decay=config.decay
+        )
+
+    def rate(self, epoch: int, step: int, steps: int) -> float:
+        """As the schedule has it."""
+        return self.schedule(epoch, step, steps)
 
     def model(self) -> "LightGCN":
-        """The model as it is now; of cosines, with rows of length one."""
+        """The model as it is now, its vectors as long as the convolutions leave them."""
         from grapevine.models.lightgcn import LightGCN
 
         users, items = self.vectors()
-        if self.config.cosine:
-            users, items = (gradients.unit(torch.from_numpy(x))[0].numpy() for x in (users, items))
         return LightGCN(
             config=self.config,
             users=users,

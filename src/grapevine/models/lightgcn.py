@@ -7,6 +7,7 @@ from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
 from grapevine.models.histories import Behaviours
+from grapevine.models.schedules import Decay
 from grapevine.models.vectors import UserItemVectors
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 class LightGCN(UserItemVectors):
     """A vector for each user and item: the mean over K convolutions of the graph between them.
 
-    The defaults train by sampled softmax of cosines, which needs far fewer steps than the paper's
-    loss; the paper is `loss=bpr cosine=false layers=3 batch=2048 learning_rate=0.001
-    regularization=0.0001 epochs=1000 rounded=false`. Without layers it is matrix factorisation.
+    The defaults train by a softmax of cosines against other pairs of the batch (Wu, Wang, Gao,
+    Chen, Fu, Qiu, He: On the effectiveness of sampled softmax loss for item recommendation,
+    arXiv:2201.02327), which needs far fewer steps than the paper's loss; the paper is `loss=bpr
+    cosine=false layers=3 batch=2048 learning_rate=0.001 decay=constant regularization=0.0001
+    epochs=1000 rounded=false`. Without layers it is matrix factorisation.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,27 +31,31 @@ class LightGCN(UserItemVectors):
 
         width: int = 64
         """Width of the vectors, D."""
-        layers: int = 2
+        layers: int = 3
         """Convolutions, K."""
         loss: Literal["softmax", "bpr"] = "softmax"
         """Against negatives shared by the batch, or against one for each pair."""
         cosine: bool = True
-        """Scores are cosines, in training and after, instead of dot products."""
-        temperature: float = 0.12
+        """The loss is of cosines; scores are dot products all the same, as a convolution makes the
+        vectors of popular items longer and the cosines leave that as it is."""
+        temperature: float = 0.1
         """What scores are divided by in the softmax."""
-        negatives: int = 512
+        negatives: int = 0
         """Items drawn uniformly for each batch of the softmax; at most as many as there are."""
-        in_batch: int = 0
+        in_batch: int = 2048
         """Positives of the batch that are negatives for its other pairs in the softmax."""
-        log_q: bool = True
-        """Take the log of how often a negative is expected off its score."""
+        log_q: bool = False
+        """Take the log of how often a negative is expected off its score. Without it the cosines
+        leave to the lengths what is popular."""
         regularization: float = 1e-3
         """Lambda, of the rows of the table that a batch holds, each time it holds them."""
         learning_rate: float = 0.02
-        """Of Adam."""
+        """Of Adam, at the start."""
+        decay: Decay = "cosine"
+        """How the learning rate goes down to a hundredth of that over all epochs."""
         batch: int = 8192
         """Pairs of a step, at most."""
-        epochs: int = 40
+        epochs: int = 12
         """Times each pair is seen, at most."""
         patience: int = 10
         """Epochs without a better validation that end the training."""

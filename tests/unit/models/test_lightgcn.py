@@ -36,9 +36,10 @@ def layer_mean(data, layers):
     return sum(powers) / (layers + 1)
 
 
+@pytest.mark.parametrize("cosine", [True, False])
 @pytest.mark.parametrize("layers", [0, 1, 3])
-def test_vectors_are_the_mean_of_dense_products(layers):
-    learner = config(layers=layers, cosine=False).learner(DATA, seed=4)
+def test_vectors_are_the_mean_of_dense_products(layers, cosine):
+    learner = config(layers=layers, cosine=cosine).learner(DATA, seed=4)
     model = learner.model()
     table = learner.state()["table"]
     both = np.vstack([model.users, model.items])
@@ -49,7 +50,7 @@ def test_vectors_are_the_mean_of_dense_products(layers):
 @pytest.mark.parametrize("loss", ["bpr", "softmax"])
 def test_a_step_is_the_one_that_torch_takes(loss, cosine):
     options = config(
-        layers=2, loss=loss, cosine=cosine, negatives=6, in_batch=5, regularization=0.1
+        layers=2, loss=loss, cosine=cosine, negatives=6, in_batch=5, log_q=True, regularization=0.1
     )
     learner = options.learner(DATA, seed=1)
     theirs = torch.from_numpy(learner.state()["table"]).double().requires_grad_(True)
@@ -101,6 +102,15 @@ def test_an_epoch_holds_every_pair_once_and_another_order_each_time():
     np.testing.assert_array_equal(np.concatenate(again.groups), np.concatenate(epochs[1][2].groups))
 
 
+def test_the_rate_goes_down_unless_it_is_to_stay():
+    down, level = (config(epochs=4, decay=d).learner(DATA) for d in ("cosine", "constant"))
+    rates = [down.rate(epoch, step, 2) for epoch in range(4) for step in range(2)]
+    assert rates[0] == down.learning_rate
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.1 * rates[0]
+    assert {level.rate(epoch, 0, 2) for epoch in range(4)} == {level.learning_rate}
+
+
 def test_going_on_from_a_state_is_going_on():
     straight, stopped = (config(rounded=True).learner(DATA, seed=2) for _ in range(2))
     for epoch in range(4):
@@ -115,7 +125,9 @@ def test_going_on_from_a_state_is_going_on():
         np.testing.assert_array_equal(other.state()[name], value, name)
 
 
-@pytest.mark.parametrize("options", [{}, {"loss": "bpr", "cosine": False}, {"layers": 0}])
+@pytest.mark.parametrize(
+    "options", [{}, {"loss": "bpr", "cosine": False}, {"layers": 0, "epochs": 60}]
+)
 def test_it_tells_the_two_tastes_apart(options):
     model = training.fit(config(**options), DATA)
     rows = DATA.interactions
@@ -160,4 +172,4 @@ def test_what_is_not_finite_stops_with_nothing_updated():
 
 def test_a_softmax_needs_negatives():
     with pytest.raises(ConfigError, match="without negatives learns nothing"):
-        LightGCN.Config(negatives=0)
+        LightGCN.Config(negatives=0, in_batch=0)
