@@ -1,11 +1,14 @@
-"""Items alike in content: what they are about beside what is learnt, and whom new ones hear."""
+"""Whom items hear: those that walks meet, and for new ones those that are alike in content."""
 
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from grapevine.graph.neighbourhoods import importance_table
 from grapevine.models.pinsage.config import Config
+from grapevine.random import stream
+from grapevine.structs.bipartite import Bipartite
 from grapevine.structs.features import Features
 from grapevine.structs.neighbour_table import NeighbourTable
 from grapevine.views.content import Content
@@ -32,6 +35,21 @@ def content_of(config: Config, features: Features, view: FeatureView) -> Content
 def with_content(features: Features, content: Content) -> Features:
     """The features with one vector more: what each item is about."""
     return replace(features, vectors={**features.vectors, CONTENT: content.vectors(features)})
+
+
+def neighbours_of(
+    config: Config, graph: Bipartite, seed: int, rows: Int64[np.ndarray, " rows"] | None = None
+) -> NeighbourTable:
+    """Whom items listen to: the rows asked for, or all."""
+    return importance_table(
+        graph,
+        width=config.neighbours,
+        walks=config.walks,
+        length=config.length,
+        restart=config.restart,
+        seed=int(stream(seed, "pinsage", "walks").integers(2**63)),
+        rows=rows,
+    )
 
 
 def nobody(rows: int, width: int) -> NeighbourTable:

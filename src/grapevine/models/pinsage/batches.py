@@ -12,17 +12,8 @@ from grapevine.data.dataset import Dataset
 from grapevine.data.interactions import Interactions
 from grapevine.encoders.fusion import Shapes, gather
 from grapevine.graph.levels import levels, strangers
-from grapevine.graph.neighbourhoods import importance_table
 from grapevine.models.histories import training_events
-from grapevine.models.pinsage import negatives
-from grapevine.models.pinsage.alike import (
-    CONTENT,
-    content_of,
-    most_met,
-    nearest,
-    nobody,
-    with_content,
-)
+from grapevine.models.pinsage import alike, negatives
 from grapevine.models.pinsage.config import Config
 from grapevine.models.pinsage.network import Subgraph
 from grapevine.models.pinsage.pairs import Pairs, latest, others, pairs_of
@@ -53,6 +44,7 @@ class Minibatch:
         keep: `(B, S)` which of them may be a pair's.
         left_out: the others, as `pair * S + negative`, rising.
         log_expected: `(S,)` log of the chance that each was to be among them.
+        told: `(n,)` what is added to the score of each innermost node for its popularity.
         own: `(B, R)` the hard negatives of each pair; any place where `keep_own` is false.
         keep_own: `(B, R)` which of them may be.
     """
@@ -65,6 +57,7 @@ class Minibatch:
     keep: Bool[Tensor, "pairs negatives"]
     left_out: Int64[np.ndarray, " left_out"]
     log_expected: Float[Tensor, " negatives"]
+    told: Float[Tensor, " asked"]
     own: Int[Tensor, "pairs own"]
     keep_own: Bool[Tensor, "pairs own"]
 
@@ -105,14 +98,14 @@ class Ground:
         ordered = train.schema.clock != "none"
         view = FeatureView.fit(train, use=config.features)
         features = view.encode(train.item_table, events.counts())
-        content = content_of(config, features, view)
+        content = alike.content_of(config, features, view)
         if content:
-            features = with_content(features, content)
+            features = alike.with_content(features, content)
         return cls(
             config=config,
             events=events,
             graph=graph,
-            table=neighbours_of(config, graph, seed),
+            table=alike.neighbours_of(config, graph, seed),
             view=view,
             features=features,
             content=content,
@@ -140,6 +133,13 @@ class Ground:
         return (counts / max(len(self.pairs), 1)).astype(np.float32)
 
     @cached_property
+    def told(self) -> Float32[np.ndarray, " items"]:
+        """What is added to an item's score in training, so that it need not tell it itself."""
+        share = 1 - self.config.popularity
+        log_chance = np.log(np.maximum(self.chances, 1 / max(len(self.pairs), 1)))
+        return (share * self.config.temperature * log_chance).astype(np.float32)
+
+    @cached_property
     def met(self) -> Int64[np.ndarray, " met"]:
         """The items with an event."""
         return np.flatnonzero(self.events.counts())
@@ -152,16 +152,18 @@ class Ground:
     @property
     def about(self) -> Float32[np.ndarray, "items content"]:
         """What each item is about; of no width where that is not looked at."""
-        return self.features.vectors.get(CONTENT, np.zeros((len(self.features), 0), np.float32))
+        return self.features.vectors.get(
+            alike.CONTENT, np.zeros((len(self.features), 0), np.float32)
+        )
 
     @cached_property
     def alike(self) -> NeighbourTable:
         """Whom each item listens to while it counts as new: those met that are near by content."""
         width = self.config.neighbours
         if self.content is None or not self.config.content_neighbours:
-            return nobody(self.events.num_items, width)
-        candidates = most_met(self.events.counts())
-        return nearest(self.about, self.about, candidates, width, same=True)
+            return alike.nobody(self.events.num_items, width)
+        met = alike.most_met(self.events.counts())
+        return alike.nearest(self.about, self.about, met, width, same=True)
 
     @cached_property
     def heard(self) -> NeighbourTable:
@@ -184,23 +186,8 @@ class Ground:
 
     @cached_property
     def bands(self) -> negatives.Bands:
-        """Where hard negatives come from; made when first asked for."""
+        """Where hard negatives come from."""
         return negatives.Bands.of(self.config, self.graph, seed=self.seed)
-
-
-def neighbours_of(
-    config: Config, graph: Bipartite, seed: int, rows: Int64[np.ndarray, " rows"] | None = None
-) -> NeighbourTable:
-    """Whom items listen to: the rows asked for, or all."""
-    return importance_table(
-        graph,
-        width=config.neighbours,
-        walks=config.walks,
-        length=config.length,
-        restart=config.restart,
-        seed=int(stream(seed, "pinsage", "walks").integers(2**63)),
-        rows=rows,
-    )
 
 
 @dataclass(frozen=True)
@@ -256,6 +243,7 @@ class EpochBatches:
             keep=torch.from_numpy(keep),
             left_out=np.flatnonzero(~keep),
             log_expected=torch.from_numpy(log_expected),
+            told=torch.from_numpy(ground.told[graph.rows[: graph.sizes[-1]].numpy()]),
             keep_own=torch.from_numpy(keep_own),
         )
 

@@ -103,6 +103,10 @@ class Config:
     """Whether the answers of a batch are negatives of its other pairs, in "softmax"."""
     log_q: bool = True
     """Whether "softmax" takes off how often a negative was to be expected."""
+    popularity: float = 1.0
+    """How much of an item's popularity "softmax" lets its score tell: at 1 the scores tell how
+    likely an answer is, at 0 how much likelier than of anyone, so that items which nobody has met
+    stand on a level with the others."""
     hard_negatives: int = 0
     """At most so many of each pair's own: epoch n has n - 1. The paper ends with 6."""
     band: tuple[int, ...] = (2_000, 5_000)
@@ -140,7 +144,9 @@ class Config:
             self, "pinsage", "layers", "content", "half_life", "hard_negatives", "patience",
             "epoch_pairs", "weight_decay", "clip", "margin", "steps", least=0,
         )  # fmt: skip
-        check_bounds(self, "pinsage", "restart", "id_dropout", "new_share", least=0, most=1)
+        check_bounds(
+            self, "pinsage", "restart", "id_dropout", "new_share", "popularity", least=0, most=1
+        )
         check_bounds(self, "pinsage", "temperature", "learning_rate", above=0)
         check_bounds(self, "pinsage", "decay", above=0, most=1)
         for name, most in (("band", float("inf")), ("band_share", 1)):

@@ -73,6 +73,10 @@ class PinSageLearner(GradientLearner):
         if new_N is not None:
             asked_BH = asked_BH.masked_fill(new_N[asked_BH] & (asked_BH >= 0), -1)
         asking_BD = self.items.ask(z_ND, asked_BH, batch.behaviours)
+        if self.config.loss == "softmax" and self.config.popularity < 1:
+            # One place more, which adds to the dot product with every question.
+            z_ND = torch.cat([z_ND, batch.told[:, None]], 1)
+            asking_BD = torch.cat([asking_BD, torch.ones(len(asking_BD), 1)], 1)
         if self.config.loss == "softmax" and not batch.own.shape[1]:
             lost = SharedSoftmax.apply(
                 asking_BD, z_ND[batch.answers], z_ND[batch.shared],

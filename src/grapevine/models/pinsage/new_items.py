@@ -8,8 +8,14 @@ from jaxtyping import Float32
 from grapevine.encoders.fusion import Shapes
 from grapevine.errors import DataError
 from grapevine.graph.cooccurrence import distinct, transposed
-from grapevine.models.pinsage.alike import CONTENT, most_met, nearest, nobody, with_content
-from grapevine.models.pinsage.batches import neighbours_of
+from grapevine.models.pinsage.alike import (
+    CONTENT,
+    most_met,
+    nearest,
+    neighbours_of,
+    nobody,
+    with_content,
+)
 from grapevine.models.pinsage.inference import embed
 from grapevine.models.pinsage.model import PinSage
 from grapevine.models.pinsage.network import Network

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from grapevine.core import losses
+from grapevine.models.pinsage.learner import PinSageLearner
 from grapevine.models.pinsage.softmax import SharedSoftmax
 
 
@@ -25,3 +28,23 @@ def test_block_by_block_it_is_the_loss_of_all_scores_at_once_with_its_gradients(
     found = torch.autograd.grad(2 * fused, inputs)
     for one, other in zip(found, torch.autograd.grad(2 * plain, inputs)):
         torch.testing.assert_close(one, other)
+
+
+def test_where_popularity_is_told_apart_scores_need_not_tell_it(planted, small):
+    learner = PinSageLearner(replace(small, popularity=0.0, new_share=0.0), planted(), seed=2)
+    ground = learner.ground
+    np.testing.assert_allclose(
+        ground.told,
+        small.temperature * np.log(np.maximum(ground.chances, 1 / len(ground.pairs))),
+        rtol=1e-5,
+    )
+    batch = learner.batches(0)[0]
+    learner.items.eval()
+    z = learner.items(batch.graph)
+    asking = learner.items.ask(z, batch.asked, batch.behaviours)
+    scores = asking @ z.T + batch.told
+    plain = losses.sampled_softmax(
+        scores[torch.arange(len(scores)), batch.answers], scores[:, batch.shared], batch.keep,
+        log_expected_S=batch.log_expected, temperature=small.temperature,
+    )  # fmt: skip
+    torch.testing.assert_close(learner.loss(batch)["softmax"], plain)
