@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from grapevine import training
 from grapevine.config import override
 from grapevine.data.dataset import Dataset
 from grapevine.data.schema import Schema
@@ -35,7 +36,7 @@ def train(world, random_histories) -> Dataset:
 
 @every_model
 def test_asking_changes_neither_the_model_nor_the_question(row: ModelRow, train: Dataset):
-    model = row.config.fit(train)
+    model = training.fit(row.config, train)
     batch = train.interactions.batch(np.arange(80))
     before, items = model.state(), batch.items.copy()
     before = {name: array.copy() for name, array in before.items()}
@@ -47,7 +48,7 @@ def test_asking_changes_neither_the_model_nor_the_question(row: ModelRow, train:
 
 @every_model
 def test_no_question_no_history_and_unknown_items_are_answered(row: ModelRow, train: Dataset):
-    model = row.config.fit(train)
+    model = training.fit(row.config, train)
     nobody = Batch.of_histories(Jagged.from_lists([]))
     assert model.score(nobody).shape == (0, 30)
     empty, unknown = model.score(Batch.of_histories(Jagged.from_lists([[], [-1, -1]])))
