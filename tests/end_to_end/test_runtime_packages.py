@@ -14,14 +14,21 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-# Answers `import x` for a package that would not be there, as Python does then.
+# Answers `import x` for a package that would not be there, as Python does then; only looking for
+# one, as torch does for some, is no import.
 PROGRAM = """
 import sys
+from importlib.machinery import ModuleSpec
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return ModuleSpec(name, self) if name.partition(".")[0] in ABSENT else None
+
+    def create_module(self, spec):
+        raise ModuleNotFoundError(f"No module named {spec.name!r}", name=spec.name)
+
+    def exec_module(self, module):
+        raise AssertionError("never made")
 
 ABSENT = set(sys.argv.pop(1).split(","))
 sys.meta_path.insert(0, Absent())

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from grapevine import training
 from grapevine.data import shop, split
 from grapevine.data.folder import open_dataset
 from grapevine.data.shop.visits import BUY, CART
@@ -60,7 +61,7 @@ def bounds(parts):
 @pytest.mark.parametrize(("name", "behaviours"), RIVALS)
 def test_no_model_comes_near_the_oracle(parts, bounds, name, behaviours):
     train, test = parts
-    model = RIVALS[name, behaviours].fit(train)
+    model = training.fit(RIVALS[name, behaviours], train)
     found = ndcg(model.score(test.questions(0, len(test))), test, train.schema.target_row)
     with_carts, taste = bounds
     assert with_carts > 2 * found

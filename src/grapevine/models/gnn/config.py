@@ -64,6 +64,7 @@ class Config:
     negatives: int = 256
     """Items drawn for each batch, uniform and shared; those a user has taken do not count."""
     epochs: int = 40
+    """Times each pair is seen, at most."""
     patience: int = 5
     """Epochs without a better validation, where there is one; 0 goes on to the end."""
     batch: int = 4096

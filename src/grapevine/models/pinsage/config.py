@@ -93,6 +93,7 @@ class Config:
 
     # The loss
     loss: Loss = "softmax"
+    """How positives are told from negatives; the paper's own is "max-margin"."""
     margin: float = 0.1
     """Of "max-margin"; the paper does not tell its own."""
     temperature: float = 0.05
