@@ -5,7 +5,7 @@
 Every model is trained once for each seed, and a run that is in `--folder` already is taken from
 there, so that a benchmark that was stopped goes on. Warm questions come from the split that is
 usual for the data; cold ones from a split that holds a tenth of the items out whole, and rank them
-among all items and among the cold ones alone. The last result stands in results/graph_models.md.
+among all items and among the cold ones alone. The result goes to results/graph_models.md.
 """
 
 import argparse

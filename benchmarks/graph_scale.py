@@ -5,7 +5,7 @@
 The graph is generated: 25 edges a context and 50 an item in the mean, items taken by a power law.
 Every step is a process of its own that reads what the step before it left on disk, memory-mapped;
 seconds and the peak of its resident memory are taken from the operating system. The weights of the
-network are random: time does not depend on what they learnt. The last result stands in
+network are random: time does not depend on what they learnt. The result goes to
 results/graph_scale.md and results/graph_scale.svg.
 """
 

@@ -6,7 +6,7 @@ PYTHON has torch_geometric; its LightGCN gets the graph as a CSR matrix, normali
 which is its fastest way. Steps are timed in turns of a few each, ours and theirs, on the same
 batches' size; an epoch is as many steps as cover all pairs. Settings were picked on a tenth of the
 training pairs, held out at random: the test split only says how good the result is, and when the
-mark was passed. The last result stands in results/lightgcn.md.
+mark was passed. The result goes to results/lightgcn.md.
 """
 
 import argparse

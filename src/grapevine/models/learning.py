@@ -66,7 +66,7 @@ class GradientLearner:
         rest = [p for p in network.parameters() if not any(p is table for table in tables)]
         self._optimisers: list[torch.optim.Optimizer] = []
         if rest:
-            # Fused: a third of the time of the default on a CPU, see benchmarks/results/training.md
+            # Fused: quicker than the default at every size of benchmarks/results/training.md.
             self._optimisers.append(
                 torch.optim.AdamW(rest, lr=learning_rate, weight_decay=weight_decay, fused=True)
             )
