@@ -13,6 +13,7 @@ from grapevine.graph.bpr import epoch
 from grapevine.graph.cooccurrence import distinct
 from grapevine.models.base import Fitted
 from grapevine.models.histories import Behaviours, asked_history, training_events
+from grapevine.models.vectors import met_users
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
@@ -29,11 +30,12 @@ class BPR(Fitted):
     vectors, taken to where users are by the linear map that does this best for the known ones.
 
     Unlike the paper, the item that a pair is compared with is drawn by popularity, as implicit
-    does. A pair of user and item counts once, however often it happened.
+    does. A pair of user and item counts once, however often it happened. An item that nobody took
+    is never compared: nothing is known of it, and it scores 0.
 
     Attributes:
-        users: `(users, width)` vectors.
-        items: `(items, width)` vectors.
+        users: `(users, width)` vectors; of zeros where training had no event of the user.
+        items: `(items, width)` vectors; of zeros where it had none of the item.
         bias: `(items,)` what an item has for everyone.
         from_history: `(width, width)` the map from the mean of a history to a user.
         behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
@@ -86,6 +88,9 @@ class BPR(Fitted):
                     "bpr: the vectors grew without bound",
                     hint=f"set model.learning_rate below {self.learning_rate}",
                 )
+            # What was drawn for whom no step ever looked at is not knowledge.
+            users_UD[taken.lengths == 0] = 0
+            items_ID[np.bincount(taken.values, minlength=events.num_items) == 0] = 0
             return BPR(
                 config=self,
                 users=users_UD,
@@ -116,8 +121,10 @@ class BPR(Fitted):
     def products(self, batch: Batch) -> Products:
         """The users and the items; the bias is one more product, with a one."""
         history = distinct(asked_history(batch, self.behaviour), len(self.items))
+        met_I = np.any(self.items, axis=1)
+        history = history.where(met_I[history.values])
         asking = _means(history, self.items) @ self.from_history
-        known = batch.users >= 0
+        known = met_users(self.users, batch)
         asking[known] = self.users[batch.users[known]]
         ones = np.ones((len(asking), 1), np.float32)
         return Products(np.hstack([asking, ones]), np.hstack([self.items, self.bias[:, None]]))

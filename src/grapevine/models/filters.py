@@ -93,10 +93,15 @@ class ItemGraph:
     def spectrum(
         self, rank: int, seed: int
     ) -> tuple[Float64[np.ndarray, " rank"], Float32[np.ndarray, "items rank"]]:
-        """The largest eigenvalues of G, falling, and their vectors."""
+        """The largest eigenvalues of G, falling, and their vectors.
+
+        An item without users has no place in any of them. Where fewer eigenvalues than `rank` are
+        above zero, the vectors of the others are arbitrary, and would tell of it.
+        """
         from grapevine.core.spectrum import leading
 
         values, vectors_IK = leading(self.matrix(), rank, seed=seed, rounds=ROUNDS)
+        vectors_IK[self.holders.lengths == 0] = 0
         return values.astype(np.float64), vectors_IK
 
 

@@ -228,9 +228,13 @@ class TableLearner:
         self.steps_done = int(state["steps"][0])
 
     def vectors(self) -> tuple[Float32[np.ndarray, "U D"], Float32[np.ndarray, "I D"]]:
-        """What users and items hold now, without rounding."""
+        """What users and items hold now, without rounding; nothing where there is no pair of them.
+
+        What was drawn for such a node at the start has learnt nothing from the data.
+        """
         exact = Convolution(self.neighbours, self.convolution.table, self.layers)
         out = exact.forward(np.arange(self.num_nodes))
+        out[self.neighbours.lengths == 0] = 0
         return out[: self.pairs.num_users], out[self.pairs.num_users :]
 
     def model(self) -> Any:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from scipy.sparse import csr_matrix
 
 from grapevine.graph.cooccurrence import distinct
@@ -19,11 +19,12 @@ class UserItemVectors(Fitted):
 
     A known user keeps the vector it was trained to. A stranger takes one convolution from its
     items' vectors: `sum of z_i / sqrt(degree of i)` over its history, by the root of its length
-    (LightGCN's eq. 3 for a user who was not there). Without a history every item scores 0.
+    (LightGCN's eq. 3 for a user who was not there). Without a history every item scores 0, and so
+    does an item that nobody took, for anyone.
 
     Attributes:
-        users: `(users, width)` vectors.
-        items: `(items, width)` vectors.
+        users: `(users, width)` vectors; of zeros where training had no event of the user.
+        items: `(items, width)` vectors; of zeros where it had none of the item.
         degrees: `(items,)` how many users took each item.
         behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
     """
@@ -40,7 +41,7 @@ class UserItemVectors(Fitted):
     def products(self, batch: Batch) -> Products:
         """The users and the items."""
         asking = np.empty((len(batch), self.items.shape[1]), np.float32)
-        known = batch.users >= 0
+        known = met_users(self.users, batch)
         asking[known] = self.users[batch.users[known]]
         if not known.all():
             asking[~known] = self._strangers(batch)[~known]
@@ -49,11 +50,20 @@ class UserItemVectors(Fitted):
     def _strangers(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
         """One convolution from the items of each history, every item once."""
         history = distinct(asked_history(batch, self.behaviour), len(self.items))
-        # An item that nobody took in training speaks as one that one user took.
-        lengths = np.maximum(history.lengths, 1).repeat(history.lengths)
-        weights = (np.maximum(self.degrees[history.values], 1) * lengths) ** -0.5
+        history = history.where(self.degrees[history.values] > 0)
+        lengths = history.lengths.repeat(history.lengths)
+        weights = (self.degrees[history.values] * lengths) ** -0.5
         matrix = csr_matrix(
             (weights.astype(np.float32), history.values, history.offsets),
             shape=(len(history), len(self.items)),
         )
         return matrix @ self.items
+
+
+def met_users(
+    users_UD: Float32[np.ndarray, "users width"], batch: Batch
+) -> Bool[np.ndarray, " queries"]:
+    """Which questions are of a user whom training has met; the vector of any other is of zeros."""
+    met = batch.users >= 0
+    met[met] = users_UD[batch.users[met]].any(1)
+    return met

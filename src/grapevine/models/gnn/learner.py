@@ -101,6 +101,8 @@ class GNNLearner(GradientLearner):
         *_, before, last = self.network(None, [everyone] * self.config.depth)
         users, layer = len(self.taken), self.network.last
         vectors = unit_length(last).numpy()
+        # What was drawn for a node without a pair has learnt nothing from the data.
+        vectors[self.neighbours.lengths == 0] = 0
         return GNN(
             config=self.config,
             users=vectors[:users].copy(),

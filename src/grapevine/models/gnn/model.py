@@ -10,6 +10,7 @@ from grapevine.graph.cooccurrence import distinct
 from grapevine.models.base import Fitted
 from grapevine.models.gnn.config import Config as GNNConfig
 from grapevine.models.histories import asked_history
+from grapevine.models.vectors import met_users
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.structs.products import Products
@@ -22,13 +23,15 @@ class GNN(Fitted):
     """A graph network on users and items; the score is the cosine of their vectors.
 
     Every node starts from a vector of its own, learnt with the rest: what is known of items beside
-    who took them is not looked at (PinSage does). A known user keeps the vector it was trained to.
+    who took them is not looked at (PinSage does). Of an item that nobody took nothing is known: it
+    scores 0, and says nothing in a history. A known user keeps the vector it was trained to.
     A stranger goes through the last round with everyone else's layer: it hears the items of its
     history, and starts from what users hold on average before that round.
 
     Attributes:
-        users: `(users, width)` vectors of length one.
-        items: `(items, width)` vectors of length one.
+        users: `(users, width)` vectors of length one; of zeros where training had no event of the
+            user.
+        items: `(items, width)` vectors of length one; of zeros where it had none of the item.
         said: `(items, width)` what each item says in the last round.
         own: `(width,)` what users hold before the last round, on average.
         weight: the matrix of the last round.
@@ -59,11 +62,12 @@ class GNN(Fitted):
 
     def products(self, batch: Batch) -> Products:
         """The vectors of who asks and of the items."""
-        known = batch.users >= 0
+        known = met_users(self.users, batch)
         asking = np.empty((len(batch), self.items.shape[1]), np.float32)
         asking[known] = self.users[batch.users[known]]
         if not known.all():
             history = distinct(asked_history(batch, self.behaviour), len(self.items))
+            history = history.where(self.degrees[history.values] > 0)
             asking[~known] = self._hear(history.take(np.flatnonzero(~known)))
         return Products(asking, self.items)
 
