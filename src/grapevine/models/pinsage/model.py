@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from grapevine.data.dataset import Dataset
-from grapevine.errors import BundleError
-from grapevine.models.base import Fitted
+from grapevine.models.base import Fitted, refuse_other_arrays
 from grapevine.models.pinsage.config import Config
 from grapevine.models.pinsage.pairs import latest
 from grapevine.structs.batch import Batch
@@ -145,7 +144,8 @@ class PinSage(Fitted):
         Raises:
             BundleError: an array is missing, or there is one too many.
         """
-        whole = {name: one for name, one in state.items() if name in _ARRAYS}
+        whole = {name: one for name, one in state.items() if name.partition(".")[0] not in PARTS}
+        refuse_other_arrays(cls, _ARRAYS, whole)
         parts = {
             part: {
                 name.removeprefix(f"{part}."): one
@@ -154,11 +154,6 @@ class PinSage(Fitted):
             }
             for part in PARTS
         }
-        if len(whole) != len(_ARRAYS) or len(whole) + sum(map(len, parts.values())) != len(state):
-            raise BundleError(
-                f"PinSage is made of {', '.join(_ARRAYS)}, network.*, view.* and content.*: "
-                f"the file holds {', '.join(sorted(state)) or 'nothing'}"
-            )
         return cls(**{"config": config, **whole, **parts})
 
 

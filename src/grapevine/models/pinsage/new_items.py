@@ -8,6 +8,7 @@ from jaxtyping import Float32
 from grapevine.encoders.fusion import Shapes
 from grapevine.errors import DataError
 from grapevine.graph.cooccurrence import distinct, transposed
+from grapevine.models.base import refuse_other_arrays
 from grapevine.models.pinsage.alike import (
     CONTENT,
     most_met,
@@ -77,9 +78,14 @@ def embed_new(
 
 
 def network_of(model: PinSage, features: Features, view: FeatureView) -> Network:
-    """The network of a fitted model, for features as its view gives them."""
+    """The network of a fitted model, for features as its view gives them.
+
+    Raises:
+        BundleError: a parameter is missing, or there is one too many.
+    """
     shapes = Shapes.of(features, buckets=view.buckets, degree=view.degree is not None)
     network = Network(model.config, shapes, len(model.items), len(model.behaviour_weight))
+    refuse_other_arrays(PinSage, network.state_dict(), model.network)
     network.load_state_dict({name: torch.from_numpy(one) for name, one in model.network.items()})
     return network
 

@@ -51,10 +51,20 @@ def test_a_changed_state_is_refused(fitted):
     state = fitted.state()
     whole = PinSage.restore(fitted.config, state)
     np.testing.assert_array_equal(whole.items, fitted.items)
-    missing = {name: one for name, one in state.items() if name != "said"}
-    for damaged in (missing, {**state, "more": state["items"]}):
-        with pytest.raises(BundleError, match="PinSage is made of"):
-            PinSage.restore(fitted.config, damaged)
+    without = {name: one for name, one in state.items() if name != "said"}
+    damaged = {**without, "more": state["items"]}
+    told = "PinSage as it is here: missing: said; too many: more\n"
+    with pytest.raises(BundleError, match=told) as caught:
+        PinSage.restore(fitted.config, damaged)
+    assert caught.value.hint == "train it again with this version of grapevine"
+
+
+def test_a_network_of_other_parameters_is_refused(fitted, planted):
+    state = fitted.state()
+    damaged = {name: one for name, one in state.items() if name != "network.last.weight"}
+    model = PinSage.restore(fitted.config, {**damaged, "network.more": state["items"]})
+    with pytest.raises(BundleError, match=r"missing: last\.weight; too many: more\n"):
+        embed_new(model, planted().item_table[:2])
 
 
 @pytest.mark.parametrize(
