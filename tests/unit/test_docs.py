@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import grapevine as gv
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -44,3 +46,19 @@ def test_links_lead_somewhere_in_the_repository(page):
     links = LINK.findall(page.read_text(encoding="utf-8"))
     local = [link for link in links if not re.match(r"[a-z]+:", link)]
     assert not [link for link in local if not (page.parent / link).exists()]
+
+
+@pytest.mark.slow
+def test_the_examples_of_neighbourhoods_print_what_the_page_says(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "graphs.md").read_text(encoding="utf-8")
+    part = page.partition("\n## What a neighbourhood is\n")[2].partition("\n## ")[0]
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL))
+    gv.pipeline.make_shop(300, out=tmp_path / "shop")
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    exec(compile(code, "graphs.md", "exec"), {})
+    said = capsys.readouterr().out.splitlines()
+    comments = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert len(said) == len(comments)
+    # The first comment tells what is seen, the others the very line.
+    assert said[1:] == comments[1:]

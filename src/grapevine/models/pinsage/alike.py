@@ -48,6 +48,7 @@ def neighbours_of(
         length=config.length,
         restart=config.restart,
         seed=int(stream(seed, "pinsage", "walks").integers(2**63)),
+        most_degree=config.most_degree,
         rows=rows,
     )
 

@@ -70,6 +70,9 @@ class Config:
     """Double hops of a walk."""
     restart: float = 0.5
     """Chance to start over before a double hop."""
+    most_degree: int = 0
+    """Edges that an item or a user may have on the walks: whoever has more keeps a draw of them
+    (`graph.hubs`). 0 for any."""
     behaviours: Behaviours = "all"
     """Which events make the graph and the histories."""
 
@@ -143,7 +146,7 @@ class Config:
         )  # fmt: skip
         check_bounds(
             self, "pinsage", "layers", "content", "half_life", "hard_negatives", "patience",
-            "epoch_pairs", "weight_decay", "clip", "margin", "steps", least=0,
+            "epoch_pairs", "weight_decay", "clip", "margin", "steps", "most_degree", least=0,
         )  # fmt: skip
         check_bounds(
             self, "pinsage", "restart", "id_dropout", "new_share", "popularity", least=0, most=1

@@ -54,6 +54,25 @@ def test_an_item_that_nobody_met_hears_those_alike_and_has_no_identity(planted, 
     np.testing.assert_allclose(embed_new(model, table), model.items[[3, 8]], atol=1e-5)
 
 
+def test_whom_hubs_alone_lead_to_is_not_heard_where_hubs_are_capped(planted, small):
+    # User 0 has met every item; of the others each keeps to a cluster of its own.
+    data = planted(stray=0.0)
+    events = data.interactions
+    items = np.concatenate([np.arange(60, dtype=np.int32), events.items[events.offsets[1] :]])
+    offsets = np.concatenate([[0], events.offsets[1:] + 60 - events.offsets[1]])
+    behaviours, times = np.zeros(len(items), np.uint8), np.arange(len(items))
+    hub = replace(events, offsets=offsets, items=items, behaviours=behaviours, times=times)
+
+    def astray(config):
+        table = Ground.of(config, replace(data, interactions=hub), 0).table
+        other = table.nodes % 4 != np.arange(60)[:, None] % 4
+        return table.weights[other & (table.nodes >= 0)].sum() / 60
+
+    walked = replace(small, walks=200, neighbours=20)
+    # An item has 21 users at most: nobody but the hub is capped, to a third of its edges.
+    assert astray(replace(walked, most_degree=21)) < 0.6 * astray(walked)
+
+
 def test_what_counts_as_new_in_a_step_is_in_no_history_of_it(planted, small, monkeypatch):
     learner = PinSageLearner(replace(small, new_share=0.5, id_dropout=0.0), planted(), seed=2)
     batch = learner.batches(0)[0]
