@@ -56,6 +56,7 @@ class FeatureView:
         train: Dataset,
         *,
         use: Sequence[str] = KINDS,
+        degrees: Int64[np.ndarray, " items"] | None = None,
         buckets: int = BUCKETS,
         image_size: int = IMAGE_SIZE,
     ) -> Self:
@@ -64,6 +65,8 @@ class FeatureView:
         Args:
             train: the training events, and the catalogue.
             use: kinds of `KINDS`, or columns of the items by name.
+            degrees: events of each item, as `encode` will be given them; all training events of
+                any behaviour if not given.
             buckets: how many tokens are told apart.
             image_size: pixels of a side.
 
@@ -87,7 +90,8 @@ class FeatureView:
         }
         degree = None
         if "degree" in use:
-            degree = numbers.Scale.fit(_met(degrees_of(train)), log=True)
+            counted = degrees_of(train) if degrees is None else degrees
+            degree = numbers.Scale.fit(_met(counted), log=True)
             degree = replace(degree, flag=False)
         return cls(
             columns={n: r for n, r in columns.items() if r != "vector" or n in vectors},
@@ -108,7 +112,7 @@ class FeatureView:
 
         Args:
             table: any items, with the columns of the catalogue as far as they are known.
-            degrees: training events of each; none if not given, as for new items.
+            degrees: events of each, counted as for `fit`; none if not given, as for new items.
         """
         degrees = np.zeros(len(table), np.int64) if degrees is None else degrees
         if len(degrees) != len(table):

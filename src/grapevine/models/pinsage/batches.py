@@ -96,8 +96,9 @@ class Ground:
         events, _ = training_events(train, config.behaviours)
         graph = bipartite(events)
         ordered = train.schema.clock != "none"
-        view = FeatureView.fit(train, use=config.features)
-        features = view.encode(train.item_table, events.counts())
+        degrees = events.counts()
+        view = FeatureView.fit(train, use=config.features, degrees=degrees)
+        features = view.encode(train.item_table, degrees)
         content = alike.content_of(config, features, view)
         if content:
             features = alike.with_content(features, content)
