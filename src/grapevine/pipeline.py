@@ -1,4 +1,4 @@
-"""The system on one page: events -> dataset -> split -> fitted runs -> report -> lists.
+"""The system on one page: events -> dataset -> split -> fitted runs -> report -> lists -> index.
 
 Read this first. Every step takes values and gives values; files are touched at the two ends.
 """
@@ -25,6 +25,9 @@ from grapevine.errors import ConfigError, DataError
 from grapevine.evaluation import Entry, Report
 from grapevine.evaluation import evaluate as measure
 from grapevine.evaluation import rank as ranking
+from grapevine.index import build, vector_index
+from grapevine.index import embed as embeddings
+from grapevine.index import folder as indexes
 from grapevine.log import logger, track
 from grapevine.models import named, traces
 from grapevine.models.base import Config, Model
@@ -271,6 +274,61 @@ def attach(report: Report, folder: Path) -> None:
         json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     report.to_html(folder / "report.html", open_run(folder))
+
+
+def embed(run: Run | str | Path, out: str | Path) -> dict[str, Any]:
+    """Write every vector of a run to a folder: of its items, and of its users where it has them.
+
+    Returns:
+        How many items and users, the width, and what the model counted on the way.
+
+    Raises:
+        ConfigError: the model has no vectors, or `out` may not be replaced.
+        CheckFailed: a vector is not finite.
+    """
+    return embeddings.embed(run if isinstance(run, Run) else open_run(Path(run)), Path(out))
+
+
+def index(
+    vectors: str | Path,
+    out: str | Path,
+    *,
+    kind: str = "auto",
+    metric: str = "inner-product",
+    recall: float = 0.95,
+    seed: int = 0,
+) -> vector_index.VectorIndex:
+    """Index what `embed` wrote, and write the folder of the index.
+
+    How widely it has to be searched is measured on vectors of users, or of items where there are
+    none of users.
+
+    Args:
+        vectors: the folder of vectors.
+        out: the folder of the index.
+        kind: flat, ivf, hnsw, or auto: see `index.build.build`.
+        metric: inner-product or cosine.
+        recall: the share of the exact best 10 that is to be found.
+        seed: for samples and centres.
+
+    Raises:
+        BundleError: `vectors` is something else, or is damaged.
+        ConfigError: an option is not possible, or `out` may not be replaced.
+    """
+    indexes.refuse_to_replace(Path(out), "index")
+    given = embeddings.open_embeddings(Path(vectors))
+    built = build.build(
+        given.vectors,
+        given.ids,
+        kind=kind,
+        metric=metric,
+        recall=recall,
+        queries=given.user_vectors if len(given.user_vectors) else None,
+        queries_from="users",
+        seed=seed,
+    )
+    indexes.save(built, Path(out))
+    return built
 
 
 def _validation(train: Dataset, seed: int) -> Callable[[Model], float] | None:

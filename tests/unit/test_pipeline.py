@@ -10,6 +10,7 @@ from grapevine import pipeline
 from grapevine.data import split
 from grapevine.data.folder import open_dataset
 from grapevine.errors import CheckFailed, ConfigError
+from grapevine.index.folder import open_index
 from grapevine.models import EASE
 from grapevine.testing.worlds import world
 
@@ -126,3 +127,14 @@ def test_two_settings_of_one_model_stand_side_by_side(parts):
     report = gv.evaluate(runs, parts.test)
     assert len({result.label for result in report.results}) == 2
     assert any("regularization=1.0" in result.label for result in report.results)
+
+
+def test_vectors_and_their_index_come_of_a_run_or_of_its_folder(parts, tmp_path):
+    run = gv.fit("als", parts.train, out=tmp_path / "run", settings=["model.iterations=1"])
+    facts = pipeline.embed(run, tmp_path / "vectors")
+    assert facts == pipeline.embed(tmp_path / "run", tmp_path / "again")
+    built = pipeline.index(tmp_path / "vectors", tmp_path / "index", metric="cosine")
+    assert (len(built), built.settings.metric) == (facts["items"], "cosine")
+    assert list(open_index(tmp_path / "index").ids) == list(run.items.ids)
+    with pytest.raises(ConfigError, match="does not hold an index"):
+        pipeline.index(tmp_path / "vectors", tmp_path / "run")

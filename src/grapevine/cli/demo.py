@@ -7,7 +7,8 @@ import typer
 
 import grapevine as gv
 from grapevine.cli import complete
-from grapevine.cli.output import as_table, print_table, say
+from grapevine.cli.index import facts_of, say_embedded
+from grapevine.cli.output import as_table, print_facts, print_table, say
 from grapevine.cli.places import Force, new_run
 
 if TYPE_CHECKING:
@@ -83,19 +84,9 @@ def demo(
 
 def _index(place: Path) -> None:
     """Vectors and index beside the run; the demo's own places are its own to replace."""
-    from grapevine.cli.index import embed, index
-
-    vectors = place.with_name(place.name + "-vectors")
-    embed(place, vectors, force=True)
-    index(
-        vectors,
-        place.with_name(place.name + "-index"),
-        kind="auto",
-        metric="inner-product",
-        recall=0.95,
-        seed=0,
-        force=True,
-    )
+    vectors, index = (place.with_name(f"{place.name}-{what}") for what in ("vectors", "index"))
+    say_embedded(gv.pipeline.embed(place, vectors), vectors)
+    print_facts(facts_of(gv.pipeline.index(vectors, index), index))
 
 
 def some_users(run: "Run", most: int = 3) -> list[Any]:

@@ -1,7 +1,8 @@
 """`grapevine embed` and `grapevine index`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,7 @@ from grapevine.cli.places import Force, new_folder
 from grapevine.log import logger
 
 if TYPE_CHECKING:
-    from grapevine.index.vector_index import Settings
+    from grapevine.index.vector_index import Settings, VectorIndex
 
 
 def embed(
@@ -27,14 +28,16 @@ def embed(
 
     Example: `grapevine embed runs/als --out vectors/als`
     """
-    # Imported here: the answer to `--help` should not wait for it.
-    from grapevine.index.embed import embed as write
-
     new_folder(out, "embeddings", force=force)
-    facts = write(gv.open_run(run), out)
+    facts = gv.pipeline.embed(run, out)
     if json:
         print_json({"out": str(out), "run": str(run), **facts})
-        return
+    else:
+        say_embedded(facts, out)
+
+
+def say_embedded(facts: Mapping[str, Any], out: Path) -> None:
+    """What was embedded, line by line."""
     for name, count in facts["counted"].items():
         say(f"{name}: {count:,}")
     say(f"{facts['items']:,} items and {facts['users']:,} users, width {facts['width']} -> {out}")
@@ -64,27 +67,20 @@ def index(
 
     Example: `grapevine index vectors/als --out vectors/als-index --kind ivf --recall 0.98`
     """
-    # Imported here: the answer to `--help` should not wait for it.
-    from grapevine.index.build import build
-    from grapevine.index.embed import open_embeddings
-    from grapevine.index.folder import save
-
     new_folder(out, "index", force=force)
-    given = open_embeddings(folder)
-    users = len(given.user_vectors) > 0
-    built = build(
-        given.vectors,
-        given.ids,
-        kind=kind,
-        metric=metric,
-        recall=recall,
-        queries=given.user_vectors if users else None,
-        queries_from="users",
-        seed=seed,
-    )
-    save(built, out)
+    built = gv.pipeline.index(folder, out, kind=kind, metric=metric, recall=recall, seed=seed)
+    facts = facts_of(built, out)
+    if json:
+        print_json(facts)
+    else:
+        print_facts(facts)
+
+
+def facts_of(built: "VectorIndex", out: Path) -> dict[str, Any]:
+    """What there is to tell of an index that was written; a warning where it falls short."""
     settings = built.settings
-    facts = {
+    _say_if_short(settings)
+    return {
         "out": str(out),
         "kind": settings.kind,
         "vectors": len(built),
@@ -97,11 +93,6 @@ def index(
         "build_seconds": settings.build_seconds,
         "bytes": sum(path.stat().st_size for path in out.iterdir()),
     }
-    _say_if_short(settings)
-    if json:
-        print_json(facts)
-    else:
-        print_facts(facts)
 
 
 EFFORT = {"flat": "effort", "ivf": "nprobe", "hnsw": "efSearch"}
