@@ -9,24 +9,13 @@ network are random: time does not depend on what they learnt. The result goes to
 results/graph_scale.md and results/graph_scale.svg.
 """
 
-import argparse
-import json
-import os
-import platform
-import resource
-import shutil
-import subprocess
-import sys
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scale import MILLION, plot
+from steps import Steps
 
-RESULTS = Path(__file__).parent / "results"
-STEPS = ("graph", "table", "embed", "index")
 WIDTH, FEATURES = 64, 32
 
 
@@ -121,64 +110,14 @@ def index(folder: Path, edges: int, seed: int) -> dict[str, Any]:
 WORK = {"graph": graph, "table": table, "embed": embed, "index": index}
 
 
-def step(name: str, folder: Path, edges: int, seed: int) -> dict[str, Any]:
-    """Run one step in a process of its own and say what it took."""
-    started = time.perf_counter()
-    arguments = [sys.executable, __file__, "--step", name, "--folder", str(folder)]
-    arguments += ["--edges", str(edges / MILLION), "--seed", str(seed)]
-    out = subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return {"seconds": time.perf_counter() - started, **json.loads(out.splitlines()[-1])}
-
-
-def write_results(rows: list[dict[str, Any]], command: str) -> None:
-    lines = [
-        "# Graphs at scale",
-        "",
-        f"{date.today()}, `{command}`, one run, seed in the command; {os.cpu_count()} cores, "
-        f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB, "
-        f"{platform.system()}, Python {platform.python_version()}. Each step is a process of its "
-        "own, its start included; memory is the peak of its resident set, mapped files included.",
-        "",
-        "| edges | step | seconds | million edges/s | peak GiB | what it saw |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        seen = {k: v for k, v in row.items() if k not in {"n", "step", "seconds", "gib"}}
-        rate = float(row["n"]) / MILLION / float(row["seconds"])
-        lines.append(
-            f"| {int(row['n']) // MILLION} M | {row['step']} | {row['seconds']:.1f} | {rate:.2f} "
-            f"| {row['gib']:.2f} | {', '.join(f'{k} {v}' for k, v in seen.items())} |"
-        )
-    lines += ["", "![seconds by edges](graph_scale.svg)"]
-    (RESULTS / "graph_scale.md").write_text("\n".join(lines) + "\n")
-    (RESULTS / "graph_scale.svg").write_text(plot(rows, STEPS, "edges"))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--edges", type=float, nargs="+", default=[10, 30, 100], help="millions")
-    parser.add_argument("--folder", type=Path, required=True, help="scratch, emptied afterwards")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.step:
-        seen = WORK[options.step](options.folder, int(options.edges[0] * MILLION), options.seed)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(json.dumps({"gib": peak, **seen}))
-        return
-    rows: list[dict[str, Any]] = []
-    for millions in options.edges:
-        folder, edges = options.folder / f"{millions:g}", int(millions * MILLION)
-        folder.mkdir(parents=True)
-        make(folder, edges, options.seed)
-        for name in STEPS:
-            rows.append({"n": edges, "step": name, **step(name, folder, edges, options.seed)})
-            print(rows[-1], flush=True)
-        shutil.rmtree(folder)
-    write_results(rows, "python " + " ".join(["benchmarks/graph_scale.py", *sys.argv[1:]]))
-
+STEPS = Steps(
+    file=__file__,
+    title="Graphs at scale",
+    what="edges",
+    work={"graph": graph, "table": table, "embed": embed, "index": index},
+    note=", mapped files included",
+    first=make,
+)
 
 if __name__ == "__main__":
-    main()
+    STEPS.main(__doc__)
