@@ -32,3 +32,11 @@ def test_every_trained_model_goes_on_to_the_bit(name, tmp_path):
     assert found.keys() == wanted.keys()
     for part, value in wanted.items():
         np.testing.assert_array_equal(found[part], value, part)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_trained_model_tells_how_many_examples_an_epoch_has(name):
+    data = world(checkerboard(16, 16))
+    batches = MODELS[name].config.learner(data, seed=5).batches(0)
+    # Each pair once; of a history each event but the first, which nothing comes before.
+    assert batches.examples in (len(data.interactions), len(data.interactions) - len(data.users))

@@ -73,8 +73,13 @@ class Epoch:
     order: Int64[np.ndarray, " pairs"]
     size: int
 
+    @property
+    def examples(self) -> int:
+        """Pairs, all batches together."""
+        return len(self.order)
+
     def __len__(self) -> int:
-        return -(-len(self.order) // self.size)
+        return -(-self.examples // self.size)
 
     def __getitem__(self, step: int) -> Draw:
         here = self.order[step * self.size : (step + 1) * self.size]

@@ -123,14 +123,19 @@ class EpochBatches:
     learner: GNNLearner
     epoch: int
 
+    @property
+    def examples(self) -> int:
+        """Pairs, all batches together."""
+        return len(self.learner.taken.values)
+
     def __len__(self) -> int:
-        return -(-len(self.learner.taken.values) // self.learner.config.batch)
+        return -(-self.examples // self.learner.config.batch)
 
     @cached_property
     def order(self) -> Int64[np.ndarray, " pairs"]:
         """The pairs of this epoch, in the order of training."""
         draw = stream(self.learner.seed, "gnn", "order", self.epoch)
-        return draw.permutation(len(self.learner.taken.values))
+        return draw.permutation(self.examples)
 
     @cached_property
     def drawn(self) -> Int32[np.ndarray, "nodes most"]:
