@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -15,6 +14,7 @@ from grapevine.data.holdout import Holdout
 from grapevine.errors import ConfigError, unknown
 from grapevine.evaluation import significance
 from grapevine.evaluation.candidates import Candidates, candidates_of
+from grapevine.evaluation.caveats import skipped_of, warnings_of
 from grapevine.evaluation.compare import (
     Measured,
     comparisons_of,
@@ -23,8 +23,8 @@ from grapevine.evaluation.compare import (
     slice_results,
     with_intervals,
 )
-from grapevine.evaluation.measures import BLOCK, Metric, World, wanted
-from grapevine.evaluation.rank import distinct, rank_model
+from grapevine.evaluation.measures import Metric, World, wanted
+from grapevine.evaluation.rank import rank_model
 from grapevine.evaluation.report import Report, Result
 from grapevine.evaluation.slices import Slice, slices_of
 from grapevine.models.base import Model
@@ -127,7 +127,8 @@ def evaluate(
         "seed": seed,
         "resamples": significance.num_resamples(len(asked)),
     }
-    skipped = _skipped(world, exclude_seen)
+    skipped = skipped_of(world, exclude_seen)
+    runs = [[entry.label for entry in model] for model in models]
     return Report(
         protocol=facts,
         results=tuple(one.result for one in complete),
@@ -137,7 +138,7 @@ def evaluate(
         slices=slice_results(groups, complete, wished, seed),
         baseline=base,
         primary=headline([*complete[0].values, *wished])[0],
-        warnings=_warnings(facts, protocol, models, skipped),
+        warnings=warnings_of(facts, protocol, runs, skipped),
         skipped=skipped,
         version=grapevine.__version__,
     )
@@ -234,90 +235,3 @@ def _baseline(results: Sequence[Result], wished: str | None) -> str:
     if wished is not None and wished not in known:
         raise unknown("model to compare with", wished, known)
     return known[wished] if wished else known.get("popularity", results[0].run)
-
-
-def _skipped(world: World, exclude_seen: bool) -> dict[str, int]:
-    """Counts of what could not be asked or found as it stands."""
-    holdout = world.holdout
-    targets = distinct(holdout.targets)
-    seen = silent = 0
-    for start in range(0, len(holdout), BLOCK):
-        history = world.histories(start)
-        silent += int((history.lengths == 0).sum())
-        if exclude_seen:
-            wanted_here = targets.slice(start, start + len(history))
-            seen += int(np.isin(_keys(wanted_here), _keys(history)).sum())
-    known = targets.values[targets.values >= 0]
-    return {
-        "users_unknown_to_training": int((holdout.users < 0).sum()),
-        "queries_without_history": silent,
-        "targets_unknown_to_training": int((targets.values < 0).sum()),
-        "targets_without_training_event": int((world.counts[known] == 0).sum()),
-        "targets_already_seen": seen,
-        "targets_repeated": len(holdout.targets.values) - len(targets.values),
-        "targets_left_out_as_repeats": holdout.left_out.get("repeats", 0),
-    }
-
-
-def _keys(lists: Jagged) -> Int64[np.ndarray, " values"]:
-    """A number for each pair of query and item; unknown items have one of their own sign."""
-    query = np.repeat(np.arange(len(lists)), lists.lengths)
-    return np.where(lists.values >= 0, (query << 32) + lists.values, -1)
-
-
-def _warnings(
-    facts: dict[str, Any],
-    protocol: Candidates,
-    models: Sequence[Sequence[Entry]],
-    skipped: dict[str, int],
-) -> tuple[str, ...]:
-    """What a reader must know before trusting a figure."""
-    found = list(protocol.warnings)
-    if facts["users"] < facts["queries_held_out"]:
-        found.append(
-            f"{facts['users']:,} of {facts['queries_held_out']:,} queries were asked, drawn with "
-            f"seed {facts['seed']}"
-        )
-    once = [model[0].label for model in models if len(model) == 1]
-    if len(once) == len(models):
-        found.append(
-            "one training run a model: intervals and tests speak of these very models, not of "
-            "what another seed would have given"
-        )
-    elif once:
-        found.append(
-            f"one training run of {', '.join(once)}: their intervals and tests speak of these very "
-            "models, not of what another seed would have given"
-        )
-    if facts["by"] == "leave-last-out":
-        found.append(
-            "leave-last-out: models may learn from what other users did after a question was "
-            "asked (Ji et al., TOIS 2023); a split by time does not allow it"
-        )
-    if facts["by"] in {"time", "rolling"} and facts["clock"] == "approximate":
-        found.append(
-            "the times are only near the true ones: some events from after the cut may lie before "
-            "it, so the split leaks a little"
-        )
-    if skipped["queries_without_history"]:
-        found.append(
-            f"{skipped['queries_without_history']:,} of {facts['users']:,} queries have no "
-            f"`{facts['target']}` in their history: models that look at nothing else have nothing "
-            "to go by there"
-        )
-    if skipped["targets_left_out_as_repeats"]:
-        found.append(
-            f"{skipped['targets_left_out_as_repeats']:,} targets were not asked for, since their "
-            "users had them already; split with repeats kept if repeats matter"
-        )
-    if skipped["targets_unknown_to_training"]:
-        found.append(
-            f"{skipped['targets_unknown_to_training']:,} targets are items that training did not "
-            "know: every model misses them"
-        )
-    if skipped["targets_already_seen"]:
-        found.append(
-            f"{skipped['targets_already_seen']:,} targets repeat what the query had already done, "
-            "and count as missed since what was seen is left out; include it if repeats matter"
-        )
-    return tuple(found)
