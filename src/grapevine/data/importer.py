@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,14 @@ from grapevine.data import folder
 from grapevine.data.behaviours import doubtful
 from grapevine.data.catalogue import CatalogueTable, read_catalogue
 from grapevine.data.folder import FolderWriter
+from grapevine.data.import_report import ImportReport
 from grapevine.data.readers import BLOCK_BYTES, open_sources
 from grapevine.data.readers.assemble import event_tables, vocabulary_of
 from grapevine.data.readers.events import MAX_BEHAVIOURS, EventBlock, EventReader
 from grapevine.data.readers.hints import likely_cause, notes_on_behaviours, notes_on_columns
 from grapevine.data.readers.mapping import check_mapping
 from grapevine.data.readers.quarantine import Quarantine
-from grapevine.data.readers.rows import BadRow, Source, ahead
+from grapevine.data.readers.rows import Source, ahead
 from grapevine.data.readers.spill import Spill
 from grapevine.data.readers.times import check_unit
 from grapevine.data.readers.validate import check_ids
@@ -32,60 +33,6 @@ from grapevine.graph.strings import Interner
 
 BAD_ROWS = ("fail", "quarantine")
 """What to do if rows are bad: write nothing, or write the good ones and set the bad ones aside."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportReport:
-    """What an import read, left out and wrote.
-
-    Attributes:
-        out: the dataset folder.
-        total: rows of events that were read; always `good + bad`.
-        good: rows that were taken, duplicates included.
-        bad: rows that were not.
-        duplicates: good rows that repeat an event and were not written again.
-        out_of_order: events earlier than the one that arrived before them, of the same user.
-        ties: events at the same time as the event before them, of the same user.
-        users: users of the dataset.
-        items: items of the dataset.
-        behaviours: events of each behaviour, in cascade order, before duplicates are left out.
-        target: the one that is predicted.
-        bad_catalogue: rows of items, users and links that were not taken.
-        added_items: items met in the events that the catalogue did not list.
-        time_unit: how times were read; "order" where there are none.
-        columns: role of each column that was used.
-        guessed: those among them whose role was guessed from the name.
-        ignored: columns of the events that were left out.
-        notes: what else is worth knowing.
-        bad_rows: the first bad rows.
-        seconds: how long it took.
-    """
-
-    out: Path
-    total: int
-    good: int
-    bad: int
-    duplicates: int
-    out_of_order: int
-    ties: int
-    users: int
-    items: int
-    behaviours: dict[str, int]
-    target: str
-    bad_catalogue: dict[str, int]
-    added_items: int
-    time_unit: str
-    columns: dict[str, str]
-    guessed: dict[str, str]
-    ignored: tuple[str, ...]
-    notes: tuple[str, ...]
-    bad_rows: tuple[BadRow, ...]
-    seconds: float
-
-    @property
-    def rows_per_second(self) -> float:
-        """Rows of events read, checked, sorted and written in a second."""
-        return self.total / max(self.seconds, 1e-9)
 
 
 def import_events(
