@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,15 @@ import pyarrow.parquet as pq
 
 from grapevine.data.dataset import Dataset
 from grapevine.data.encode import ROWS_AT_ONCE, EncodedEvents, check_items, open_parquet
+from grapevine.data.folder_columns import (
+    coded_columns,
+    event_columns,
+    event_roles,
+    plain_id,
+    role_of,
+)
 from grapevine.data.interactions import Interactions
-from grapevine.data.schema import Role, Schema
+from grapevine.data.schema import Schema
 from grapevine.data.vocabulary import Vocabulary
 from grapevine.errors import BundleError, ConfigError, DataError
 from grapevine.structs.jagged import offsets_of
@@ -28,18 +35,6 @@ BYTES_PER_GROUP = 1 << 28
 
 EVENT_KEY = ("user_id", "item_id", "behaviour", "timestamp", "event_id")
 """Columns (those that are there) on which two events are the same event."""
-
-_NAMES = pa.dictionary(pa.int32(), pa.string())
-_KNOWN = {
-    "behaviour": _NAMES,
-    "split": _NAMES,
-    "value": pa.float32(),
-    "text": pa.string(),
-    "session_id": _NAMES,
-    "event_id": pa.string(),
-}
-_EVENT_ROLES: dict[str, Role] = {"value": "number", "text": "text"}
-_NOT_DESCRIBED = ("user_id", "item_id", "behaviour", "timestamp", "split")
 
 
 class FolderWriter:
@@ -106,7 +101,7 @@ class FolderWriter:
         waiting = self._num_waiting + len(table)
         if self._waiting and (waiting > ROWS_PER_GROUP or self._num_bytes > BYTES_PER_GROUP):
             self._flush()
-        self._waiting.append(_event_columns(table, self.schema))
+        self._waiting.append(event_columns(table, self.schema))
         self._num_waiting += len(table)
         self._num_bytes += table.nbytes
 
@@ -124,9 +119,9 @@ class FolderWriter:
 
     def _table(self, name: str, table: pl.DataFrame) -> None:
         key = f"{name[:-1]}_id"
-        table = table.with_columns(_plain_id(table[key]))
+        table = table.with_columns(plain_id(table[key]))
         roles = getattr(self.schema, name)
-        found = {column: _role(table.schema[column]) for column in table.columns if column != key}
+        found = {column: role_of(table.schema[column]) for column in table.columns if column != key}
         self.schema = replace(self.schema, **{name: {**found, **roles}})
         table.write_parquet(self.path / f"{name}.parquet", compression="zstd")
 
@@ -134,11 +129,7 @@ class FolderWriter:
         table = pa.concat_tables(self._waiting).unify_dictionaries()
         self._waiting, self._num_waiting, self._num_bytes = [], 0, 0
         if self._writer is None:
-            roles = {
-                name: _EVENT_ROLES.get(name, "category")
-                for name in table.column_names
-                if name not in _NOT_DESCRIBED
-            }
+            roles = event_roles(table.column_names)
             self.schema = replace(self.schema, events={**roles, **self.schema.events})
             self._writer = pq.ParquetWriter(
                 self.path / "events.parquet",
@@ -146,7 +137,7 @@ class FolderWriter:
                 compression="zstd",
                 compression_level=1,
                 # Times hardly repeat: a dictionary of them would cost time and save nothing.
-                use_dictionary=_coded_columns(table),  # pyright: ignore[reportArgumentType]
+                use_dictionary=coded_columns(table),  # pyright: ignore[reportArgumentType]
                 dictionary_pagesize_limit=1 << 24,
                 # The dictionaries are an encoding; other readers shall see plain strings.
                 store_schema=False,
@@ -195,7 +186,7 @@ def write_dataset(
     if "timestamp" not in events.columns:
         events = events.with_row_index("timestamp")
         schema = replace(schema, clock="order")
-    events = events.with_columns(_plain_id(events["user_id"]), _plain_id(events["item_id"]))
+    events = events.with_columns(plain_id(events["user_id"]), plain_id(events["item_id"]))
     key = [name for name in EVENT_KEY if name in events.columns]
     events = events.unique(key, keep="first", maintain_order=True)
     events = events.sort("user_id", "timestamp", maintain_order=True)
@@ -256,56 +247,6 @@ def open_dataset(folder: Path) -> Dataset:
     )
 
 
-def _event_columns(table: pa.Table, schema: Schema) -> pa.Table:
-    """The columns in the order and types of `events.parquet`."""
-    if "behaviour" not in table.column_names:
-        if len(schema.behaviours) > 1:
-            raise DataError(f"{schema.name}: the events need a `behaviour` in every row")
-        table = table.append_column("behaviour", pa.repeat(schema.target, len(table)))
-    first = ["user_id", "item_id", "behaviour", "timestamp"]
-    names = first + [name for name in table.column_names if name not in first]
-    clock = pa.timestamp("ms", "UTC") if schema.timed else pa.int64()
-    columns: dict[str, pa.ChunkedArray] = {}
-    for name in names:
-        column = table.column(name)
-        kind = clock if name == "timestamp" else _KNOWN.get(name, column.type)
-        if name in {"user_id", "item_id"}:
-            kind = pa.int64() if pa.types.is_integer(column.type) else _NAMES
-        columns[name] = _cast(column, kind)
-    return pa.table(columns)
-
-
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    if column.type == kind:
-        return column
-    if kind == _NAMES and not pa.types.is_dictionary(column.type):
-        return column.cast(pa.string()).dictionary_encode()
-    if pa.types.is_timestamp(kind) and pa.types.is_integer(column.type):
-        return column.cast(pa.int64()).cast(kind)
-    return column.cast(kind)
-
-
-def _coded_columns(table: pa.Table) -> list[str]:
-    return [name for name in table.column_names if name not in {"timestamp", "text"}]
-
-
-def _plain_id(ids: pl.Series) -> pl.Series:
-    return ids.cast(pl.Int64 if ids.dtype.is_integer() else pl.String)
-
-
-def _role(kind: Any) -> Role:
-    """The role that a column's type suggests."""
-    if kind.is_numeric():
-        return "number"
-    if kind.is_temporal():
-        return "time"
-    if isinstance(kind, pl.Array) or kind == pl.List(pl.Float32) or kind == pl.List(pl.Float64):
-        return "vector"
-    if kind == pl.Binary:
-        return "image"
-    return "tags" if isinstance(kind, pl.List) else "category"
-
-
 def _joined(first: pl.Series, second: pl.Series) -> pl.Series:
     """Two series of IDs as one; strings if either holds strings."""
     if first.dtype != second.dtype:
@@ -325,7 +266,7 @@ def _read_table(path: Path, key: str) -> pl.DataFrame:
     table = _read(path)
     if key not in table.columns or table[key].null_count():
         raise BundleError(f"{path}: there must be a `{key}` in every row")
-    table = table.with_columns(_plain_id(table[key])).sort(key)
+    table = table.with_columns(plain_id(table[key])).sort(key)
     twice = table.filter(table[key].is_duplicated())
     if len(twice):
         raise BundleError(f"{path}: `{twice[key][0]}` stands there more than once")
