@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
 from grapevine.core.kernels import pieces
+from grapevine.core.kernels.insert import insert
 from grapevine.core.topk import Placement, check_rows, not_a_number
 from grapevine.structs.jagged import Jagged
 from grapevine.structs.products import Products
@@ -267,12 +268,6 @@ def _insert(
     for j in range(len(buffer)):
         score = buffer[j]
         if score > best[k - 1]:
-            place = filled if filled < k else k - 1
-            while place > 0 and best[place - 1] < score:
-                best[place] = best[place - 1]
-                items[place] = items[place - 1]
-                place -= 1
-            best[place] = score
-            items[place] = low + j
+            insert(items, best, low + j, score, min(filled, k - 1))
             filled = min(filled + 1, k)
     return filled

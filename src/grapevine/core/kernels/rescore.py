@@ -6,6 +6,7 @@ import numba
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from grapevine.core.kernels.insert import insert
 from grapevine.structs.ranking import Ranking
 
 ALONE = 256
@@ -69,11 +70,5 @@ def _rescore(
             score = np.float32(0)
             for j in range(queries.shape[1]):
                 score += queries[query, j] * vectors[row, j]
-            place = k
-            while place > 0 and scores[query, place - 1] < score:
-                if place < k:
-                    scores[query, place] = scores[query, place - 1]
-                    items[query, place] = items[query, place - 1]
-                place -= 1
-            if place < k:
-                scores[query, place], items[query, place] = score, row
+            if k and score > scores[query, k - 1]:
+                insert(items[query], scores[query], row, score, k - 1)

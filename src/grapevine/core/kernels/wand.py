@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
+from grapevine.core.kernels.insert import insert
+
 SLACK = 1 + 1e-12
 """Bounds and scores add the same numbers in different orders, and must not differ for that."""
 
@@ -55,7 +57,9 @@ def weak_and(
             row = int(rows[place[order[pivot]]])
             if rows[place[order[0]]] == row:
                 score = _score(row, rows, weights, place, stop)
-                _insert(row, score, items[query], scores[query])
+                # Rows come rising, so that of equals the lower one stays ahead.
+                if score > scores[query, -1]:
+                    insert(items[query], scores[query], row, score, items.shape[1] - 1)
                 scored[query] += 1
             else:
                 # What lies before the pivot's row cannot beat the k-th, in any of these lists.
@@ -110,20 +114,6 @@ def _score(
             score += float(weights[place[j]])
             place[j] += 1
     return score
-
-
-@numba.njit(cache=True, nogil=True)
-def _insert(
-    row: int, score: float, items: Int32[np.ndarray, " k"], scores: Float64[np.ndarray, " k"]
-) -> None:
-    """Among the best, behind its equals: rows come rising, so that the lower one stays ahead."""
-    j = len(items)
-    while j > 0 and scores[j - 1] < score:
-        if j < len(items):
-            items[j], scores[j] = items[j - 1], scores[j - 1]
-        j -= 1
-    if j < len(items):
-        items[j], scores[j] = row, score
 
 
 @numba.njit(cache=True, nogil=True)
