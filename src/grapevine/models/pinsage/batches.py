@@ -121,12 +121,6 @@ class Ground:
         degree = self.view.degree is not None
         return Shapes.of(self.features, buckets=self.view.buckets, degree=degree)
 
-    @property
-    def no_degree(self) -> float:
-        """The degree of an item without events, as the features have it."""
-        scale = self.view.degree
-        return 0.0 if scale is None else float(scale.apply(np.zeros(1))[0, 0])
-
     @cached_property
     def chances(self) -> Float32[np.ndarray, " items"]:
         """How often each item is the answer of a pair, of all."""

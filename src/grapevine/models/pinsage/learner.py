@@ -30,7 +30,6 @@ class PinSageLearner(GradientLearner):
             self.ground.shapes,
             len(train.items),
             len(train.schema.behaviours),
-            self.ground.no_degree,
             self.ground.ordered,
         )
         super().__init__(

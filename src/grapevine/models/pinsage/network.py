@@ -20,6 +20,9 @@ BLEND = -2.0
 """Log of how much content counts in a vector, at the start; the same for new items and for others,
 so that neither are the longer for it."""
 
+UNKNOWN = 0.0
+"""The degree of an item that nobody has met, as features have it: the mean (`views.features`)."""
+
 # n = nodes of the widest level, D = width, T = most neighbours, Q = questions, H = events of one
 
 
@@ -50,7 +53,6 @@ class Network(nn.Module):
         shapes: of the features.
         num_items: rows of the table of identities.
         num_behaviours: kinds of events that a history may hold.
-        no_degree: the degree of an item without events, as features have it.
         ordered: whether the order of a history means anything; if not, all places count alike.
     """
 
@@ -60,13 +62,12 @@ class Network(nn.Module):
         shapes: Shapes,
         num_items: int,
         num_behaviours: int,
-        no_degree: float = 0.0,
         ordered: bool = True,
     ) -> None:
         super().__init__()
         width = config.width
         self.config, self.shapes = config, shapes
-        self.has_degree, self.no_degree = shapes.degree, no_degree
+        self.has_degree = shapes.degree
         # What an item is about stands beside what is learnt, and says nothing twice.
         kinds = tuple(kind for kind in shapes.kinds if kind != f"vector.{CONTENT}")
         how = ItemEncoder.Config(width=width, hidden=config.hidden, kinds=kinds)
@@ -118,7 +119,7 @@ class Network(nn.Module):
             known_N = known_N & ~new_N
             if self.has_degree:
                 numbers = features["numbers"].clone()
-                numbers[new_N, -1] = self.no_degree
+                numbers[new_N, -1] = UNKNOWN
                 features = {**features, "numbers": numbers}
         h_ND = self.encoder(features)
         if self.ids is None:

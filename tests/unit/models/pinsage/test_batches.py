@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from grapevine.models.pinsage.batches import Ground
 from grapevine.testing.worlds import world
@@ -24,3 +25,19 @@ def test_degrees_are_standardised_by_the_events_that_are_counted(
     met = ground.features.numbers[ground.events.counts() > 0, -1]
     np.testing.assert_allclose(met.mean(), 0, atol=0.02)
     np.testing.assert_allclose(met.std(), 1, atol=0.02)
+
+
+def test_what_counts_as_new_in_training_has_the_degree_of_what_is_new(small):
+    data = world([(user, item) for item in range(6) for user in range(item)], items=range(6))
+    learner = replace(small, ids=False).learner(data, seed=0)
+    numbers = learner.ground.features.numbers
+    assert numbers is not None
+    truly_new, most_met = numbers[0, -1], numbers[5, -1]
+    network = learner.items.eval()
+    new = torch.tensor([True])
+    with torch.no_grad():
+        held, wanted = (
+            network.start({"numbers": torch.tensor([[degree]])}, torch.tensor([-1]), one)
+            for degree, one in ((most_met, new), (truly_new, None))
+        )
+    np.testing.assert_array_equal(held, wanted)
