@@ -95,7 +95,7 @@ class Ground:
         """Walk, look at the catalogue, and pair up, on the training events alone."""
         events, _ = training_events(train, config.behaviours)
         graph = bipartite(events)
-        ordered = train.schema.clock != "none"
+        ordered = config.in_order and train.schema.clock != "none"
         degrees = events.counts()
         view = FeatureView.fit(train, use=config.features, degrees=degrees)
         features = view.encode(train.item_table, degrees)

@@ -48,6 +48,9 @@ class Config:
     along the first directions of the catalogue (`views.content`). They stand beside the `width`
     that are learnt, with a weight that is learnt, so that `content-knn` in closed form is a special
     case. 0 leaves them out; not in the paper."""
+    content_weight: float = 0.135
+    """How much those places count beside the others at the start. Where there are few events and
+    many words 10 is better: then content speaks first, and what is learnt corrects it."""
     ids: bool = True
     """A vector for each item of training beside its features."""
     id_dropout: float = 0.5
@@ -87,9 +90,13 @@ class Config:
     come if not given."""
     window: int = 1
     """How soon after, in events, with `pairs="item"`."""
+    in_order: bool = True
+    """Whether the order of a history means anything. If not, a history is all that somebody did
+    but the answer, as a set: what they like, and not what comes next. Better where new items are
+    what counts; always so for a dataset whose clock is "none"."""
     recent: int = 50
-    """Events of a history that count, at most: the latest. Where order means nothing (a dataset
-    whose clock is "none") they are drawn in training, and a question's history counts whole."""
+    """Events of a history that count, at most: the latest. Where order means nothing they are drawn
+    in training, and a question's history counts whole."""
     half_life: float = 10.0
     """After so many later events an event counts half as much; with `pairs="user"` only at first,
     for how much each place and behaviour counts is learnt. 0: all alike."""
@@ -151,7 +158,7 @@ class Config:
         check_bounds(
             self, "pinsage", "restart", "id_dropout", "new_share", "popularity", least=0, most=1
         )
-        check_bounds(self, "pinsage", "temperature", "learning_rate", above=0)
+        check_bounds(self, "pinsage", "temperature", "learning_rate", "content_weight", above=0)
         check_bounds(self, "pinsage", "decay", above=0, most=1)
         for name, most in (("band", float("inf")), ("band_share", 1)):
             ends = getattr(self, name)

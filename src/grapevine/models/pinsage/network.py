@@ -16,10 +16,6 @@ from grapevine.models.pinsage.alike import CONTENT
 from grapevine.models.pinsage.attend import Attend
 from grapevine.models.pinsage.config import Config
 
-BLEND = -2.0
-"""Log of how much content counts in a vector, at the start; the same for new items and for others,
-so that neither are the longer for it."""
-
 UNKNOWN = 0.0
 """The degree of an item that nobody has met, as features have it: the mean (`views.features`)."""
 
@@ -78,7 +74,9 @@ class Network(nn.Module):
         self.first = nn.Linear(2 * width if self.skips else width, width)
         self.last = nn.Linear(width, width, bias=False)
         self.tells = CONTENT in shapes.vectors
-        self.blend = nn.Parameter(torch.tensor(BLEND)) if self.tells else None
+        # The same for new items and for others, so that neither are the longer for it.
+        weight = torch.tensor(math.log(config.content_weight))
+        self.blend = nn.Parameter(weight) if self.tells else None
         halving = math.log(2) / config.half_life if config.half_life and ordered else 0.0
         counts = -halving * torch.arange(config.recent, dtype=torch.float32)
         self.place = nn.Parameter(counts, requires_grad=ordered)

@@ -9,6 +9,8 @@ from grapevine.models.pinsage.alike import most_met, nearest
 from grapevine.models.pinsage.batches import Ground
 from grapevine.models.pinsage.learner import PinSageLearner
 from grapevine.models.pinsage.new_items import embed_new
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
 
 
 def unseen(data, items):
@@ -88,3 +90,13 @@ def test_what_counts_as_new_in_a_step_is_in_no_history_of_it(planted, small, mon
     assert len(left)
     assert not new[left].any()
     assert ((told["asked"] >= 0).sum() < (batch.asked >= 0).sum()).item()
+
+
+def test_where_content_weighs_all_a_history_finds_what_content_is_nearest_to(planted, small):
+    # Much of the weight on content, next to nothing learnt, and the whole history alike.
+    config = replace(small, content_weight=1e4, in_order=False, learning_rate=1e-9, epochs=1)
+    model = training.fit(config, planted(), seed=0)
+    asked = model.ask(Batch.of_histories(Jagged.from_lists([[3, 8, 20]])))
+    about = model.about / np.linalg.norm(model.about, axis=1, keepdims=True)
+    wanted = about[[3, 8, 20]].mean(0) @ about.T
+    np.testing.assert_allclose((asked @ model.items.T)[0], wanted, atol=1e-4)

@@ -74,6 +74,7 @@ def test_a_network_of_other_parameters_is_refused(fitted, planted):
         ({"restart": 1.5}, "model.restart"),
         ({"most_degree": -1}, "model.most_degree"),
         ({"temperature": 0.0}, "model.temperature"),
+        ({"content_weight": 0.0}, "model.content_weight"),
         ({"band": (5, 5)}, "model.band"),
         ({"band_share": (0.1, 1.5)}, "model.band_share"),
         ({"quotas": (0.0, 0.0)}, "model.quotas"),

@@ -102,10 +102,12 @@ def test_without_an_order_the_history_is_all_the_other_events():
         assert ((there >= first) & (there < stop) & (there != place)).all()
 
 
-def test_without_an_order_places_count_alike_whatever_the_order(planted, small):
-    data = planted()
-    timeless = replace(data, schema=replace(data.schema, clock="none"))
-    model = training.fit(replace(small, epochs=2), timeless, seed=0)
+@pytest.mark.parametrize("why", ["no clock", "not wanted"])
+def test_without_an_order_places_count_alike_whatever_the_order(planted, small, why):
+    data, config = planted(), replace(small, epochs=2, in_order=why == "no clock")
+    if why == "no clock":
+        data = replace(data, schema=replace(data.schema, clock="none"))
+    model = training.fit(config, data, seed=0)
     assert not model.place.any()
     history = [3, 7, 11, 19, 2, 5]
     asked = model.ask(Batch.of_histories(Jagged.from_lists([history, history[::-1]])))
