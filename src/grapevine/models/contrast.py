@@ -111,7 +111,7 @@ class ContrastLearner(TableLearner):
         return self.schedule(epoch, step, steps)
 
     def model(self) -> "LightGCN":
-        """The model as it is now, its vectors as long as the convolutions leave them."""
+        """The model as it is now."""
         from grapevine.models.lightgcn import LightGCN
 
         users, items = self.vectors()

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
 from grapevine.models.histories import Behaviours
 from grapevine.models.schedules import Decay
-from grapevine.models.vectors import UserItemVectors
+from grapevine.models.vectors import UserItemVectors, unit
+from grapevine.structs.batch import Batch
+from grapevine.structs.products import Products
 
 if TYPE_CHECKING:
     from grapevine.models.tables import TableLearner
@@ -36,8 +40,7 @@ class LightGCN(UserItemVectors):
         loss: Literal["softmax", "bpr"] = "softmax"
         """Against negatives shared by the batch, or against one for each pair."""
         cosine: bool = True
-        """The loss is of cosines; scores are dot products all the same, as a convolution makes the
-        vectors of popular items longer and the cosines leave that as it is."""
+        """The loss and the scores are of cosines, not of dot products."""
         temperature: float = 0.1
         """What scores are divided by in the softmax."""
         negatives: int = 0
@@ -45,8 +48,12 @@ class LightGCN(UserItemVectors):
         in_batch: int = 2048
         """Positives of the batch that are negatives for its other pairs in the softmax."""
         log_q: bool = False
-        """Take the log of how often a negative is expected off its score. Without it the cosines
-        leave to the lengths what is popular."""
+        """Take the log of how often a negative is expected off its score in training, and learn
+        what is popular. Without it the batch's positives, as negatives, take popularity out of
+        what is learnt, and scores put it back."""
+        popularity: float = 1.0
+        """What scores put back: so many times the log of how often an item was taken. Of the
+        softmax without `log_q` only; 1 is what the loss took out."""
         regularization: float = 1e-3
         """Lambda, of the rows of the table that a batch holds, each time it holds them."""
         learning_rate: float = 0.02
@@ -66,6 +73,7 @@ class LightGCN(UserItemVectors):
 
         def __post_init__(self) -> None:
             check_bounds(self, "lightgcn", "width", "batch", "epochs", least=1)
+            check_bounds(self, "lightgcn", "popularity", least=0)
             check_bounds(self, "lightgcn", "layers", "negatives", "in_batch", "patience", least=0)
             check_bounds(self, "lightgcn", "temperature", "learning_rate", above=0)
             check_bounds(self, "lightgcn", "regularization", least=0)
@@ -82,7 +90,27 @@ class LightGCN(UserItemVectors):
 
             return ContrastLearner(self, train, seed)
 
+        @property
+        def put_back(self) -> float:
+            """How much of the log of its popularity a score gets."""
+            return self.popularity if self.loss == "softmax" and not self.log_q else 0.0
+
     paper: ClassVar[str] = (
         "He, Deng, Wang, Li, Zhang, Wang: LightGCN: Simplifying and powering graph convolution "
         "network for recommendation. SIGIR 2020. arXiv:2002.02126"
     )
+
+    def products(self, batch: Batch) -> Products:
+        """Cosines by the temperature, or dot products, and what the loss took out."""
+        found = super().products(batch)
+        asking, items, config = found.queries, found.items, self.config
+        if config.cosine:
+            asking, items = unit(asking) / np.float32(config.temperature), unit(items)
+        if not config.put_back:
+            return Products(asking, items)
+        # One column more: 1 for whom something is known.
+        popular = config.put_back * np.log1p(self.degrees)
+        return Products(
+            np.column_stack([asking, asking.any(1)]).astype(np.float32),
+            np.column_stack([items, popular]).astype(np.float32),
+        )

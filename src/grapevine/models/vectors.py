@@ -67,3 +67,9 @@ def met_users(
     met = batch.users >= 0
     met[met] = users_UD[batch.users[met]].any(1)
     return met
+
+
+def unit(x_ND: Float32[np.ndarray, "rows width"]) -> Float32[np.ndarray, "rows width"]:
+    """Each row by its length; a row of zeros stays one."""
+    lengths = np.linalg.norm(x_ND, axis=1, keepdims=True)
+    return x_ND / np.where(lengths > 0, lengths, np.float32(1))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -145,11 +147,30 @@ def test_it_tells_the_two_tastes_apart(options):
 
 
 def test_a_stranger_takes_one_convolution_from_its_items():
-    model = training.fit(config(epochs=2), DATA)
+    model = training.fit(config(epochs=2, cosine=False, popularity=0), DATA)
     asked = model.products(Batch.of_histories(Jagged.from_lists([[3, 5, 3]]))).queries[0]
     degrees = DATA.interactions.counts()
     wanted = sum(model.items[i] / np.sqrt(2 * degrees[i]) for i in (3, 5))
     np.testing.assert_allclose(asked, wanted, rtol=1e-5)
+
+
+def test_a_score_is_what_the_softmax_compares_and_what_it_took_out():
+    rows = DATA.interactions
+    users, counts = np.arange(rows.num_users), rows.counts()
+    model = training.fit(config(epochs=2, temperature=0.2, popularity=0.5), DATA)
+    lengths = (np.linalg.norm(x, axis=1) for x in (model.users, model.items))
+    cosines = model.users @ model.items.T / np.outer(*lengths)
+    scores = model.score(rows.batch(users))
+    np.testing.assert_allclose(scores, cosines / 0.2 + 0.5 * np.log(1 + counts), rtol=1e-4)
+    # A softmax that corrects itself, and another loss, took nothing out.
+    for options in ({"log_q": True}, {"loss": "bpr"}):
+        left = replace(model, config=replace(model.config, **options))
+        np.testing.assert_allclose(left.score(rows.batch(users)), cosines / 0.2, rtol=1e-4)
+
+
+def test_nothing_is_popular_to_someone_of_whom_nothing_is_known():
+    model = training.fit(config(epochs=2), DATA)
+    assert not model.score(Batch.of_histories(Jagged.from_lists([[]]))).any()
 
 
 def test_where_a_negative_is_the_positive():
