@@ -67,13 +67,24 @@ GRAPH_ALONE = (
     pinsage("no graph", "layers=0"),
 )
 WITHOUT_IDS = pinsage("no ids", "ids=false")
-COLD = (
-    *CONTENT,
-    WHOLE,
-    WITHOUT_IDS,
-    pinsage("no graph, no ids", "layers=0", "ids=false"),
-    Row("random", "random"),
-)
+LONGER = ("learning_rate=0.01", "epoch_pairs=200000")
+NO_CONTENT = pinsage("no content", *LONGER, "id_dropout=0", "new_share=0")
+"""Where a catalogue holds nothing but identities, an item need not do without its own."""
+IN_ORDER = pinsage("the last counts most", *LONGER, "half_life=1")
+NEW_ITEMS = ("in_order=false", "popularity=0", "new_share=0.3")
+FEW_EVENTS = (*NEW_ITEMS, "content=256", "content_weight=10")
+
+
+def cold(*best: str) -> tuple[Row, ...]:
+    """Rows for items that nobody met: the defaults, and the settings that new items want."""
+    return (
+        *CONTENT,
+        WHOLE,
+        pinsage("for new items", *best),
+        pinsage("for new items, no ids", *best, "ids=false"),
+        pinsage("for new items, no graph", *best, "layers=0"),
+        Row("random", "random"),
+    )
 
 
 @dataclass(frozen=True)
@@ -95,8 +106,8 @@ class Case:
 
 CASES = {
     "pinterest": Case(
-        lambda by: gv.pipeline.prepare(gv.load("pinterest-hmgcn"), by),
-        (*PEERS, WHOLE, *GRAPH_ALONE),
+        lambda by: gv.pipeline.prepare(gv.load("pinterest"), by),
+        (*PEERS, WHOLE, NO_CONTENT, *GRAPH_ALONE),
         k=20,
     ),
     "ml-1m": Case(
@@ -105,13 +116,14 @@ CASES = {
             *PEERS,
             *CONTENT,
             WHOLE,
+            IN_ORDER,
             WITHOUT_IDS,
             *GRAPH_ALONE,
             pinsage("title alone", "features=['title']", "ids=false"),
             pinsage("tags alone", "features=['tags']", "ids=false"),
             pinsage("no graph, no ids", "layers=0", "ids=false"),
         ),
-        COLD,
+        cold(*NEW_ITEMS),
     ),
     "amazon-musical-instruments": Case(
         lambda by: gv.pipeline.checked(
@@ -125,7 +137,7 @@ CASES = {
             *GRAPH_ALONE,
             pinsage("no graph, no ids", "layers=0", "ids=false"),
         ),
-        COLD,
+        cold(*FEW_EVENTS),
     ),
 }
 
