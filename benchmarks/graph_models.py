@@ -71,8 +71,8 @@ LONGER = ("learning_rate=0.01", "epoch_pairs=200000")
 NO_CONTENT = pinsage("no content", *LONGER, "id_dropout=0", "new_share=0")
 """Where a catalogue holds nothing but identities, an item need not do without its own."""
 IN_ORDER = pinsage("the last counts most", *LONGER, "half_life=1")
-NEW_ITEMS = ("in_order=false", "popularity=0", "new_share=0.3")
-FEW_EVENTS = (*NEW_ITEMS, "content=256", "content_weight=10")
+NEW_ITEMS = ("in_order=false", "popularity=0", "new_share=0.3", "content_weight=2")
+FEW_EVENTS = (*NEW_ITEMS[:3], "content=256", "content_weight=10")
 
 
 def cold(*best: str) -> tuple[Row, ...]:

@@ -49,8 +49,9 @@ class Config:
     that are learnt, with a weight that is learnt, so that `content-knn` in closed form is a special
     case. 0 leaves them out; not in the paper."""
     content_weight: float = 0.135
-    """How much those places count beside the others at the start. Where there are few events and
-    many words 10 is better: then content speaks first, and what is learnt corrects it."""
+    """How much those places count beside the others at the start. With more, content speaks first
+    and what is learnt corrects it: 2 where new items are what counts, 10 where there are few events
+    and many words besides."""
     ids: bool = True
     """A vector for each item of training beside its features."""
     id_dropout: float = 0.5
