@@ -86,9 +86,17 @@ def beside_peer(train: Any, python: str, turns: int, steps: int) -> dict[str, li
     learners = {
         "ours, BPR": paper.learner(train),
         "ours, BPR, float32 throughout": LightGCN.Config(
-            loss="bpr", cosine=False, learning_rate=0.001, layers=LAYERS, rounded=False
+            loss="bpr",
+            cosine=False,
+            learning_rate=0.001,
+            batch=BATCH,
+            layers=LAYERS,
+            width=WIDTH,
+            rounded=False,
         ).learner(train),
-        "ours, softmax of cosines": LightGCN.Config(layers=LAYERS).learner(train),
+        "ours, softmax of cosines": LightGCN.Config(
+            batch=BATCH, layers=LAYERS, width=WIDTH
+        ).learner(train),
     }
     ours = {name: our_steps(learner) for name, learner in learners.items()}
     found: dict[str, list[float]] = {"PyG, CSR, BPR": [], **{name: [] for name in ours}}
@@ -244,7 +252,7 @@ def main() -> None:
         f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}.",
         "",
     ]
-    learner = LightGCN.Config().learner(parts.train)
+    learner = LightGCN.Config(width=WIDTH).learner(parts.train)
     lines += products(learner)
     if options.peer_python:
         found = beside_peer(parts.train, options.peer_python, options.turns, options.steps)
