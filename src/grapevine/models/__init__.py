@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grapevine.models.als import ALS
+from grapevine.models.blend import Blend
 from grapevine.models.bpr import BPR
 from grapevine.models.bspm import BSPM
 from grapevine.models.chebycf import ChebyCF
@@ -140,6 +141,13 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <-> its items, twice over",
         merge="sum by the roots of both degrees",
         update="mean over the turns",
+    ),
+    "blend": ModelRow(
+        model=Blend,
+        config=Blend.Config(),
+        neighbourhood="user <- what a filter and LightGCN listen to",
+        merge="sum of scores of like size",
+        update="none",
     ),
     "ultragcn": ModelRow(
         model=UltraGCN,
