@@ -67,6 +67,11 @@ class Shapes:
         present = [name for name, there in whole.items() if there]
         return (*self.tokens, *present, *(f"vector.{name}" for name in self.vectors))
 
+    @property
+    def describe(self) -> bool:
+        """Whether they tell an item that nobody has met from another: a degree does not."""
+        return any(kind != "degree" for kind in self.kinds)
+
 
 class ItemEncoder(nn.Module):
     """Each kind of feature to a vector of its own, normalised; all of them to one.

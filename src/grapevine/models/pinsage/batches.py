@@ -172,7 +172,7 @@ class Ground:
     @cached_property
     def both(self) -> NeighbourTable:
         """Side by side, whom each item listens to by walks and whom by content."""
-        if not self.config.new_share:
+        if not (self.config.new_share and self.shapes.describe):
             return self.table
         return NeighbourTable(
             np.hstack([self.table.nodes, self.alike.nodes]),

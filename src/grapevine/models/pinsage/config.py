@@ -55,12 +55,13 @@ class Config:
     ids: bool = True
     """A vector for each item of training beside its features."""
     id_dropout: float = 0.5
-    """How often an item must do without it in training, as a new item must always."""
+    """How often an item must do without it in training, as a new item must always; never where the
+    catalogue has no other feature than the degree."""
     new_share: float = 0.1
     """How often an item is seen in training as if nobody had met it: without identity, degree and
     neighbours by walks, and in no history, so that items which are new in truth are nothing
     unusual. More makes better vectors of new items, and worse of others: 0.3 where new items are
-    what counts."""
+    what counts. Never where the catalogue has no other feature than the degree."""
     content_neighbours: bool = True
     """Whether an item that nobody met listens to the items that its content is nearest to, T of
     those that someone met; else to nobody."""

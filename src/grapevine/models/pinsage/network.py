@@ -64,6 +64,9 @@ class Network(nn.Module):
         width = config.width
         self.config, self.shapes = config, shapes
         self.has_degree = shapes.degree
+        # Where nothing is known of items but who met them, none can do without that.
+        self.id_dropout = config.id_dropout if shapes.describe else 0.0
+        self.new_share = config.new_share if shapes.describe else 0.0
         # What an item is about stands beside what is learnt, and says nothing twice.
         kinds = tuple(kind for kind in shapes.kinds if kind != f"vector.{CONTENT}")
         how = ItemEncoder.Config(width=width, hidden=config.hidden, kinds=kinds)
@@ -112,7 +115,7 @@ class Network(nn.Module):
         """
         known_N = rows >= 0
         if self.training:
-            known_N = known_N & (torch.rand(len(rows)) >= self.config.id_dropout)
+            known_N = known_N & (torch.rand(len(rows)) >= self.id_dropout)
         if new_N is not None:
             known_N = known_N & ~new_N
             if self.has_degree:
@@ -152,8 +155,7 @@ class Network(nn.Module):
 
     def unmet(self, graph: Subgraph) -> Bool[Tensor, " nodes"] | None:
         """A draw of the nodes that a step of training takes for new; None where none ever is."""
-        share = self.config.new_share
-        return torch.rand(len(graph.rows)) < share if share else None
+        return torch.rand(len(graph.rows)) < self.new_share if self.new_share else None
 
     def forward(
         self, graph: Subgraph, new_N: Bool[Tensor, " nodes"] | None = None

@@ -14,6 +14,7 @@ from grapevine.models.pinsage import Config, PinSage
 from grapevine.models.pinsage.new_items import embed_new
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
+from grapevine.testing.worlds import checkerboard, world
 from grapevine.views.graph import bipartite
 
 
@@ -194,3 +195,16 @@ def test_the_graph_is_far_better_than_the_features_and_these_than_chance(planted
     assert (graph > 1.5 * features).all()
     assert graph.mean() > 2 * features.mean()
     assert features.mean() > 2 * 20 / 200
+
+
+def test_where_items_have_no_content_none_must_do_without_its_identity(small):
+    data = world(checkerboard(12, 8))
+    found, wanted = (
+        training.fit(replace(small, epochs=2, **options), data, seed=1).state()
+        for options in (
+            {"id_dropout": 0.9, "new_share": 0.9},
+            {"id_dropout": 0.0, "new_share": 0.0},
+        )
+    )
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array, name)
