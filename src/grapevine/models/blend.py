@@ -1,13 +1,14 @@
 """A blend: several models asked the same question, their scores added up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float32
 
 from grapevine import config as configs
+from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError, unknown
 from grapevine.models.base import Batches, Learner, Model, Trained, refuse_other_arrays
@@ -37,8 +38,11 @@ class Blend:
         """What each part's scores are multiplied by, once their mean square is 1."""
         settings: tuple[str, ...] = ()
         """Options of the parts, such as `lightgcn.width=256`."""
+        epochs: int = 0
+        """Of the part that is trained, at most; 0 for its own."""
 
         def __post_init__(self) -> None:
+            check_bounds(self, "blend", "epochs", least=0)
             if len(self.weights) != len(self.parts):
                 raise ConfigError(
                     f"blend: {len(self.weights)} weights for {len(self.parts)} parts",
@@ -83,6 +87,8 @@ class Blend:
                     f"({', '.join(trained) or 'all are in closed form'})",
                     hint='model.parts=["chebycf","lightgcn"] is the default',
                 )
+            if self.epochs:
+                found[trained[0]] = replace(found[trained[0]], epochs=self.epochs)
             return found
 
         def learner(self, train: Dataset, *, seed: int = 0) -> "BlendLearner":

@@ -65,6 +65,7 @@ def test_a_saved_blend_is_the_same_and_foreign_arrays_are_refused():
         ({"settings": ("ease.ridge=3",)}, "ease"),
         ({"settings": ("lightgcn.widht=3",)}, "widht"),
         ({"settings": ("lightgcn.width",)}, "not a setting"),
+        ({"epochs": -1}, "model.epochs >= 0"),
         ({"weights": (1.0,)}, "1 weights for 2 parts"),
         ({"weights": (1.0, -1.0)}, "weights >= 0"),
         ({"parts": ("lightgcn", "lightgcn")}, "named twice"),
@@ -73,6 +74,11 @@ def test_a_saved_blend_is_the_same_and_foreign_arrays_are_refused():
 def test_what_makes_no_blend_is_refused_before_anything_is_learnt(options, said):
     with pytest.raises(ConfigError, match=said):
         Blend.Config(**options).learner(DATA)
+
+
+def test_epochs_are_those_of_the_part_that_is_trained():
+    assert Blend.Config(epochs=5, settings=SMALL).learner(DATA).epochs == 5
+    assert Blend.Config(settings=SMALL).learner(DATA).epochs == 3
 
 
 def test_the_row_of_the_table_is_the_default():
