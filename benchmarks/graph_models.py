@@ -68,8 +68,7 @@ GRAPH_ALONE = (
 )
 WITHOUT_IDS = pinsage("no ids", "ids=false")
 LONGER = ("learning_rate=0.01", "epoch_pairs=200000")
-NO_CONTENT = pinsage("no content", *LONGER, "id_dropout=0", "new_share=0")
-"""Where a catalogue holds nothing but identities, an item need not do without its own."""
+MORE = pinsage("longer", *LONGER)
 IN_ORDER = pinsage("the last counts most", *LONGER, "half_life=1")
 NEW_ITEMS = ("in_order=false", "popularity=0", "new_share=0.3", "content_weight=2")
 FEW_EVENTS = (*NEW_ITEMS[:3], "content=256", "content_weight=10")
@@ -107,7 +106,7 @@ class Case:
 CASES = {
     "pinterest": Case(
         lambda by: gv.pipeline.prepare(gv.load("pinterest"), by),
-        (*PEERS, WHOLE, NO_CONTENT, *GRAPH_ALONE),
+        (*PEERS, WHOLE, MORE, *GRAPH_ALONE),
         k=20,
     ),
     "ml-1m": Case(

@@ -107,9 +107,6 @@ def index(folder: Path, edges: int, seed: int) -> dict[str, Any]:
     return {"recall@10": f"{made.settings.recall:.3f}", "nprobe": made.settings.effort}
 
 
-WORK = {"graph": graph, "table": table, "embed": embed, "index": index}
-
-
 STEPS = Steps(
     file=__file__,
     title="Graphs at scale",

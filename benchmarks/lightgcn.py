@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -82,20 +83,10 @@ def beside_peer(train: Any, python: str, turns: int, steps: int) -> dict[str, li
     """Milliseconds of steps of ours and of the peer's, in turns."""
     from grapevine.models.lightgcn import LightGCN
 
-    paper = LightGCN.Config(
-        loss="bpr", cosine=False, learning_rate=0.001, batch=BATCH, layers=LAYERS, width=WIDTH
-    )
+    paper = LightGCN.Config.paper(batch=BATCH, layers=LAYERS, width=WIDTH)
     learners = {
-        "ours, BPR": paper.learner(train),
-        "ours, BPR, float32 throughout": LightGCN.Config(
-            loss="bpr",
-            cosine=False,
-            learning_rate=0.001,
-            batch=BATCH,
-            layers=LAYERS,
-            width=WIDTH,
-            rounded=False,
-        ).learner(train),
+        "ours, BPR": replace(paper, rounded=True).learner(train),
+        "ours, BPR, float32 throughout": paper.learner(train),
         "ours, softmax of cosines": LightGCN.Config(
             batch=BATCH, layers=LAYERS, width=WIDTH
         ).learner(train),
@@ -241,8 +232,11 @@ def trained(parts: Any, options: argparse.Namespace) -> list[str]:
         entries.append(Entry(name=name, model=one["model"], seed=seed, run=f"{name} {seed}"))
         if name in blend.parts:
             options_of = blend.configs()
-            solved = [options_of[n].fit(parts.train, seed=seed) for n in blend.parts if n != name]
-            both = Blend(config=blend, parts=(*solved, one["model"]))
+            fitted = (
+                one["model"] if n == name else options_of[n].fit(parts.train, seed=seed)
+                for n in blend.parts
+            )  # fmt: skip
+            both = Blend(config=blend, parts=tuple(fitted))
             entries.append(Entry(name="blend", model=both, seed=seed, run=f"blend {seed}"))
     lines += ["", "Over seeds and users, with 95 % intervals:", ""]
     for result in evaluate(entries, parts.test, train=parts.train, k=20).results:

@@ -3,8 +3,8 @@
     python benchmarks/published_split.py --mirror DIR
 
 Were a fifth of all pairs drawn at random, the pairs of an item in the test would be binomial, and
-their squared distance from the mean would be its variance, 1 in the table. It is far more where
-what is visited changes, and the test is of another time.
+their squared distance from the mean would be its variance, 1 in the table. It is far more if the
+test is of another time, and what is visited changes.
 """
 
 import argparse

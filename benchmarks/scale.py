@@ -62,9 +62,6 @@ def evaluate(folder: Path, events: int, seed: int) -> dict[str, Any]:
     return {"queries": len(parts.test), "items": len(parts.train.items), "ndcg@10": mean}
 
 
-WORK = {"make": make, "import": import_, "split": split, "evaluate": evaluate}
-
-
 STEPS = Steps(
     file=__file__,
     title="The whole way at scale",

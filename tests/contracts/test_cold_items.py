@@ -35,8 +35,10 @@ def fitted(name):
 
 def cold_rows(name):
     """Items without an event that the row listens to."""
-    listens_to_all = getattr(MODELS[name].config, "behaviours", "all") == "all"
-    return small_world().items.rows(["x"] if listens_to_all else list(COLD))
+    config = MODELS[name].config
+    parts = config.configs().values() if name == "blend" else [config]
+    to_all = any(getattr(part, "behaviours", "all") == "all" for part in parts)
+    return small_world().items.rows(["x"] if to_all else list(COLD))
 
 
 def strangers(histories):

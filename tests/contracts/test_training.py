@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from grapevine import training
@@ -17,6 +18,9 @@ NAMES = sorted(name for name, row in MODELS.items() if isinstance(row.config, Tr
 @pytest.mark.parametrize("name", NAMES)
 def test_every_trained_model_goes_on_to_the_bit(name, tmp_path):
     data = world(checkerboard(16, 16))
+    titles = data.item_table.with_columns(title=pl.col("item_id").cast(pl.String))
+    described = replace(data.schema, items={"title": "title"})
+    data = replace(data, item_table=titles, schema=described)
     config = replace(MODELS[name].config, epochs=2)
     session = training.Session(folder=tmp_path, time_limit=1e-9)
     steps = [training.train_with(config, data, seed=5, session=session).record["steps"]]

@@ -205,6 +205,8 @@ def _epochs(record: Mapping[str, Any]) -> str:
 def _learnt_from(run: Any) -> str:
     """How many events, of those that the model looks at."""
     events, of_target = run.record["events"], run.record["target_events"]
-    if events == of_target or getattr(run.model.config, "behaviours", "target") == "all":
+    models = getattr(run.model, "parts", (run.model,))  # of a blend
+    looks = {getattr(model.config, "behaviours", "target") for model in models}
+    if events == of_target or "all" in looks:
         return f"{events:,} events"
     return f"{of_target:,} `{run.schema.target}` events"

@@ -67,8 +67,10 @@ class Postings:
         A row that shares no token is no answer.
 
         Raises:
-            ValueError: a token is out of range.
+            ValueError: a token is out of range, or k below 1.
         """
+        if k < 1:
+            raise ValueError(f"the best k rows, k at least 1: got {k}")
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < len(self.rows):
             raise ValueError(f"tokens must lie in [0, {len(self.rows)})")
         items = np.full((len(tokens), k), -1, np.int32)

@@ -39,19 +39,19 @@ class Blend:
         settings: tuple[str, ...] = ()
         """Options of the parts, such as `lightgcn.width=256`."""
         epochs: int = 0
-        """Of the part that is trained, at most; 0 for its own."""
+        """Of the part that is trained, at most, whatever `settings` has; 0 for its own."""
 
         def __post_init__(self) -> None:
             check_bounds(self, "blend", "epochs", least=0)
             if len(self.weights) != len(self.parts):
                 raise ConfigError(
                     f"blend: {len(self.weights)} weights for {len(self.parts)} parts",
-                    hint='give one each, as in model.parts=["ease","bpr"] model.weights=[1.0,0.5]',
+                    hint='give one each: model.parts=["ease","lightgcn"] model.weights=[1.0,0.5]',
                 )
-            if not all(0 <= weight < np.inf for weight in self.weights):
+            if not all(0 < weight < np.inf for weight in self.weights):
                 raise ConfigError(
-                    f"blend wants weights >= 0 and finite: got {list(self.weights)}",
-                    hint="leave them out for 1 each of two parts",
+                    f"blend wants weights > 0 and finite: got {list(self.weights)}",
+                    hint="leave a part out that is to say nothing",
                 )
             if len({*self.parts}) < len(self.parts):
                 raise ConfigError(
@@ -76,10 +76,14 @@ class Blend:
             for name in self.parts:
                 if name not in MODELS or name == "blend":
                     raise unknown("model", name, [one for one in MODELS if one != "blend"])
-            found = {
-                name: configs.override(MODELS[name].config, given.get(name, []), name)
-                for name in self.parts
-            }
+            found = dict[str, Any]()
+            for name in self.parts:
+                try:
+                    found[name] = configs.override(MODELS[name].config, given.get(name, []), name)
+                except ConfigError as error:
+                    raise ConfigError(
+                        f"in model.settings of the blend: {error.args[0]}", hint=error.hint
+                    ) from error
             trained = [name for name, one in found.items() if isinstance(one, Trained)]
             if len(trained) != 1:
                 raise ConfigError(

@@ -1,9 +1,11 @@
 """LightGCN: users and items hold the mean of what they hear over the graph, and nothing else."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from jaxtyping import Float32
 
 from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
@@ -24,9 +26,8 @@ class LightGCN(UserItemVectors):
 
     The defaults train by a softmax of cosines against other pairs of the batch (Wu, Wang, Gao,
     Chen, Fu, Qiu, He: On the effectiveness of sampled softmax loss for item recommendation,
-    arXiv:2201.02327), which needs far fewer steps than the paper's loss; the paper is `loss=bpr
-    cosine=false width=64 batch=2048 learning_rate=0.001 decay=constant regularization=0.0001
-    epochs=1000 rounded=false`. Without layers it is matrix factorisation.
+    arXiv:2201.02327), which needs far fewer steps than the paper's loss; that is `Config.paper()`.
+    Without layers it is matrix factorisation.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,8 +54,8 @@ class LightGCN(UserItemVectors):
         what is popular. Without it the batch's positives, as negatives, take popularity out of
         what is learnt, and scores put it back."""
         popularity: float = 1.0
-        """What scores put back: so many times the log of how often an item was taken. Of the
-        softmax without `log_q` only; 1 is what the loss took out."""
+        """What scores put back: so many times the log of how often an item was taken. Only where
+        negatives are of the batch and `log_q` is not; 1 is what the loss took out."""
         regularization: float = 1e-3
         """Lambda, of the rows of the table that a batch holds, each time it holds them."""
         learning_rate: float = 0.02
@@ -91,10 +92,31 @@ class LightGCN(UserItemVectors):
 
             return ContrastLearner(self, train, seed)
 
+        @classmethod
+        def paper(cls, **changes: Any) -> "LightGCN.Config":
+            """The settings of He et al., 2020.
+
+            Args:
+                changes: options that shall differ, such as `batch=8192`.
+            """
+            said: dict[str, Any] = {
+                "width": 64,
+                "loss": "bpr",
+                "cosine": False,
+                "regularization": 1e-4,
+                "learning_rate": 0.001,
+                "decay": "constant",
+                "batch": 2048,
+                "epochs": 1000,
+                "rounded": False,
+            }
+            return cls(**{**said, **changes})
+
         @property
         def put_back(self) -> float:
             """How much of the log of its popularity a score gets."""
-            return self.popularity if self.loss == "softmax" and not self.log_q else 0.0
+            taken_out = self.loss == "softmax" and self.in_batch and not self.log_q
+            return self.popularity if taken_out else 0.0
 
     paper: ClassVar[str] = (
         "He, Deng, Wang, Li, Zhang, Wang: LightGCN: Simplifying and powering graph convolution "
@@ -103,15 +125,20 @@ class LightGCN(UserItemVectors):
 
     def products(self, batch: Batch) -> Products:
         """Cosines by the temperature, or dot products, and what the loss took out."""
-        found = super().products(batch)
-        asking, items, config = found.queries, found.items, self.config
+        asking = super().products(batch).queries
+        if self.config.cosine:
+            asking = unit(asking)
+        if self.config.put_back:
+            asking = np.column_stack([asking, np.ones(len(asking), np.float32)])
+        return Products(asking, self.item_side)
+
+    @cached_property
+    def item_side(self) -> Float32[np.ndarray, "items columns"]:
+        """What a question's vector is multiplied with; one column more for what is put back."""
+        items, config = self.items, self.config
         if config.cosine:
-            asking, items = unit(asking) / np.float32(config.temperature), unit(items)
+            items = unit(items) / np.float32(config.temperature)
         if not config.put_back:
-            return Products(asking, items)
-        # One column more: 1 for whom something is known.
-        popular = config.put_back * np.log1p(self.degrees)
-        return Products(
-            np.column_stack([asking, asking.any(1)]).astype(np.float32),
-            np.column_stack([items, popular]).astype(np.float32),
-        )
+            return items
+        popular = config.put_back * np.log1p(self.degrees, dtype=np.float32)
+        return np.column_stack([items, popular.astype(np.float32)])

@@ -235,7 +235,7 @@ class TableLearner:
     def vectors(self) -> tuple[Float32[np.ndarray, "U D"], Float32[np.ndarray, "I D"]]:
         """What users and items hold now, without rounding; nothing where there is no pair of them.
 
-        What was drawn for such a node at the start has learnt nothing from the data.
+        Of such a node the data tell nothing, but that it was drawn as a negative.
         """
         exact = Convolution(self.neighbours, self.convolution.table, self.layers)
         out = exact.forward(np.arange(self.num_nodes))

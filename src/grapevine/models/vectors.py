@@ -19,8 +19,8 @@ class UserItemVectors(Fitted):
 
     A known user keeps the vector it was trained to. A stranger takes one convolution from its
     items' vectors: `sum of z_i / sqrt(degree of i)` over its history, by the root of its length
-    (LightGCN's eq. 3 for a user who was not there). Without a history every item scores 0, and so
-    does an item that nobody took, for anyone.
+    (LightGCN's eq. 3 for a user who was not there). The vector of a question without a history is
+    of zeros, and so is that of an item that nobody took.
 
     Attributes:
         users: `(users, width)` vectors; of zeros where training had no event of the user.

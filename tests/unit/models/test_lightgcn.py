@@ -8,6 +8,7 @@ from grapevine import training
 from grapevine.core import losses
 from grapevine.errors import CheckFailed, ConfigError
 from grapevine.models.contrast import ContrastLearner
+from grapevine.models.evidence import evidence
 from grapevine.models.lightgcn import LightGCN
 from grapevine.models.tables import own
 from grapevine.structs.batch import Batch
@@ -143,7 +144,7 @@ def test_it_tells_the_two_tastes_apart(options):
     assert known[alike].mean() > known[~alike].mean() + 0.5 * known.std()
     for row in asked[:2]:
         assert row[numbers % 2 == 0].min() > row[numbers % 2 == 1].max()
-    assert (asked[2] == 0).all()
+    assert (asked[2] == asked[2, 0]).all()
 
 
 def test_a_stranger_takes_one_convolution_from_its_items():
@@ -163,14 +164,27 @@ def test_a_score_is_what_the_softmax_compares_and_what_it_took_out():
     scores = model.score(rows.batch(users))
     np.testing.assert_allclose(scores, cosines / 0.2 + 0.5 * np.log(1 + counts), rtol=1e-4)
     # A softmax that corrects itself, and another loss, took nothing out.
-    for options in ({"log_q": True}, {"loss": "bpr"}):
+    for options in ({"log_q": True}, {"loss": "bpr"}, {"in_batch": 0, "negatives": 4}):
         left = replace(model, config=replace(model.config, **options))
         np.testing.assert_allclose(left.score(rows.batch(users)), cosines / 0.2, rtol=1e-4)
 
 
-def test_nothing_is_popular_to_someone_of_whom_nothing_is_known():
-    model = training.fit(config(epochs=2), DATA)
-    assert not model.score(Batch.of_histories(Jagged.from_lists([[]]))).any()
+def test_the_paper_is_one_option_away():
+    paper = LightGCN.Config.paper(width=8, epochs=2)
+    assert (paper.loss, paper.cosine, paper.width, paper.put_back) == ("bpr", False, 8, 0.0)
+    training.fit(paper, DATA)
+
+
+def test_someone_of_whom_nothing_is_known_gets_what_is_popular_and_no_reason():
+    data = world([*checkerboard(20, 16), *((user, 0) for user in range(20))])
+    model = training.fit(config(epochs=2), data)
+    score = model.score(Batch.of_histories(Jagged.from_lists([[]])))
+    np.testing.assert_allclose(score[0], np.log1p(model.degrees), rtol=1e-6)
+    # Taking the only thing of a history away leaves what is popular to all.
+    one = Batch.of_histories(Jagged.from_lists([[3]]))
+    away = model.score(one)[0] - score[0]
+    for item, parts in enumerate(evidence(model, one, range(16), 3)):
+        assert bool(parts) == (away[item] > 0 and item != 3)
 
 
 def test_where_a_negative_is_the_positive():

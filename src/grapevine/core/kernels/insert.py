@@ -10,6 +10,9 @@ import numpy as np
 def insert(items: np.ndarray, scores: np.ndarray, item: Any, score: Any, place: Any) -> None:
     """Put an item among the best, behind its equals, so that the one that came first stays ahead.
 
+    It becomes part of the kernels that call it: whoever changes it deletes their compiled files
+    (`__pycache__`), which are made anew only for changes of their own.
+
     Args:
         items: of the best, the best first.
         scores: of the same, falling.

@@ -101,7 +101,7 @@ class GNNLearner(GradientLearner):
         *_, before, last = self.network(None, [everyone] * self.config.depth)
         users, layer = len(self.taken), self.network.last
         vectors = unit_length(last).numpy()
-        # What was drawn for a node without a pair has learnt nothing from the data.
+        # Of a node without a pair the data tell nothing, but that it was drawn as a negative.
         vectors[self.neighbours.lengths == 0] = 0
         return GNN(
             config=self.config,

@@ -250,7 +250,10 @@ class EpochBatches:
         firsts, stops = pairs.firsts[rows], pairs.stops[rows]
         if self.ground.ordered or self.ground.config.pairs == "item":
             return latest(firsts, stops, recent)
-        return others(firsts, stops, pairs.places[rows], recent, draw)
+        event = others(firsts, stops, pairs.places[rows], recent, draw)
+        # An item is no question about itself: what else was done with it may be of later.
+        of_answer = self.ground.events.items[event] == pairs.answers[rows][:, None]
+        return np.where(of_answer, -1, event)
 
 
 def _needed(ground: Ground, asked: tuple[np.ndarray, ...]) -> tuple[Subgraph, list[Tensor]]:

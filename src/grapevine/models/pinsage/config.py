@@ -93,8 +93,9 @@ class Config:
     window: int = 1
     """How soon after, in events, with `pairs="item"`."""
     in_order: bool = True
-    """Whether the order of a history means anything. If not, a history is all that somebody did
-    but the answer, as a set: what they like, and not what comes next. Better where new items are
+    """Whether the order of a history means anything. If not, a history is all that somebody did,
+    but for what was done with the answer, as a set: what they like, and not what comes next. With
+    `pairs="item"` it is the order of a question's history alone. Better where new items are
     what counts; always so for a dataset whose clock is "none"."""
     recent: int = 50
     """Events of a history that count, at most: the latest. Where order means nothing they are drawn

@@ -5,7 +5,9 @@ import pytest
 
 from grapevine import training
 from grapevine.models.pinsage import Config
+from grapevine.models.pinsage.batches import EpochBatches, Ground
 from grapevine.models.pinsage.pairs import latest, others, pairs_of
+from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.testing.worlds import world
@@ -113,3 +115,15 @@ def test_without_an_order_places_count_alike_whatever_the_order(planted, small, 
     asked = model.ask(Batch.of_histories(Jagged.from_lists([history, history[::-1]])))
     np.testing.assert_allclose(asked[0], asked[1], atol=1e-6)
     np.testing.assert_allclose(asked[0], model.items[history].mean(0), atol=1e-6)
+
+
+def test_a_history_without_order_holds_nothing_that_was_done_with_the_answer():
+    ground = Ground.of(Config(in_order=False), FUNNEL, seed=0)
+    event = EpochBatches(ground, 0)._asked(np.arange(len(ground.pairs)), stream(0, "draw"))
+    items = np.where(event >= 0, ground.events.items[event], -1)
+    found = [
+        (int(answer), {*history.tolist()} - {-1})
+        for answer, history in zip(ground.pairs.answers, items, strict=True)
+    ]
+    # u looked at a and b, and bought a and c; v bought c and looked at b.
+    assert found == [(A, {B, C}), (C, {A, B}), (C, {B})]
