@@ -1,6 +1,7 @@
 """What every test runs under: shapes checked at the boundaries, and one hypothesis profile."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,10 @@ def checked_modules() -> list[str]:
 
 # For the whole session: whatever a test imports later is checked as well.
 install_import_hook(checked_modules(), CHECKER)
+
+# A shell starts what is to run in the background deaf to Ctrl-C; the tests of it must hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that does other work too must not fail a test by being slow.
 settings.register_profile(
