@@ -127,7 +127,12 @@ def walk_cases(graph: Any, num_walks: int) -> dict[str, Callable[[int], float]]:
         "independent reads": lambda turn: (
             steps / timed(lambda: read(edges.item_spans, edges.contexts, steps, turn))
         ),
-        "ours": lambda turn: steps / timed(lambda: random_walks(graph, starts, HOPS, turn)),
+        "ours": lambda turn: (
+            steps / timed(lambda: random_walks(graph, starts, HOPS, turn, out=out))
+        ),
+        "ours, into new memory": lambda turn: (
+            steps / timed(lambda: random_walks(graph, starts, HOPS, turn))
+        ),
         "plain numba": lambda turn: steps / timed(lambda: plain(*sides, turn, out)),
     }
 

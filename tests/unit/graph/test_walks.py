@@ -83,3 +83,13 @@ def test_spans_hold_start_and_length(made):
     spans = adjacency(made(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]]))).item_spans
     np.testing.assert_array_equal(spans >> np.uint64(32), [0, 2, 2])
     np.testing.assert_array_equal(spans & np.uint64(2**32 - 1), [2, 0, 1])
+
+
+def test_walks_are_written_where_they_are_to_be(made):
+    graph, starts = made(drawn(1)), np.arange(5, dtype=np.int32)
+    out = np.empty((5, 9), np.int32)
+    assert random_walks(graph, starts, 4, 7, out=out) is out
+    np.testing.assert_array_equal(out, random_walks(graph, starts, 4, 7))
+    for wrong in (out[:, :-1], out.astype(np.int64)):
+        with pytest.raises(ValueError, match=r"int32 of \(5, 9\)"):
+            random_walks(graph, starts, 4, 7, out=wrong)
