@@ -105,8 +105,8 @@ def random_walks(
         length: double hops.
         seed: names the draws.
         first: number of the first walk. Walk n is the same whichever others are asked for.
-        out: where to write them; who walks again and again spares a third of the time, which new
-            memory takes.
+        out: where to write them; new memory can cost more time than the walks
+            (benchmarks/walks.py).
 
     Raises:
         ValueError: a start is out of range, or `out` has another shape.
