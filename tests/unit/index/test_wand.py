@@ -70,3 +70,5 @@ def test_what_compiled_code_would_read_out_of_bounds_is_refused():
         Postings.weighted(lists, weights - 1, 6)
     with pytest.raises(ValueError, match=r"\[0, 1\)"):
         Postings.weighted(lists, weights, 6).search(np.array([[1]], np.int32), 1)
+    with pytest.raises(ValueError, match="at least 1: got 0"):
+        Postings.weighted(lists, weights, 6).search(np.array([[0]], np.int32), 0)
