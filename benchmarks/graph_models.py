@@ -56,32 +56,59 @@ PEERS = (
 )
 CONTENT = (Row("content-knn", "content-knn", seeded=False),)
 WHOLE = Row("pinsage", "pinsage")
-GRAPH_ALONE = (
-    pinsage("mean", "merge=mean"),
-    pinsage("max", "merge=max"),
-    pinsage("cross-entropy", "loss=cross-entropy"),
-    pinsage("hard negatives", "hard_negatives=6"),
-    pinsage("max-margin", "loss=max-margin"),
-    pinsage("max-margin, hard", "loss=max-margin", "hard_negatives=6"),
-    pinsage("item pairs", "pairs=item", "answers=all"),
-    pinsage("no graph", "layers=0"),
-)
-WITHOUT_IDS = pinsage("no ids", "ids=false")
-LONGER = ("learning_rate=0.01", "epoch_pairs=200000")
-MORE = pinsage("longer", *LONGER)
-IN_ORDER = pinsage("the last counts most", *LONGER, "half_life=1")
+SHORT = ("epochs=6", "epoch_pairs=100000", "decay=0.8")
+"""The budget of an ablation where events are many: every line of it has the same."""
+CAREFUL = ("learning_rate=0.0015",)
+"""Where events are few, shorter steps: found on the validation questions."""
 NEW_ITEMS = ("in_order=false", "popularity=0", "new_share=0.3", "content_weight=2")
 FEW_EVENTS = (*NEW_ITEMS[:3], "content=256", "content_weight=10")
 
 
+def ablations(*budget: str, content: bool = True) -> tuple[Row, ...]:
+    """One part of PinSage changed at a time, all with one budget; the first line has them all."""
+    changed: dict[str, tuple[str, ...]] = {
+        "whole": (),
+        "mean": ("merge=mean",),
+        "max": ("merge=max",),
+        "attention": ("merge=attention",),
+        "cross-entropy": ("loss=cross-entropy",),
+        "hard negatives": ("hard_negatives=6",),
+        "max-margin": ("loss=max-margin",),
+        "max-margin, hard negatives": ("loss=max-margin", "hard_negatives=6"),
+        "item pairs": ("pairs=item", "answers=all"),
+        "no graph": ("layers=0",),
+    }
+    if content:
+        changed |= {
+            "no ids": ("ids=false",),
+            "no graph, no ids": ("layers=0", "ids=false"),
+        }
+    return tuple(pinsage(label, *budget, *change) for label, change in changed.items())
+
+
+def together(other: str, weight: float, *settings: str) -> Row:
+    """PinSage and a model in closed form, their scores added up."""
+    given = ",".join(f'"pinsage.{one}"' for one in settings)
+    return Row(
+        f"blend: {other} + pinsage",
+        "blend",
+        (
+            f'model.parts=["{other}","pinsage"]',
+            f"model.weights=[1.0,{weight}]",
+            f"model.settings=[{given}]",
+        ),
+    )
+
+
 def cold(*best: str) -> tuple[Row, ...]:
     """Rows for items that nobody met: the defaults, and the settings that new items want."""
+    budget = ("epochs=10", "epoch_pairs=100000")
     return (
         *CONTENT,
-        WHOLE,
-        pinsage("for new items", *best),
-        pinsage("for new items, no ids", *best, "ids=false"),
-        pinsage("for new items, no graph", *best, "layers=0"),
+        pinsage("whole", *budget),
+        pinsage("for new items", *budget, *best),
+        pinsage("for new items, no ids", *budget, *best, "ids=false"),
+        pinsage("for new items, no graph", *budget, *best, "layers=0"),
         Row("random", "random"),
     )
 
@@ -93,12 +120,14 @@ class Case:
     Attributes:
         split: the data, split by a rule.
         warm: rows for the usual split.
+        ablation: rows for the same, of PinSage with something changed.
         cold: rows for the split by cold items; none where items have no content.
         k: length of the lists.
     """
 
     split: Callable[[str], Split]
     warm: tuple[Row, ...]
+    ablation: tuple[Row, ...]
     cold: tuple[Row, ...] = ()
     k: int = 10
 
@@ -106,7 +135,8 @@ class Case:
 CASES = {
     "pinterest": Case(
         lambda by: gv.pipeline.prepare(gv.load("pinterest"), by),
-        (*PEERS, WHOLE, MORE, *GRAPH_ALONE),
+        (*PEERS, WHOLE, together("chebycf", 2)),
+        ablations(*SHORT, content=False),
         k=20,
     ),
     "ml-1m": Case(
@@ -115,12 +145,12 @@ CASES = {
             *PEERS,
             *CONTENT,
             WHOLE,
-            IN_ORDER,
-            WITHOUT_IDS,
-            *GRAPH_ALONE,
-            pinsage("title alone", "features=['title']", "ids=false"),
-            pinsage("tags alone", "features=['tags']", "ids=false"),
-            pinsage("no graph, no ids", "layers=0", "ids=false"),
+            pinsage("the last counts most", "half_life=1", "learning_rate=0.01"),
+        ),
+        (
+            *ablations(*SHORT),
+            pinsage("title alone", *SHORT, "features=['title']", "ids=false"),
+            pinsage("tags alone", *SHORT, "features=['tags']", "ids=false"),
         ),
         cold(*NEW_ITEMS),
     ),
@@ -132,10 +162,10 @@ CASES = {
             *PEERS,
             *CONTENT,
             WHOLE,
-            WITHOUT_IDS,
-            *GRAPH_ALONE,
-            pinsage("no graph, no ids", "layers=0", "ids=false"),
+            pinsage("shorter steps", *CAREFUL),
+            together("ease", 8, *CAREFUL),
         ),
+        ablations(*CAREFUL),
         cold(*FEW_EVENTS),
     ),
 }
@@ -182,6 +212,10 @@ def cell(estimate: Any) -> str:
     return f"{estimate.mean:.4f} ({estimate.low:.4f} – {estimate.high:.4f})"
 
 
+def budget(row: Row) -> str:
+    return ", ".join(f"`{one.removeprefix('model.')}`" for one in row.settings)
+
+
 def case(name: str, seeds: int, folder: Path) -> list[str]:
     """The tables of one dataset."""
     one = CASES[name]
@@ -190,6 +224,7 @@ def case(name: str, seeds: int, folder: Path) -> list[str]:
     k = one.k
     metrics = (f"ndcg@{k}", f"hr@{k}", f"recall@{k}", f"coverage@{k}")
     warm = measured(one.warm, parts, seeds, folder / name / "warm", k=k)
+    ablation = measured(one.ablation, parts, seeds, folder / name / "ablation", k=k)
     lines = [
         f"## {parts.train.name}",
         "",
@@ -198,6 +233,10 @@ def case(name: str, seeds: int, folder: Path) -> list[str]:
         f"({parts.test.by}), every item a candidate.",
         "",
         *table(warm, metrics),
+        "",
+        f"One part of PinSage changed at a time, all with {budget(one.ablation[0])}.",
+        "",
+        *table(ablation, metrics),
         "",
     ]
     if one.cold:

@@ -133,7 +133,7 @@ class Config:
     """The most."""
     patience: int = 4
     """Epochs without a better validation that end the training; 0 never does."""
-    epoch_pairs: int = 100_000
+    epoch_pairs: int = 200_000
     """Most pairs of an epoch, drawn anew for each; 0 takes all."""
     batch: int = 4_096
     """Pairs of a step, at most; the paper's best is 2048."""
