@@ -1,7 +1,33 @@
 """Who listens to whom among the places of a sequence."""
 
 from grapevine.core.patterns.base import Intersection, Pattern, Union
+from grapevine.core.patterns.listed import Global, Listed, peter
 from grapevine.core.patterns.packed import Packed
-from grapevine.core.patterns.plain import Causal, Complete, Window
+from grapevine.core.patterns.plain import Causal, Complete, Cross, Prefix, Window
+from grapevine.core.patterns.strided import (
+    Block,
+    Dilated,
+    Summary,
+    fixed_heads,
+    strided_heads,
+)
 
-__all__ = ["Causal", "Complete", "Intersection", "Packed", "Pattern", "Union", "Window"]
+__all__ = [
+    "Block",
+    "Causal",
+    "Complete",
+    "Cross",
+    "Dilated",
+    "Global",
+    "Intersection",
+    "Listed",
+    "Packed",
+    "Pattern",
+    "Prefix",
+    "Summary",
+    "Union",
+    "Window",
+    "fixed_heads",
+    "peter",
+    "strided_heads",
+]

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from grapevine.core.patterns.base import Pattern
+from grapevine.structs.jagged import Jagged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,23 +29,26 @@ class Packed(Pattern):
         starts = self.offsets.to(receivers.device)[own]
         return (own == other) & self.inner.hears(receivers - starts, senders - starts)
 
+    def sparse(self) -> bool:
+        """Other sequences need no look."""
+        return True
+
     def reach(self) -> tuple[int, int] | None:
         """That of the inner rule."""
         return self.inner.reach()
 
-    def table(
-        self, length: int, *, device: torch.device | None = None
-    ) -> Int[Tensor, "places most"]:
-        """The tables of the sequences, one after another."""
-        parts = [self.inner.table(each, device=device) for each in self.lengths()]
-        most = max((part.shape[1] for part in parts), default=0)
-        table_LT = torch.full((length, most), -1, device=device)
-        start = 0
-        for part in parts:
-            moved = part.where(part < 0, part + start)
-            table_LT[start : start + len(part), : part.shape[1]] = moved
-            start += len(part)
-        return table_LT
+    def senders(self, length: int) -> Jagged:
+        """Those of the sequences, one after another; `length` is that of all together."""
+        lengths = self.lengths()
+        by_length = {each: self.inner.senders(each) for each in sorted(set(lengths))}
+        values, offsets = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+        place = edges = 0
+        for each in lengths:
+            lists = by_length[each]
+            values.append(lists.values + np.int32(place))
+            offsets.append(lists.offsets[1:] + edges)
+            place, edges = place + each, edges + len(lists.values)
+        return Jagged(np.concatenate(offsets), np.concatenate(values))
 
     def lengths(self) -> list[int]:
         """Of the sequences."""

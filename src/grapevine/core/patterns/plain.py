@@ -1,17 +1,19 @@
-"""Everyone, everyone before, and those near by."""
+"""Everyone, everyone before, those near by, and those at the head of the sequence."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Int64
 from torch import Tensor
 
-from grapevine.core.patterns.base import Pattern, tidied
+from grapevine.core.patterns.base import Pattern, kept
+from grapevine.structs.jagged import Jagged
 
 
 @dataclass(frozen=True, slots=True)
 class Complete(Pattern):
-    """Every place hears every place: an encoder; with other keys than queries, cross attention."""
+    """Every place hears every place: an encoder."""
 
     def hears(self, receivers: Int[Tensor, "*#any"], senders: Int[Tensor, "*#any"]) -> Tensor:
         """Always."""
@@ -25,6 +27,21 @@ class Causal(Pattern):
     def hears(self, receivers: Int[Tensor, "*#any"], senders: Int[Tensor, "*#any"]) -> Tensor:
         """Unless the sender comes later."""
         return senders <= receivers
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix(Pattern):
+    """Every place hears itself, all before it and the whole prefix: a prefix language model.
+
+    Attributes:
+        count: places of the prefix; 0 is `Causal`, the whole length is `Complete`.
+    """
+
+    count: int
+
+    def hears(self, receivers: Int[Tensor, "*#any"], senders: Int[Tensor, "*#any"]) -> Tensor:
+        """Unless the sender comes later and is not of the prefix."""
+        return (senders <= receivers) | (senders < self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +61,37 @@ class Window(Pattern):
         back = receivers - senders
         return (back < self.width) & (back > (-self.width if self.ahead else -1))
 
+    def sparse(self) -> bool:
+        """The senders stand side by side."""
+        return True
+
     def reach(self) -> tuple[int, int] | None:
         """As the width says."""
         return self.width - 1, self.width - 1 if self.ahead else 0
 
-    def table(
-        self, length: int, *, device: torch.device | None = None
-    ) -> Int[Tensor, "places most"]:
-        """Of each place the steps to its senders are the same."""
-        last = self.width if self.ahead else 1
-        steps = torch.arange(max(1 - self.width, 1 - length), min(last, length), device=device)
-        table_LT = torch.arange(length, device=device)[:, None] + steps
-        return tidied(table_LT.masked_fill(table_LT >= length, -1))
+    def senders(self, length: int) -> Jagged:
+        """The same steps from each place."""
+        far = min(self.width, length)
+        near = np.arange(length)[:, None] + np.arange(1 - far, far if self.ahead else 1)
+        return kept(near, (near >= 0) & (near < length))
+
+
+@dataclass(frozen=True, slots=True)
+class Cross(Pattern):
+    """Cross attention: the queries stand beside the keys, each counted from its own start.
+
+    Attributes:
+        inner: the rule; `Complete` where every query hears every key.
+    """
+
+    inner: Pattern
+
+    def places(
+        self, queries: int, keys: int, device: torch.device | None = None
+    ) -> Int64[Tensor, " queries"]:
+        """From their own start, however many keys there are."""
+        return torch.arange(queries, device=device)
+
+    def hears(self, receivers: Int[Tensor, "*#any"], senders: Int[Tensor, "*#any"]) -> Tensor:
+        """By the inner rule."""
+        return self.inner.hears(receivers, senders)
