@@ -95,3 +95,11 @@ class Cross(Pattern):
     def hears(self, receivers: Int[Tensor, "*#any"], senders: Int[Tensor, "*#any"]) -> Tensor:
         """By the inner rule."""
         return self.inner.hears(receivers, senders)
+
+    def sparse(self) -> bool:
+        """If the inner rule is."""
+        return self.inner.sparse()
+
+    def senders(self, length: int) -> Jagged:
+        """Those of the inner rule."""
+        return self.inner.senders(length)
