@@ -11,6 +11,7 @@ from grapevine.core.patterns.strided import (
     fixed_heads,
     strided_heads,
 )
+from grapevine.core.patterns.tree import Tree, binary_partition
 
 __all__ = [
     "Block",
@@ -25,8 +26,10 @@ __all__ = [
     "Pattern",
     "Prefix",
     "Summary",
+    "Tree",
     "Union",
     "Window",
+    "binary_partition",
     "fixed_heads",
     "peter",
     "strided_heads",
