@@ -1,0 +1,155 @@
+"""Each place hears those that are like it, found by hashing (Kitaev et al., Reformer, ICLR 2020).
+
+Queries and keys are the same vectors, keys at length one. In each round vectors are hashed by
+random turns, sorted by bucket and place, and cut into chunks; a place hears those of its bucket in
+its chunk and the one before. What several rounds hear is put together as if each pair had been
+heard once, so that it is attention over the union of the rounds, exactly. A place hears itself only
+if it hears nobody else. Time and memory are linear in the length, but for the sort.
+
+B = sequences, H = heads, L = places, K = width of a head, R = rounds, n = chunks, c = their places
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+from torch.nn.functional import normalize, pad
+
+from grapevine.random import stream
+
+ITSELF = -1e5
+"""Added to the product of a place with itself: enough to be nothing beside any other."""
+
+
+def turns(rounds: int, key: int, buckets: int, *, seed: int, step: int = 0) -> Tensor:
+    """Random turns for the hash, `(R, K, buckets / 2)`; others for each step of training.
+
+    Raises:
+        ValueError: the number of buckets is odd.
+    """
+    if buckets % 2:
+        raise ValueError(f"each direction has an opposite: {buckets} buckets are not even")
+    draw = stream(seed, "lsh", step).standard_normal((rounds, key, buckets // 2))
+    return torch.as_tensor(draw).to(torch.get_default_dtype())
+
+
+def hashed(
+    x_BHLK: Float[Tensor, "batch heads places key"], turns_RKb: Float[Tensor, "rounds key half"]
+) -> Int64[Tensor, "rounds batch heads places"]:
+    """The bucket of each vector: the direction that it points in most (section 2)."""
+    toward = torch.einsum("bhlk,rkn->rbhln", x_BHLK, turns_RKb)
+    return torch.cat([toward, -toward], -1).argmax(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The places of each round, by bucket.
+
+    Attributes:
+        buckets: `(R, B, H, L)` of each place.
+        order: `(R, B, H, n, c)` the places as they stand in the chunks; -1 behind the last.
+        chunk: `(R, B, H, L)` in which chunk each place stands.
+    """
+
+    buckets: Int64[Tensor, "rounds batch heads places"]
+    order: Int64[Tensor, "rounds batch heads chunks size"]
+    chunk: Int64[Tensor, "rounds batch heads places"]
+
+    @classmethod
+    def of(cls, buckets: Int64[Tensor, "rounds batch heads places"], size: int) -> "Sorted":
+        """Sorted by bucket, then by place, and cut."""
+        length = buckets.shape[-1]
+        order = (buckets * length + torch.arange(length, device=buckets.device)).argsort(-1)
+        rank = torch.empty_like(order).scatter_(
+            -1, order, torch.arange(length, device=order.device).expand_as(order)
+        )
+        cut = pad(order, (0, -length % size), value=-1).view(*order.shape[:-1], -1, size)
+        return cls(buckets, cut, rank // size)
+
+    def heard(self, receivers: Tensor, senders: Tensor) -> Bool[Tensor, "rounds ..."]:
+        """Which rounds let the receivers hear the senders, `(B, H, *places)`, by their hash."""
+
+        def of(values: Tensor, places: Tensor) -> Tensor:
+            at = places.flatten(2).expand(len(values), *places.shape[:2], -1)
+            return values.gather(-1, at).view(len(values), *places.shape)
+
+        back = of(self.chunk, receivers) - of(self.chunk, senders)
+        same = of(self.buckets, receivers) == of(self.buckets, senders)
+        return same & ((back == 0) | (back == 1))
+
+
+def lsh_attend(
+    q_BHLK: Float[Tensor, "batch heads places key"],
+    v_BHLV: Float[Tensor, "batch heads places value"],
+    turns_RKb: Float[Tensor, "rounds key half"],
+    *,
+    chunk: int = 64,
+    causal: bool = True,
+    there: Bool[Tensor, "batch places"] | None = None,
+) -> Float[Tensor, "batch heads places value"]:
+    """What each place hears of those that are like it; 0 where it is not there.
+
+    Args:
+        q_BHLK: what places ask, and at length one what they are asked for.
+        v_BHLV: what they say.
+        turns_RKb: of the hash; see `turns`.
+        chunk: places of a chunk; about twice the mean of a bucket.
+        causal: whether nothing is heard of later places.
+        there: which places exist.
+    """
+    buckets = hashed(q_BHLK.detach(), turns_RKb)
+    if there is not None:
+        buckets = buckets.masked_fill(~there[:, None, :], 2 * turns_RKb.shape[-1])
+    rounds = Sorted.of(buckets, chunk)
+    k_BHLK = normalize(q_BHLK, dim=-1)
+    parts = [
+        _round(q_BHLK, k_BHLK, v_BHLV, rounds, nth, causal, there) for nth in range(len(buckets))
+    ]
+    levels, heard = (torch.stack(part) for part in zip(*parts))
+    return (levels.softmax(0) * heard).sum(0)
+
+
+def _round(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    rounds: Sorted,
+    nth: int,
+    causal: bool,
+    there: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """What is heard in one round, and the logarithm of what it weighs, `(B, H, L, 1)`."""
+    receivers = rounds.order[nth]
+    before = pad(receivers, (0, 0, 1, 0), value=-1)[..., :-1, :]
+    senders = torch.cat([before, receivers], -1)
+    known = (receivers >= 0)[..., :, None] & (senders >= 0)[..., None, :]
+    i, j = receivers.clamp_min(0), senders.clamp_min(0)
+    pairs = i[..., :, None].expand_as(known), j[..., None, :].expand_as(known)
+    in_rounds = rounds.heard(*pairs)
+    mask = known & in_rounds[nth]
+    if causal:
+        mask = mask & (pairs[0] >= pairs[1])
+    if there is not None:
+        mask = mask & _picked(there[:, None, :, None].expand(*q.shape[:3], 1), j)[..., None, :, 0]
+    logits = torch.matmul(_picked(q, i), _picked(k, j).transpose(-1, -2)) * q.shape[-1] ** -0.5
+    # Who is heard in several rounds is heard once: each round takes its part.
+    logits = logits - in_rounds.sum(0).clamp_min(1).to(logits.dtype).log()
+    logits = logits + ITSELF * (pairs[0] == pairs[1])
+    logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+    level = logits.logsumexp(-1, keepdim=True)
+    heard = torch.matmul((logits - level).exp().masked_fill(~mask, 0.0), _picked(v, j))
+    return _placed(level, receivers, q.shape[2]), _placed(heard, receivers, q.shape[2])
+
+
+def _picked(x_BHLK: Tensor, places_BHnc: Tensor) -> Tensor:
+    """The rows of these places, `(B, H, n, c, K)`."""
+    at = places_BHnc.flatten(2)[..., None].expand(*x_BHLK.shape[:2], -1, x_BHLK.shape[-1])
+    return x_BHLK.gather(2, at).view(*places_BHnc.shape, -1)
+
+
+def _placed(x_BHncK: Tensor, order_BHnc: Tensor, length: int) -> Tensor:
+    """What stands sorted, back at its places."""
+    order = order_BHnc.flatten(2)[..., :length]
+    rows = x_BHncK.flatten(2, 3)[:, :, :length]
+    return torch.zeros_like(rows).scatter(2, order[..., None].expand_as(rows), rows)
