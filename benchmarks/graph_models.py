@@ -56,8 +56,9 @@ PEERS = (
 )
 CONTENT = (Row("content-knn", "content-knn", seeded=False),)
 WHOLE = Row("pinsage", "pinsage")
-SHORT = ("epochs=6", "epoch_pairs=100000", "decay=0.8")
+SHORT = ("epochs=5", "epoch_pairs=60000", "decay=0.7")
 """The budget of an ablation where events are many: every line of it has the same."""
+LONG = ("epochs=8", "decay=0.75")
 CAREFUL = ("learning_rate=0.0015",)
 """Where events are few, shorter steps: found on the validation questions."""
 NEW_ITEMS = ("in_order=false", "popularity=0", "new_share=0.3", "content_weight=2")
@@ -102,7 +103,7 @@ def together(other: str, weight: float, *settings: str) -> Row:
 
 def cold(*best: str) -> tuple[Row, ...]:
     """Rows for items that nobody met: the defaults, and the settings that new items want."""
-    budget = ("epochs=10", "epoch_pairs=100000")
+    budget = ("epochs=6", "epoch_pairs=100000", "decay=0.8")
     return (
         *CONTENT,
         pinsage("whole", *budget),
@@ -144,8 +145,8 @@ CASES = {
         (
             *PEERS,
             *CONTENT,
-            WHOLE,
-            pinsage("the last counts most", "half_life=1", "learning_rate=0.01"),
+            pinsage("whole", *LONG),
+            pinsage("the last counts most", *LONG, "half_life=1", "learning_rate=0.01"),
         ),
         (
             *ablations(*SHORT),
