@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from grapevine.core import attention
 from grapevine.core.attention import attend
 from grapevine.core.patterns import (
     Causal,
     Complete,
     Cross,
+    Dilated,
     Global,
     Listed,
     Packed,
@@ -17,8 +19,10 @@ from grapevine.core.patterns import (
     peter,
     strided_heads,
 )
+from grapevine.core.positions import alibi
 from grapevine.core.propagate import dot_product, propagate
 from grapevine.core.routes import band, chunked
+from grapevine.core.routes.ask import Ask
 from grapevine.structs.graph import Graph
 
 PATTERNS = {
@@ -173,3 +177,129 @@ def test_padding_is_heard_by_nobody_and_who_hears_nobody_holds_zero(route):
     )
     gradients = torch.autograd.grad(out.square().sum(), (q, k, v))
     assert not any(gradient.isnan().any() for gradient in gradients)
+
+
+AHEAD_OF_NOBODY = {
+    "causal": Causal(),
+    "window": Window(3),
+    "strided": strided_heads(3)[0] | strided_heads(3)[1],
+    "fixed": fixed_heads(3, 1)[0] | fixed_heads(3, 1)[1],
+    "packed": Packed(Causal(), torch.tensor([0, 4, 11])),
+}
+
+
+@pytest.mark.parametrize("route", [None, *GENERAL])
+@pytest.mark.parametrize("pattern", AHEAD_OF_NOBODY.values(), ids=AHEAD_OF_NOBODY)
+def test_nothing_reaches_a_place_from_later_ones(pattern, route):
+    x = torch.randn(1, 2, LENGTH, 3, requires_grad=True)
+    out = attend(x, x, x, pattern, route=route)
+    place = 7
+    reached = torch.autograd.grad(out[:, :, place].sum(), x)[0].abs().sum((0, 1, 3))
+    heard = pattern.mask(LENGTH)[place]
+    assert not reached[~heard].any()
+    assert reached[heard].all()
+
+
+@pytest.mark.parametrize("route", GENERAL)
+def test_what_stands_in_padding_changes_nothing(route):
+    q, k, v = torch.randn(3, 2, 3, LENGTH, 4).unbind()
+    there = torch.arange(LENGTH) < torch.tensor([[7], [9]])
+    before = attend(q, k, v, Complete(), there=there, route=route)
+    for x in (k, v):
+        x[~there[:, None].expand(2, 3, -1)] = 1e6
+    torch.testing.assert_close(attend(q, k, v, Complete(), there=there, route=route), before)
+
+
+@pytest.mark.parametrize("merge", ["softmax", "silu"])
+def test_maps_come_with_what_is_heard(merge):
+    q, k, v = torch.randn(3, 2, 3, LENGTH, 4).unbind()
+    out, maps = attend(q, k, v, Window(3), merge=merge, weights=True)
+    torch.testing.assert_close(maps @ v, out)
+    torch.testing.assert_close(out, attend(q, k, v, Window(3), merge=merge))
+    assert not maps[:, :, ~Window(3).mask(LENGTH)].any()
+    if merge == "softmax":
+        torch.testing.assert_close(maps.sum(-1), torch.ones(2, 3, LENGTH))
+
+
+@pytest.mark.parametrize("route", GENERAL)
+def test_dropout_leaves_out_its_share_of_the_weights_and_makes_up_for_it(route):
+    nothing, v = torch.zeros(1, 1, 40, 4), torch.eye(40)[None, None]
+    out = attend(nothing, nothing, v, Complete(), dropout=0.25, route=route)
+    left_out = out == 0
+    assert abs(left_out.double().mean() - 0.25) < 0.05
+    torch.testing.assert_close(out[~left_out] * 40, torch.full((int((~left_out).sum()),), 4 / 3))
+
+
+@pytest.mark.parametrize("route", [*GENERAL, "band"])
+def test_great_products_do_not_overflow(route):
+    q, k, v = torch.randn(3, 1, 2, LENGTH, 4, dtype=torch.float32).unbind()
+    out = attend(1e3 * q, 1e3 * k, v, Window(5), route=route)
+    exact = attend(1e3 * q.double(), 1e3 * k.double(), v.double(), Window(5))
+    torch.testing.assert_close(out.double(), exact, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("route", [*GENERAL, "band"])
+def test_half_precision_is_heard_in_half_precision(route):
+    q, k, v = torch.randn(3, 1, 2, LENGTH, 4, dtype=torch.bfloat16).unbind()
+    out = attend(q, k, v, Window(5), route=route)
+    assert out.dtype == torch.bfloat16
+    exact = attend(q.double(), k.double(), v.double(), Window(5))
+    torch.testing.assert_close(out.double(), exact, atol=0.05, rtol=0.05)
+
+
+def test_the_fused_kernel_refuses_what_it_does_not_know():
+    x = torch.randn(1, 1, 3, 2)
+    with pytest.raises(ValueError, match="the softmax alone, not silu"):
+        attend(x, x, x, Causal(), merge="silu", route="fused")
+
+
+@pytest.mark.parametrize("route", [None, *GENERAL])
+def test_nobody_at_all_is_no_error(route):
+    q, k, v = torch.randn(3, 2, 3, 0, 4).unbind()
+    assert attend(q, k, v, Window(5), route=route).shape == (2, 3, 0, 4)
+
+
+def test_packed_sequences_of_all_lengths_are_heard_as_one_by_one():
+    lengths = [5, 0, 1, 12, 5, 7, 3, 11]
+    packed = Packed(Window(3, ahead=True), torch.tensor([0, *lengths]).cumsum(0))
+    q, k, v = torch.randn(3, 1, 2, sum(lengths), 4).requires_grad_().unbind()
+    one_by_one = zip(*(x.split(lengths, 2) for x in (q, k, v)), strict=True)
+    theirs = torch.cat([attend(*part, Window(3, ahead=True)) for part in one_by_one], 2)
+    same(attend(q, k, v, packed), theirs, (q, k, v))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "length", "how", "route"),
+    [
+        (Causal(), 64, {}, "fused"),
+        (Complete(), 64, {"there": torch.ones(1, 64, dtype=torch.bool)}, "fused"),
+        (Causal(), 64, {"merge": "silu"}, "matrix"),
+        (Window(8), 64, {}, "fused"),
+        (Window(8), 512, {}, "band"),
+        (Packed(Causal(), torch.tensor([0, 10, 64])), 64, {}, "packed"),
+        (Dilated(64), 2048, {}, "edges"),
+        (Causal(), 2048, {"dropout": 0.1, "bias": alibi(1)}, "chunked"),
+    ],
+)
+def test_the_route_is_picked_by_what_is_asked(monkeypatch, pattern, length, how, route):
+    taken = []
+    monkeypatch.setattr(band, "LEAST", 32)
+    monkeypatch.setattr(attention, "PAIRS", 2**20)
+    for name in attention.ROUTES:
+        monkeypatch.setitem(
+            attention.ROUTES, name, lambda ask, name=name: taken.append(name) or ask.v
+        )
+    x = torch.randn(1, 1, length, 2)
+    attend(x, x, x, pattern, **how)
+    assert taken == [route]
+
+
+def test_chunks_take_memory_that_does_not_grow_with_queries_times_keys():
+    """What is kept for the way back is as large as what is asked, whatever the chunks."""
+    x = torch.randn(1, 1, 256, 4, requires_grad=True)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.numel()) or t, lambda t: t
+    ):
+        chunked.chunked(Ask(x, x, x, Causal(), None, alibi(1), 0.0, 0.5, "softmax"), 32, 32)
+    assert max(kept, default=0) <= 4 * x.numel()

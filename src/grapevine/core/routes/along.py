@@ -55,7 +55,9 @@ def along_edges(ask: Ask) -> Tensor:
         weights_EG = softmax(edges, logits_EG.clamp_min(least))
     weights_EG = weights_EG if there is None else weights_EG.masked_fill(~there, 0.0)
     out_LGV = weighted_sum(edges, drop(weights_EG, ask.dropout), v)
-    return out_LGV.view(ask.queries, *ask.q.shape[:2], -1).movedim(0, 2).to(ask.q.dtype)
+    return (
+        out_LGV.view(ask.queries, *ask.q.shape[:2], ask.v.shape[-1]).movedim(0, 2).to(ask.q.dtype)
+    )
 
 
 def _places_first(x_BHLK: Tensor) -> Tensor:

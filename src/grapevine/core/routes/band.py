@@ -51,7 +51,7 @@ def band(ask: Ask) -> Tensor:
         ask.scale,
         ask.merge,
     )
-    out_BHncV = out.view(blocks, *ask.q.shape[:2], size, -1).movedim(0, 2)
+    out_BHncV = out.view(blocks, *ask.q.shape[:2], size, ask.v.shape[-1]).movedim(0, 2)
     return out_BHncV.flatten(2, 3)[:, :, :length]
 
 

@@ -10,7 +10,13 @@ from grapevine.core.routes.ask import Ask, Merge
 
 
 def fused(ask: Ask) -> Tensor:
-    """Torch's own, told that a mask is causal rather than shown it wherever that is all."""
+    """Torch's own, told that a mask is causal rather than shown it wherever that is all.
+
+    Raises:
+        ValueError: the merge is no softmax.
+    """
+    if ask.merge != "softmax":
+        raise ValueError(f"the fused kernel knows the softmax alone, not {ask.merge}")
     if is_plainly_causal(ask):
         return scaled_dot_product_attention(
             ask.q, ask.k, ask.v, dropout_p=ask.dropout, is_causal=ask.queries > 1, scale=ask.scale
@@ -23,7 +29,8 @@ def fused(ask: Ask) -> Tensor:
 def is_plainly_causal(ask: Ask) -> bool:
     """Whether the causal flag says it all: the last place alone needs not even that."""
     same = ask.queries == ask.keys or ask.queries == 1
-    return isinstance(ask.pattern, Causal) and same and ask.there is None and ask.bias is None
+    plain = ask.there is None and ask.bias is None and ask.merge == "softmax"
+    return isinstance(ask.pattern, Causal) and same and plain
 
 
 def matrix(ask: Ask) -> tuple[Tensor, Tensor]:
