@@ -1,0 +1,147 @@
+"""Networks for nodes of one graph, by the name of their layer."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import dropout, elu, relu
+
+from grapevine.config import check_bounds
+from grapevine.core.additive import GAT, GATv2, Heard
+from grapevine.core.bag import Bag, dropped, project
+from grapevine.core.edges import Edges
+from grapevine.core.graph_convolution import GraphConvolution, RandomPropagation
+from grapevine.core.graph_transformer import GraphAttention, GraphTransformer
+from grapevine.core.isomorphism import GIN
+from grapevine.core.neighbourhoods import Adjacency, with_self_loops
+from grapevine.core.propagate import symmetric_normalised
+from grapevine.structs.graph import Graph
+
+LayerName = Literal["gcn", "mean", "gat", "gatv2", "attention", "graph-transformer", "gin", "grand"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """What a network is made of."""
+
+    layer: LayerName = "gcn"
+    """How nodes listen."""
+    depth: int = 2
+    """Layers, the last of which gives what is asked; of "grand" the steps of spreading."""
+    width: int = 16
+    """Of the states between layers; of each head in attention."""
+    heads: int = 8
+    """Of attention between layers, side by side."""
+    last_heads: int = 1
+    """Of the last layer, their mean."""
+    drop: float = 0.5
+    """Share of the states that is dropped in training."""
+    drop_inputs: float = 0.5
+    """Share of the features."""
+    drop_edges: float = 0.0
+    """Share of the weights of attention; of "grand" the share of nodes that say nothing."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "shape", "depth", "width", "heads", "last_heads", least=1)
+
+
+class Network(nn.Module):
+    """Layers of listening, with dropout before and a bend after each but the last.
+
+    Args:
+        shape: the options.
+        width: D, of the features.
+        out: C, of what is asked.
+    """
+
+    def __init__(self, shape: Shape, width: int, out: int) -> None:
+        super().__init__()
+        self.shape = shape
+        last = shape.depth - 1
+        inside = shape.width * (shape.heads if shape.layer in ("gat", "gatv2", "attention") else 1)
+        widths = [width, *[inside] * last, out]
+        self.layers = nn.ModuleList(
+            _layer(shape, *widths[place : place + 2], last=place == last)
+            for place in range(shape.depth)
+        )
+        self.bend = elu if shape.layer in ("gat", "gatv2") else relu
+
+    def forward(
+        self, h_ND: Float[Tensor, "nodes width"] | Bag, neighbourhood: Heard
+    ) -> Float[Tensor, "nodes out"]:
+        """What is asked of each node."""
+        first, *others = self.layers
+        h: Tensor = first(dropped(h_ND, self.shape.drop_inputs, self.training), neighbourhood)
+        for layer in others:
+            h = layer(dropout(self.bend(h), self.shape.drop, self.training), neighbourhood)
+        return h
+
+
+class TransformerNetwork(nn.Module):
+    """A projection, layers of the graph transformer, and a projection to what is asked.
+
+    Args:
+        shape: the options; the heads share the width.
+        width: D, of the features.
+        out: C, of what is asked.
+    """
+
+    def __init__(self, shape: Shape, width: int, out: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.enter, self.leave = nn.Linear(width, shape.width), nn.Linear(shape.width, out)
+        self.layers = nn.ModuleList(
+            GraphTransformer(shape.width, heads=shape.heads, drop=shape.drop)
+            for _ in range(shape.depth)
+        )
+
+    def forward(
+        self, h_ND: Float[Tensor, "nodes width"] | Bag, neighbourhood: Heard
+    ) -> Float[Tensor, "nodes out"]:
+        """What is asked of each node."""
+        h = project(self.enter, dropped(h_ND, self.shape.drop_inputs, self.training))
+        for layer in self.layers:
+            h = layer(h, neighbourhood)
+        return self.leave(dropout(h, self.shape.drop, self.training))
+
+
+def network_of(shape: Shape, width: int, out: int) -> nn.Module:
+    """The network of that shape, from D features to C numbers."""
+    if shape.layer == "graph-transformer":
+        return TransformerNetwork(shape, width, out)
+    if shape.layer == "grand":
+        return RandomPropagation(
+            width,
+            shape.width,
+            out,
+            hops=shape.depth,
+            drop_nodes=shape.drop_edges,
+            drop_inputs=shape.drop_inputs,
+            drop=shape.drop,
+        )
+    return Network(shape, width, out)
+
+
+def neighbourhood_of(shape: Shape, graph: Graph) -> Heard:
+    """The form of a graph that its layers listen along; a node hears itself but in mean and GIN."""
+    if shape.layer in ("mean", "gin"):
+        return Adjacency.of(graph)
+    looped = with_self_loops(graph)
+    if shape.layer in ("gcn", "grand"):
+        return Adjacency.of(looped, symmetric_normalised)
+    return Edges.of(looped, graph.num_nodes)
+
+
+def _layer(shape: Shape, width: int, out: int, *, last: bool) -> nn.Module:
+    if shape.layer in ("gcn", "mean"):
+        merge = "mean" if shape.layer == "mean" else "importance"
+        return GraphConvolution(width, out, merge=merge, own=shape.layer == "mean")
+    if shape.layer == "gin":
+        between = nn.Sequential(nn.Linear(width, out), nn.ReLU(), nn.Linear(out, out))
+        return GIN(between, learnt=True)
+    make = {"gat": GAT, "gatv2": GATv2, "attention": GraphAttention}[shape.layer]
+    heads = shape.last_heads if last else shape.heads
+    return make(
+        width, out if last else out // heads, heads=heads, joined=not last, drop=shape.drop_edges
+    )
