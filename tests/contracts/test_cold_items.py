@@ -11,6 +11,7 @@ from grapevine.models.base import Embeds, Factored
 from grapevine.models.evidence import evidence
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
+from grapevine.testing.contracts import briefly
 from grapevine.testing.worlds import checkerboard, world
 
 READ_FEATURES = {"content-knn", "pinsage"}
@@ -30,7 +31,7 @@ def small_world():
 
 @cache
 def fitted(name):
-    return training.fit(MODELS[name].config, small_world(), seed=3)
+    return training.fit(briefly(MODELS[name].config), small_world(), seed=3)
 
 
 def cold_rows(name):

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from grapevine.core.kernels.rowloss import softmax_rows
+from grapevine.core.kernels.rowloss import gbce_rows, softmax_rows
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -57,6 +57,60 @@ def softmax_over_all(
         weights_T=weights_T,
         precision=precision,
     )
+
+
+def gbce_over_all(
+    x_TD: Float[Tensor, "positions width"],
+    items_ID: Float[Tensor, "items width"],
+    answers_T: Int64[Tensor, " positions"],
+    *,
+    negatives: int,
+    calibration: float,
+    key: int,
+    bias_I: Float[Tensor, " items"] | None = None,
+    weights_T: Float[Tensor, " positions"] | None = None,
+    precision: Precision = "float32",
+) -> Float[Tensor, ""]:
+    """Yes for the answer and no for items drawn, as in gSASRec; see `kernels.rowloss.gbce_rows`.
+
+    Where the catalogue is small, scoring all of it is less work than gathering what was drawn.
+
+    Args:
+        x_TD: what each position holds.
+        items_ID: the table of items.
+        answers_T: the row of each position's answer.
+        negatives: k, items drawn for each position.
+        calibration: t, in [0, 1]; 0 is the plain binary cross-entropy.
+        key: names the draws.
+        bias_I: what is added to an item's every score.
+        weights_T: how much each position counts.
+        precision: of the products.
+    """
+    beta = gbce_power(negatives, len(items_ID), calibration)
+
+    def row_loss(
+        scores: np.ndarray, answers: np.ndarray, weights: np.ndarray, lost: np.ndarray, first: int
+    ) -> None:
+        gbce_rows(
+            scores, answers, weights, lost, negatives=negatives, beta=beta, key=key, first=first
+        )
+
+    return over_all(
+        row_loss, x_TD, items_ID, answers_T, bias_I=bias_I, weights_T=weights_T,
+        precision=precision,
+    )  # fmt: skip
+
+
+def gbce_power(negatives: int, num_items: int, calibration: float) -> float:
+    """beta, the power of the answer's chance: `a (t (1 - 1/a) + 1/a)` with `a = k / (I - 1)`.
+
+    Petrov and Macdonald, RecSys 2023, eq. 14.
+
+    >>> round(gbce_power(256, 3416, 0.75), 7)
+    0.3062225
+    """
+    share = min(negatives / max(num_items - 1, 1), 1.0)
+    return 1 - calibration * (1 - share)
 
 
 def over_all(

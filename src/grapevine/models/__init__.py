@@ -19,6 +19,7 @@ from grapevine.models.oracle import Oracle
 from grapevine.models.pinsage import PinSage
 from grapevine.models.popularity import Popularity
 from grapevine.models.random import Random
+from grapevine.models.sequence import HSTU, BERT4Rec, GRU4Rec, GSASRec, SASRec
 from grapevine.models.ultragcn import UltraGCN
 
 
@@ -176,6 +177,42 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <-> ten of its items drawn, two hops",
         merge="mean",
         update="linear beside its own state, to length one",
+    ),
+    "sasrec": ModelRow(
+        model=SASRec,
+        config=SASRec.Config(),
+        neighbourhood="event <- itself and those before",
+        merge="softmax of dot products",
+        update="residual, feed-forward, norm",
+    ),
+    "gsasrec": ModelRow(
+        model=GSASRec,
+        config=GSASRec.Config(),
+        neighbourhood="event <- itself and those before",
+        merge="softmax of dot products",
+        update="residual, feed-forward, norm",
+    ),
+    "bert4rec": ModelRow(
+        model=BERT4Rec,
+        config=BERT4Rec.Config(),
+        neighbourhood="event <- all of the history",
+        merge="softmax of dot products",
+        update="residual, feed-forward, norm",
+        asked="masked item, then next item",
+    ),
+    "gru4rec": ModelRow(
+        model=GRU4Rec,
+        config=GRU4Rec.Config(),
+        neighbourhood="event <- the one before, in turn",
+        merge="gates",
+        update="gates",
+    ),
+    "hstu": ModelRow(
+        model=HSTU,
+        config=HSTU.Config(),
+        neighbourhood="event <- itself and those before, by time",
+        merge="SiLU of dot products",
+        update="gated by its own state, residual",
     ),
     "taste-oracle": ModelRow(
         model=Oracle,

@@ -42,8 +42,9 @@ def evidence(
     scores = np.asarray(model.score(_without_each(asked, things)))[:, wanted]
     worth = scores[0] - scores[1:]  # (things, items)
     worth = np.where(np.isfinite(worth) & (things[:, None] != wanted), np.maximum(worth, 0), 0)
-    # What is below the rounding of the score is nobody's doing.
-    worth[worth <= 1e-6 * np.abs(scores[0])] = 0
+    # What is below the rounding of the scores is nobody's doing.
+    told = scores[0][np.isfinite(scores[0])]
+    worth[worth <= 1e-6 * np.abs(told).max(initial=0)] = 0
     found = []
     for column in worth.T:
         order = np.argsort(-column, kind="stable")[:most]

@@ -14,6 +14,7 @@ from numba import njit, prange
 
 from grapevine.core.kernels.spmm import narrow, widen
 from grapevine.core.kernels.threads import threads_for
+from grapevine.graph.counter import below, mix
 
 ROWS = 16
 """Rows that a thread takes at a time."""
@@ -40,6 +41,39 @@ def softmax_rows(
     """
     with threads_for(scores.size):
         _softmax_rows(scores, answers, weights, lost)
+
+
+def gbce_rows(
+    scores: Shaped[np.ndarray, "rows items"],
+    answers: Int64[np.ndarray, " rows"],
+    weights: Float32[np.ndarray, " rows"],
+    lost: Float32[np.ndarray, " rows"],
+    *,
+    negatives: int,
+    beta: float,
+    key: int,
+    first: int,
+) -> None:
+    """Put the gradient of the binary cross-entropy with items drawn in the place of the scores.
+
+    `-(beta log s(answer) + sum log(1 - s(drawn))) / (negatives + 1)` with s the sigmoid (gSASRec,
+    Petrov and Macdonald, RecSys 2023, eq. 9); beta 1 is the plain one. Items are drawn uniformly
+    from all but the answer, and one drawn twice counts twice.
+
+    Args:
+        scores: `(T, I)` float32, or uint16 for bfloat16.
+        answers: `(T,)` the item that each row should have named.
+        weights: `(T,)` how much each row counts.
+        lost: `(T,)` where the loss is written, not weighed.
+        negatives: items drawn for each row.
+        beta: the power of the answer's chance.
+        key: names the draws.
+        first: the number of the first row among those of the key.
+    """
+    with threads_for(scores.size):
+        _gbce_rows(
+            scores, answers, weights, lost, negatives, np.float32(beta), np.uint64(key), first
+        )
 
 
 @njit(inline="always", cache=True)
@@ -76,3 +110,40 @@ def _softmax_rows(
             for i in range(items):
                 line[i] = narrow(shares[i] * scale, line)
             line[answers[row]] = narrow(weights[row] * (np.exp(at_answer) / total - 1), line)
+
+
+@njit(inline="always", cache=True)
+def softplus(x: Any) -> Any:
+    """log(1 + e^x), without overflow."""
+    return max(x, 0.0) + np.log1p(np.exp(-abs(x)))
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _gbce_rows(
+    scores: np.ndarray,
+    answers: np.ndarray,
+    weights: np.ndarray,
+    lost: np.ndarray,
+    negatives: int,
+    beta: np.float32,
+    key: np.uint64,
+    first: int,
+) -> None:
+    rows, items = scores.shape
+    for row in prange(rows):
+        line, answer = scores[row], answers[row]
+        share = weights[row] / np.float32(negatives + 1)
+        gradient = np.zeros(items, np.float32)
+        score = widen(line[answer])
+        total = beta * softplus(-score)
+        gradient[answer] = -share * beta / (1 + np.exp(score))
+        of_row = mix(key, np.uint64(first + row))
+        for place in range(negatives if items > 1 else 0):
+            item = below(of_row, np.uint64(place), items - 1)
+            item += item >= answer
+            score = widen(line[item])
+            total += softplus(score)
+            gradient[item] += share / (1 + np.exp(-score))
+        lost[row] = total / (negatives + 1)
+        for i in range(items):
+            line[i] = narrow(gradient[i], line)

@@ -1,0 +1,214 @@
+"""The layers of Transformers: who hears whom is the pattern's affair, all else is here.
+
+| system | made by |
+| --- | --- |
+| Transformer encoder, BERT, BERT4Rec | `TransformerLayer(norm="post")`, `Complete()` |
+| GPT, modern SASRec | `TransformerLayer(norm="pre")`, `Causal()`, one more norm at the end |
+| SASRec as published | `TransformerLayer(norm="sasrec")`, `Causal()`, one more norm at the end |
+| LiGR, eSASRec | `TransformerLayer(norm="pre", gated=True)`, `Causal()` |
+| HSTU | `HSTULayer`, `Causal()` |
+
+B = sequences, L = places, D = width, H = heads, K = width of a head
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import gelu, layer_norm, relu, silu
+
+from grapevine.core.attention import attend
+from grapevine.core.patterns import Pattern
+
+Activation = Literal["relu", "gelu", "swiglu"]
+Order = Literal["pre", "post", "sasrec"]
+"""Where the norms stand: see `TransformerLayer`."""
+States = Float[Tensor, "batch places width"]
+There = Bool[Tensor, "batch places"]
+Bias = Float[Tensor, "#batch #heads places places"]
+
+
+class Attention(nn.Module):
+    """Multi-head dot-product attention (Vaswani et al., NeurIPS 2017, section 3.2).
+
+    Args:
+        width: D, of what places hold; divisible by the heads.
+        heads: H.
+        dropout: share of the weights left out.
+        bias: whether the four products have a bias.
+    """
+
+    def __init__(self, width: int, heads: int, *, dropout: float = 0.0, bias: bool = True) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"a width of {width} cannot be shared by {heads} heads")
+        self.heads, self.dropout = heads, dropout
+        self.query = nn.Linear(width, width, bias)
+        # Keys and values in one product, for they look at the same states.
+        self.keys_values = nn.Linear(width, 2 * width, bias)
+        self.out = nn.Linear(width, width, bias)
+
+    def forward(
+        self,
+        asking: States,
+        told: States,
+        pattern: Pattern,
+        *,
+        there: There | None = None,
+        bias: Bias | None = None,
+    ) -> States:
+        """What each place of `asking` hears of the places of `told`."""
+        q = split_heads(self.query(asking), self.heads)
+        k, v = (split_heads(part, self.heads) for part in self.keys_values(told).chunk(2, -1))
+        dropout = self.dropout if self.training else 0.0
+        heard_BHLK = attend(q, k, v, pattern, there=there, bias=bias, dropout=dropout)
+        return self.out(heard_BHLK.transpose(1, 2).flatten(2))
+
+
+def split_heads(x: States, heads: int) -> Float[Tensor, "batch heads places key"]:
+    """What each head gets of a state, the heads before the places."""
+    batch, places, width = x.shape
+    return x.reshape(batch, places, heads, width // heads).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """`W2 act(W1 x + b1) + b2`; "swiglu" is `W2 (silu(W1 x) * W3 x)` (Shazeer, arXiv:2002.05202).
+
+    Args:
+        width: D.
+        hidden: between the two.
+        activation: which.
+        dropout: of the hidden numbers.
+    """
+
+    def __init__(
+        self, width: int, hidden: int, *, activation: Activation = "gelu", dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.up = nn.Linear(width, 2 * hidden if activation == "swiglu" else hidden)
+        self.down = nn.Linear(hidden, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: States) -> States:
+        """Place by place."""
+        hidden = self.up(x)
+        if self.activation == "swiglu":
+            gate, value = hidden.chunk(2, -1)
+            hidden = silu(gate) * value
+        else:
+            hidden = relu(hidden) if self.activation == "relu" else gelu(hidden)
+        return self.down(self.dropout(hidden))
+
+
+class TransformerLayer(nn.Module):
+    """Attention, then place by place; each adds to what the places hold.
+
+    The order of norms (the spec's three forms):
+
+    - "post": `x = N(x + A(x))`, `x = N(x + F(x))` (Vaswani et al.; BERT).
+    - "pre": `x = x + A(N(x))`, `x = x + F(N(x))`; one more norm belongs after the last layer.
+    - "sasrec": `q = N(x)`, `x = q + A(q, x, x)`, `y = N(x)`, `x = y + F(y)`: queries are normed,
+      keys and values are not, and what is added to is the normed (code of Kang and McAuley, ICDM
+      2018); one more norm belongs after the last layer.
+
+    `gated` multiplies what is added by `sigmoid(x W)`, as in LiGR (arXiv:2502.03417).
+
+    Args:
+        width: D.
+        heads: H.
+        hidden: of the feed-forward.
+        norm: the order.
+        activation: of the feed-forward.
+        dropout: of what is added; with "sasrec" of the hidden numbers too.
+        attention_dropout: of the weights of attention.
+        gated: whether what is added goes through a gate.
+        eps: of the norms.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        *,
+        norm: Order = "pre",
+        activation: Activation = "gelu",
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        gated: bool = False,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.norm = norm
+        self.attention = Attention(width, heads, dropout=attention_dropout)
+        inner = dropout if norm == "sasrec" else 0.0
+        self.feed = FeedForward(width, hidden, activation=activation, dropout=inner)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=eps) for _ in range(2))
+        self.gates = nn.ModuleList(nn.Linear(width, width) for _ in range(2 if gated else 0))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: States, pattern: Pattern, *, there: There | None = None, bias: Bias | None = None
+    ) -> States:
+        """What the places hold afterwards.
+
+        Args:
+            x: what they hold.
+            pattern: who hears whom.
+            there: which places exist.
+            bias: added to the products of attention.
+        """
+        first, second = self.norms
+        if self.norm == "sasrec":
+            # What is dropped of the attention are weights, and nothing of what it says.
+            asking = first(x)
+            y = second(asking + self.attention(asking, x, pattern, there=there, bias=bias))
+            return y + self.dropout(self.feed(y))
+        if self.norm == "post":
+            x = first(x + self.dropout(self.attention(x, x, pattern, there=there, bias=bias)))
+            return second(x + self.dropout(self.feed(x)))
+        y = first(x)
+        x = x + self._through(0, x, self.attention(y, y, pattern, there=there, bias=bias))
+        return x + self._through(1, x, self.feed(second(x)))
+
+    def _through(self, gate: int, x: States, said: States) -> States:
+        said = self.dropout(said)
+        return said * torch.sigmoid(self.gates[gate](x)) if len(self.gates) else said
+
+
+class HSTULayer(nn.Module):
+    """Attention without a softmax, gated (Zhai et al., ICML 2024, arXiv:2402.17152, eq. 1-3).
+
+    `U, V, Q, K = silu(N(x) W)`, `A = silu(Q K' + bias) / n` where the pattern lets through,
+    `y = x + Wo drop(N(A V) * U)`; norms have neither gain nor bias, products of queries and keys
+    are not scaled, and n is the length of the histories that the model is made for.
+
+    Args:
+        width: D.
+        heads: H.
+        key: K, of queries and keys; values and gates have the same.
+        length: n.
+        dropout: of what is added.
+    """
+
+    def __init__(
+        self, width: int, heads: int, key: int, *, length: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.heads, self.key, self.length = heads, key, length
+        self.mix = nn.Linear(width, 4 * heads * key, bias=False)
+        self.out = nn.Linear(heads * key, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: States, pattern: Pattern, *, there: There | None = None, bias: Bias | None = None
+    ) -> States:
+        """What the places hold afterwards; see `TransformerLayer`."""
+        width = x.shape[-1]
+        u, v, q, k = silu(self.mix(layer_norm(x, (width,)))).chunk(4, -1)
+        v, q, k = (split_heads(one, self.heads) for one in (v, q, k))
+        heard = attend(q, k, v, pattern, there=there, bias=bias, scale=1.0, merge="silu")
+        heard = heard.transpose(1, 2).flatten(2) / self.length
+        return x + self.out(self.dropout(layer_norm(heard, (heard.shape[-1],)) * u))

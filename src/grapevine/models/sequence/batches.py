@@ -1,0 +1,172 @@
+"""Histories cut into windows, and windows of like length put side by side."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from grapevine.data.interactions import Interactions
+from grapevine.models.sequence.config import Config
+from grapevine.random import stream
+
+POOL = 8
+"""Batches whose histories are sorted by length together: like lengths meet, the order stays new."""
+
+# B = histories, L = places of the longest, I = items
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a network sees of some histories; the first event first, padding last.
+
+    Attributes:
+        items: `(B, L)` item rows; I where there is no event, I + 1 where it is masked.
+        back: `(B, L)` how many events came after, within the history.
+        times: `(B, L)` when, in seconds.
+        asked: `(B, L)` when what came next did: what a place may know of its question.
+        there: `(B, L)` which places hold an event.
+    """
+
+    items: Int64[Tensor, "batch places"]
+    back: Int64[Tensor, "batch places"]
+    times: Int64[Tensor, "batch places"]
+    asked: Int64[Tensor, "batch places"]
+    there: Bool[Tensor, "batch places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Minibatch:
+    """Histories, and what is asked at which of their places.
+
+    Attributes:
+        places: what is seen.
+        asking: `(T,)` which of the B x L places ask.
+        answers: `(T,)` the item row that each should name.
+        key: names the draws of this step.
+    """
+
+    places: Places
+    asking: Int64[Tensor, " asking"]
+    answers: Int64[Tensor, " asking"]
+    key: int
+
+
+def side_by_side(
+    events: Interactions,
+    firsts: Int64[np.ndarray, " batch"],
+    stops: Int64[np.ndarray, " batch"],
+    asked_at: Int64[np.ndarray, " batch"],
+) -> Places:
+    """The events from each first up to each stop, as a table.
+
+    Args:
+        events: where they stand.
+        firsts: place of the first event of each history.
+        stops: place after the last.
+        asked_at: when what comes after the last did, in milliseconds.
+    """
+    lengths = stops - firsts
+    longest = max(int(lengths.max(initial=0)), 1)
+    column = np.arange(longest)
+    there = column < lengths[:, None]
+    event = np.where(there, firsts[:, None] + column, 0)
+    items = np.where(there, events.items[event] if len(events) else 0, events.num_items)
+    times = np.where(there, events.times[event] if len(events) else 0, 0)
+    asked = np.concatenate([times[:, 1:], times[:, :1]], 1)
+    last = column == lengths[:, None] - 1
+    asked = np.where(last, asked_at[:, None], asked)
+    return Places(
+        items=torch.from_numpy(items.astype(np.int64)),
+        back=torch.from_numpy(np.maximum(lengths[:, None] - 1 - column, 0)),
+        times=torch.from_numpy(times // 1000),
+        asked=torch.from_numpy(asked // 1000),
+        there=torch.from_numpy(there),
+    )
+
+
+@dataclass(frozen=True)
+class EpochBatches:
+    """The mini-batches of one epoch, each made when it is asked for; safe in any thread."""
+
+    config: Config
+    events: Interactions
+    seed: int
+    epoch: int
+
+    @cached_property
+    def windows(self) -> tuple[Int64[np.ndarray, " windows"], Int64[np.ndarray, " windows"]]:
+        """First event of each window, and the place after its last, the answer included."""
+        offsets = self.events.offsets
+        most = self.config.length + (self.config.asks == "next")
+        firsts, stops = offsets[:-1], offsets[1:]
+        long = stops - firsts > most
+        if self.config.windows == "random":
+            draw = stream(self.seed, "sequence", "windows", self.epoch)
+            moved = (draw.random(len(firsts)) * (stops - firsts - most + 1)).astype(np.int64)
+            firsts = np.where(long, firsts + moved, firsts)
+            return firsts, np.where(long, firsts + most, stops)
+        return np.where(long, stops - most, firsts), stops
+
+    @cached_property
+    def batches(self) -> list[Int64[np.ndarray, " batch"]]:
+        """The windows of each batch, in the order of training."""
+        firsts, stops = self.windows
+        least = 2 if self.config.asks == "next" else 1
+        asking = np.flatnonzero(stops - firsts >= least)
+        draw = stream(self.seed, "sequence", "order", self.epoch)
+        order = draw.permutation(asking)
+        size, found = self.config.batch, list[np.ndarray]()
+        for start in range(0, len(order), POOL * size):
+            pool = order[start : start + POOL * size]
+            pool = pool[np.argsort((stops - firsts)[pool], kind="stable")]
+            found += [pool[at : at + size] for at in range(0, len(pool), size)]
+        return [found[place] for place in draw.permutation(len(found))]
+
+    @property
+    def examples(self) -> int:
+        """Events that are answers, or may be masked, all batches together."""
+        firsts, stops = self.windows
+        asking = np.concatenate([*self.batches, np.empty(0, np.int64)])
+        return int((stops - firsts - (self.config.asks == "next"))[asking].sum())
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> Minibatch:
+        chosen = self.batches[step]
+        firsts, stops = (one[chosen] for one in self.windows)
+        draw = stream(self.seed, "sequence", "step", self.epoch, step)
+        if self.config.asks == "cloze":
+            return self._cloze(firsts, stops, draw)
+        events = self.events
+        places = side_by_side(events, firsts, stops - 1, events.times[stops - 1])
+        asking = places.there.flatten().nonzero().squeeze(1)
+        # The answer of a place is the event after it.
+        of_places = np.where(places.there, firsts[:, None] + np.arange(places.there.shape[1]), 0)
+        answers = events.items[of_places.ravel()[asking.numpy()] + 1].astype(np.int64)
+        return Minibatch(places, asking, torch.from_numpy(answers), int(draw.integers(2**63)))
+
+    def _cloze(
+        self,
+        firsts: Int64[np.ndarray, " batch"],
+        stops: Int64[np.ndarray, " batch"],
+        draw: np.random.Generator,
+    ) -> Minibatch:
+        """So many of each window masked, drawn; of some the last event alone."""
+        places = side_by_side(self.events, firsts, stops, self.events.times[stops - 1])
+        there, lengths = places.there.numpy(), stops - firsts
+        wanted = np.maximum(np.round(lengths * self.config.masked), 1)
+        turn = np.where(there, draw.random(there.shape), np.inf)
+        masked = turn.argsort(1).argsort(1) < wanted[:, None]
+        alone = draw.random(len(lengths)) < self.config.last_masked
+        masked[alone] = places.back.numpy()[alone] == 0
+        masked &= there
+        hidden = torch.from_numpy(masked)
+        asking = hidden.flatten().nonzero().squeeze(1)
+        answers = places.items.flatten()[asking]
+        items = places.items.masked_fill(hidden, self.events.num_items + 1)
+        seen = Places(items, places.back, places.times, places.asked, places.there)
+        return Minibatch(seen, asking, answers, int(draw.integers(2**63)))

@@ -1,0 +1,141 @@
+"""The options of the sequence models: one network, one loss and one trainer with many settings."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from grapevine.config import check_bounds
+from grapevine.data.dataset import Dataset
+from grapevine.errors import ConfigError
+from grapevine.models.histories import Behaviours
+from grapevine.models.schedules import Decay
+
+if TYPE_CHECKING:  # torch is loaded when something is learnt
+    from grapevine.models.sequence.learner import SequenceLearner
+
+Encoder = Literal["transformer", "hstu", "gru"]
+Loss = Literal["softmax", "gbce"]
+Asks = Literal["next", "cloze"]
+Order = Literal["pre", "post", "sasrec"]
+Activation = Literal["relu", "gelu", "swiglu"]
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """What a history is, who hears whom in it, what is asked of it, and how that is learnt."""
+
+    # What is heard
+    length: int = 200
+    """Events of a history that count, at most: the latest."""
+    behaviours: Behaviours = "target"
+    """Which events make the histories."""
+    windows: Literal["random", "latest"] = "random"
+    """Which events of a longer history an epoch learns from."""
+
+    # The network
+    encoder: Encoder = "transformer"
+    """How the places of a history listen to each other."""
+    width: int = 64
+    """Of what a place holds, and of an item, D."""
+    blocks: int = 2
+    """Layers."""
+    heads: int = 2
+    """Of attention."""
+    hidden: int = 0
+    """Width within the feed-forward, or of the states of a GRU; 0 for four times D (GRU: D)."""
+    norm: Order = "pre"
+    """Where the norms stand: see `core.transformer`."""
+    activation: Activation = "gelu"
+    """Of the feed-forward."""
+    gated: bool = False
+    """Whether what a layer adds goes through a gate (LiGR)."""
+    positions: Literal["learned", "none"] = "learned"
+    """How places tell where they are, counted from the end of the history."""
+    times: bool = False
+    """Whether places hear each other by how long ago they were; only with "hstu"."""
+    scaled: bool = False
+    """Whether items are multiplied by the root of D before places are added."""
+    tied: bool = True
+    """Whether items that are asked for have the vectors of those that were met."""
+    head: bool = False
+    """Whether a dense layer, GELU and a norm stand before the items, and a bias on them."""
+    dropout: float = 0.2
+    """Of the input and of what each layer adds."""
+    attention_dropout: float = 0.0
+    """Of the weights of attention; above 0 all of them must be kept, which takes twice as long."""
+
+    # What is asked
+    asks: Asks = "next"
+    """After each event, the one that came next; or those that were masked, from all others."""
+    masked: float = 0.2
+    """Share of the events that a cloze masks."""
+    last_masked: float = 0.1
+    """Share of the histories of a cloze of which the last event alone is masked."""
+    loss: Loss = "softmax"
+    """The answer's share among all items; or yes for it and no for items drawn."""
+    negatives: int = 256
+    """Items drawn for each answer, with "gbce"."""
+    calibration: float = 0.75
+    """t of "gbce": 0 is the plain binary cross-entropy, 1 makes up for how few are drawn."""
+    cosine: bool = False
+    """Whether scores are cosines, divided by the temperature, and not dot products."""
+    temperature: float = 0.05
+    """Of cosines."""
+
+    # The training
+    epochs: int = 100
+    """The most."""
+    patience: int = 10
+    """Epochs without a better validation that end the training; 0 never does."""
+    batch: int = 128
+    """Histories of a step."""
+    learning_rate: float = 1e-3
+    """The peak."""
+    warm_up: float = 1.0
+    """Epochs until it is reached."""
+    decay: Decay = "constant"
+    """How it goes down to a hundredth over all epochs."""
+    weight_decay: float = 0.0
+    """Pull of all weights towards 0."""
+    clip: float = 1.0
+    """Most length of a gradient; 0 sets no bound."""
+    precision: Precision = "bfloat16"
+    """Of the products by all items; weights and all else are float32."""
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self, "sequence", "length", "width", "blocks", "heads", "epochs", "batch", "negatives",
+            least=1,
+        )  # fmt: skip
+        check_bounds(
+            self, "sequence", "hidden", "patience", "warm_up", "weight_decay", "clip", least=0
+        )
+        check_bounds(
+            self,
+            "sequence",
+            "dropout",
+            "attention_dropout",
+            "masked",
+            "last_masked",
+            "calibration",
+            least=0,
+            most=1,
+        )
+        check_bounds(self, "sequence", "temperature", "learning_rate", above=0)
+        if self.width % self.heads:
+            raise ConfigError(
+                f"model.width={self.width} cannot be shared by model.heads={self.heads}",
+                hint="make the width a multiple of the heads",
+            )
+        if self.asks == "cloze" and self.encoder != "transformer":
+            raise ConfigError(
+                f'model.asks="cloze" needs places that hear both ways, and "{self.encoder}" hears '
+                "what was before",
+                hint='set model.encoder="transformer" or model.asks="next"',
+            )
+
+    def learner(self, train: Dataset, *, seed: int = 0) -> "SequenceLearner":
+        """Cut the histories, start the network; nothing is learnt yet."""
+        from grapevine.models.sequence.learner import SequenceLearner
+
+        return SequenceLearner(self, train, seed=seed)

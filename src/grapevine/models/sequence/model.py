@@ -1,0 +1,161 @@
+"""What training leaves of a sequence model: its network, asked about any history."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from grapevine.data.interactions import Interactions
+from grapevine.models.base import refuse_other_arrays
+from grapevine.models.sequence.config import Config as SequenceConfig
+from grapevine.structs.batch import Batch
+from grapevine.structs.products import Products
+
+if TYPE_CHECKING:  # torch is loaded when something is asked
+    from grapevine.models.sequence.network import Network
+
+BLOCK = 128
+"""Histories that are read at once, of like length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """A history's last state; a score is its product with an item's vector.
+
+    A known user and a stranger with the same history get the same scores, and events since
+    training count. Where nothing is known of a history the state is zero.
+
+    Attributes:
+        config: the options.
+        items: `(items, width)` what an item is told by; of zeros where training never met it.
+        bias: `(items,)` what is added to an item's every score; of no length where there is none.
+        met: `(items,)` which items training met; others are not heard in a history.
+        behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
+        timed: `(1,)` whether the network looks at times.
+        weights: parameters of the network, by name.
+    """
+
+    Config: ClassVar[type] = SequenceConfig
+
+    config: Any
+    items: Float32[np.ndarray, "items width"]
+    bias: Float32[np.ndarray, " some"]
+    met: Bool[np.ndarray, " items"]
+    behaviour: Int64[np.ndarray, " one"]
+    timed: Bool[np.ndarray, " one"]
+    weights: dict[str, np.ndarray]
+    paper: ClassVar[str] = ""
+    listens: ClassVar[bool] = True
+
+    @classmethod
+    def of(
+        cls,
+        config: Any,
+        weights: dict[str, np.ndarray],
+        *,
+        behaviour: Int64[np.ndarray, " one"],
+        met: Bool[np.ndarray, " items"],
+        times: bool,
+    ) -> Self:
+        """The model of a network as it stands.
+
+        Args:
+            config: the options.
+            weights: of the network.
+            behaviour: that histories are made of.
+            met: which items training met.
+            times: whether the network looks at times.
+        """
+        table = weights.get("asked", weights["items"][: len(met)])
+        if config.cosine:
+            table = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
+        return cls(
+            config=config,
+            items=np.where(met[:, None], table, 0).astype(np.float32),
+            bias=np.where(met, weights["bias"], 0)
+            if "bias" in weights
+            else np.empty(0, np.float32),
+            met=met,
+            behaviour=behaviour,
+            timed=np.array([times]),
+            weights=weights,
+        )
+
+    @cached_property
+    def network(self) -> "Network":
+        """The network, ready to be asked."""
+        import torch
+
+        from grapevine.models.sequence.network import Network
+
+        network = Network(self.config, len(self.items), times=bool(self.timed[0]))
+        network.load_state_dict({n: torch.from_numpy(one) for n, one in self.weights.items()})
+        return network.eval()
+
+    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
+        """Products of the histories' last states and the items."""
+        return np.asarray(self.products(batch))
+
+    def products(self, batch: Batch) -> Products:
+        """The last state of each history, and the items' vectors."""
+        asking, items = self.ask(batch), self.items
+        if len(self.bias):
+            asking = np.column_stack([asking, np.ones(len(asking), np.float32)])
+            items = np.column_stack([items, self.bias])
+        return Products(asking, items)
+
+    def ask(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
+        """The last state of each history; zero where nothing is known of it."""
+        import torch
+
+        from grapevine.models.sequence.reading import read
+
+        events, asked_at = heard(batch, int(self.behaviour[0]), self.met)
+        out = np.zeros((len(batch), self.config.width), np.float32)
+        lengths = np.diff(events.offsets)
+        known = np.flatnonzero(lengths)
+        order = known[np.argsort(lengths[known], kind="stable")]
+        with torch.no_grad():
+            for start in range(0, len(order), BLOCK):
+                rows = order[start : start + BLOCK]
+                out[rows] = read(self.network, events, rows, asked_at[rows]).numpy()
+        return out
+
+    def item_vectors(self) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:
+        """The vectors of the items."""
+        return self.items, {}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was learnt, as named arrays; those of the network by `network.name`."""
+        held = {name: getattr(self, name) for name in _ARRAYS}
+        return held | {f"network.{name}": one for name, one in self.weights.items()}
+
+    @classmethod
+    def restore(cls, config: Any, state: dict[str, np.ndarray]) -> Self:
+        """The model that had this config and this state.
+
+        Raises:
+            BundleError: an array is missing, or there is one too many.
+        """
+        whole = {name: one for name, one in state.items() if not name.startswith("network.")}
+        refuse_other_arrays(cls, _ARRAYS, whole)
+        weights = {n.removeprefix("network."): one for n, one in state.items() if n not in whole}
+        return cls(config=config, weights=weights, **whole)
+
+
+_ARRAYS = ("items", "bias", "met", "behaviour", "timed")
+
+
+def heard(
+    batch: Batch, behaviour: int, met: Bool[np.ndarray, " items"]
+) -> tuple[Interactions, Int64[np.ndarray, " queries"]]:
+    """The histories of a batch as far as a model listens to them, and when each is asked."""
+    keep = batch.items >= 0
+    items = np.where(keep, batch.items, 0)
+    keep &= met[items] if len(met) else False
+    if behaviour >= 0:
+        keep &= batch.behaviours == behaviour
+    events = Interactions(batch.offsets, items, batch.behaviours, batch.times, len(met))
+    return events.where(keep), batch.asked_at

@@ -1,0 +1,55 @@
+"""The last state of histories, as training left the network."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from grapevine.data.interactions import Interactions
+from grapevine.models.sequence.batches import Places, side_by_side
+from grapevine.models.sequence.network import Network
+
+
+def read(
+    network: Network,
+    events: Interactions,
+    rows: Int64[np.ndarray, " rows"],
+    asked_at: Int64[np.ndarray, " rows"],
+) -> Float[Tensor, "rows width"]:
+    """What some histories ask with: their last state, or that of a mask after them.
+
+    Args:
+        network: what training left.
+        events: the histories.
+        rows: which of them; none is empty.
+        asked_at: when each is asked, in milliseconds.
+    """
+    cloze = network.config.asks == "cloze"
+    stops = events.offsets[rows + 1]
+    most = network.config.length - cloze
+    firsts = np.maximum(events.offsets[rows], stops - most)
+    seen = side_by_side(events, firsts, stops, asked_at)
+    lengths = torch.from_numpy(stops - firsts)
+    if cloze:
+        seen = with_mask(seen, lengths, network.num_items + 1)
+        lengths = lengths + 1
+    states_BLD = network(seen)
+    return network.ask(states_BLD[torch.arange(len(rows)), lengths - 1])
+
+
+def with_mask(seen: Places, lengths: Int64[Tensor, " batch"], mask: int) -> Places:
+    """The same histories with a masked event after the last."""
+    batch, longest = seen.items.shape
+    row = torch.arange(batch)
+
+    def longer(table: Tensor, filling: int | bool) -> Tensor:
+        column = table.new_full((batch, 1), filling)
+        return torch.cat([table, column], 1)
+
+    items = longer(seen.items, mask - 1)
+    items[row, lengths] = mask
+    there = longer(seen.there, False)
+    there[row, lengths] = True
+    back = longer(seen.back + 1, 0)
+    back[torch.arange(longest + 1) >= lengths[:, None]] = 0
+    return Places(items, back, longer(seen.times, 0), longer(seen.asked, 0), there)

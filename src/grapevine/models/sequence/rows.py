@@ -1,0 +1,143 @@
+"""The sequence models by name: the same network and trainer, each with its own settings."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from grapevine.models.schedules import Decay
+from grapevine.models.sequence.config import Activation, Asks, Config, Encoder, Loss, Order
+from grapevine.models.sequence.model import Sequence
+
+
+class SASRec(Sequence):
+    """Each event hears those before it, and is asked for the one after it.
+
+    The defaults are what the field has learnt since: the answer's share among all items instead of
+    one item drawn (Klenitskiy and Vasilev, RecSys 2023, arXiv:2309.07602), norms before the layers,
+    windows drawn anew in each epoch. The paper's own settings are `Config.paper()`.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(Config):
+        """As `sequence.Config`."""
+
+        @classmethod
+        def paper(cls, **changes: Any) -> Self:
+            """The settings of Kang and McAuley, 2018, as their code has them for ML-1M.
+
+            Args:
+                changes: options that shall differ, such as `length=50`.
+            """
+            said: dict[str, Any] = {
+                "width": 50,
+                "heads": 1,
+                "hidden": 50,
+                "norm": "sasrec",
+                "activation": "relu",
+                "scaled": True,
+                "dropout": 0.2,
+                "attention_dropout": 0.2,
+                "loss": "gbce",
+                "negatives": 1,
+                "calibration": 0.0,
+                "windows": "latest",
+                "epochs": 200,
+                "patience": 20,
+                "warm_up": 0.0,
+                "clip": 0.0,
+                "precision": "float32",
+            }
+            return cls(**{**said, **changes})
+
+    paper: ClassVar[str] = (
+        "Kang, McAuley: Self-attentive sequential recommendation. ICDM 2018. arXiv:1808.09781"
+    )
+
+
+class GSASRec(Sequence):
+    """SASRec with many items drawn for each answer, and a loss that makes up for how few they are.
+
+    Without it a model that sees one negative for each positive is much too sure of all of them.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(Config):
+        """As `sequence.Config`, with the settings of the authors' code for ML-1M."""
+
+        width: int = 128
+        heads: int = 1
+        hidden: int = 128
+        norm: Order = "sasrec"
+        activation: Activation = "relu"
+        scaled: bool = True
+        tied: bool = False
+        dropout: float = 0.5
+        loss: Loss = "gbce"
+
+    paper: ClassVar[str] = (
+        "Petrov, Macdonald: gSASRec: Reducing overconfidence in sequential recommendation trained "
+        "with negative sampling. RecSys 2023. arXiv:2308.07192"
+    )
+
+
+class BERT4Rec(Sequence):
+    """Events are masked and told from all others; what is asked about is a mask at the end.
+
+    As the authors' code does it: a mask is always a mask, a dense layer and a norm stand before the
+    items, and of some histories the last event alone is masked.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(Config):
+        """As `sequence.Config`."""
+
+        asks: Asks = "cloze"
+        norm: Order = "post"
+        head: bool = True
+        epochs: int = 300
+        patience: int = 30
+        decay: Decay = "linear"
+        weight_decay: float = 0.01
+        clip: float = 5.0
+
+    paper: ClassVar[str] = (
+        "Sun, Liu, Wu, Pei, Lin, Ou, Jiang: BERT4Rec: Sequential recommendation with bidirectional "
+        "encoder representations from Transformer. CIKM 2019. arXiv:1904.06690"
+    )
+
+
+class GRU4Rec(Sequence):
+    """Each event hears its predecessor's state, in turn.
+
+    Whole histories are unrolled, and the answer's share among all items is the loss; the published
+    code goes one step at a time, which a chain on a cleared state equals.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(Config):
+        """As `sequence.Config`."""
+
+        encoder: Encoder = "gru"
+        blocks: int = 1
+        hidden: int = 256
+
+    paper: ClassVar[str] = (
+        "Hidasi, Karatzoglou: Recurrent neural networks with top-k gains for session-based "
+        "recommendations. CIKM 2018. arXiv:1706.03847"
+    )
+
+
+class HSTU(Sequence):
+    """SiLU of products instead of shares, gated; places hear how long ago things were."""
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(Config):
+        """As `sequence.Config`."""
+
+        encoder: Encoder = "hstu"
+        times: bool = True
+        cosine: bool = True
+
+    paper: ClassVar[str] = (
+        "Zhai et al.: Actions speak louder than words: Trillion-parameter sequential transducers "
+        "for generative recommendations. ICML 2024. arXiv:2402.17152"
+    )
