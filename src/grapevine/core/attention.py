@@ -34,7 +34,7 @@ from grapevine.core.routes.packed import packed
 Route = Literal["fused", "matrix", "band", "edges", "table", "chunked", "packed"]
 PAIRS = 2**26
 """Weights that are written out before memory is spared."""
-EDGES = 16
+EDGES = 8
 """An edge taken alone costs as much as so many pairs of a product of matrices."""
 
 

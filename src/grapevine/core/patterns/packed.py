@@ -52,7 +52,7 @@ class Packed(Pattern):
 
     def lengths(self) -> list[int]:
         """Of the sequences."""
-        return [int(each) for each in self.offsets.diff()]
+        return [int(each) for each in self.offsets.cpu().diff()]
 
     def _sequence(self, places: Tensor) -> Tensor:
         """Which sequence each place lies in."""
