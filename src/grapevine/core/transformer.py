@@ -19,14 +19,17 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, relu, silu
 
 from grapevine.core.attention import attend
+from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.patterns import Pattern
 
 Activation = Literal["relu", "gelu", "swiglu"]
 Order = Literal["pre", "post", "sasrec"]
 """Where the norms stand: see `TransformerLayer`."""
 States = Float[Tensor, "batch places width"]
+Asking = Float[Tensor, "batch asking width"]
+"""What those hold that listen: all places, or some of them."""
 There = Bool[Tensor, "batch places"]
-Bias = Float[Tensor, "#batch #heads places places"]
+Bias = Float[Tensor, "#batch #heads #asking places"]
 
 
 class Attention(nn.Module):
@@ -51,13 +54,13 @@ class Attention(nn.Module):
 
     def forward(
         self,
-        asking: States,
+        asking: Asking,
         told: States,
         pattern: Pattern,
         *,
         there: There | None = None,
         bias: Bias | None = None,
-    ) -> States:
+    ) -> Asking:
         """What each place of `asking` hears of the places of `told`."""
         q = split_heads(self.query(asking), self.heads)
         k, v = (split_heads(part, self.heads) for part in self.keys_values(told).chunk(2, -1))
@@ -89,9 +92,9 @@ class FeedForward(nn.Module):
         self.activation = activation
         self.up = nn.Linear(width, 2 * hidden if activation == "swiglu" else hidden)
         self.down = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: States) -> States:
+    def forward(self, x: Asking) -> Asking:
         """Place by place."""
         hidden = self.up(x)
         if self.activation == "swiglu":
@@ -147,11 +150,17 @@ class TransformerLayer(nn.Module):
         self.feed = FeedForward(width, hidden, activation=activation, dropout=inner)
         self.norms = nn.ModuleList(nn.LayerNorm(width, eps=eps) for _ in range(2))
         self.gates = nn.ModuleList(nn.Linear(width, width) for _ in range(2 if gated else 0))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: States, pattern: Pattern, *, there: There | None = None, bias: Bias | None = None
-    ) -> States:
+        self,
+        x: States,
+        pattern: Pattern,
+        *,
+        there: There | None = None,
+        bias: Bias | None = None,
+        asking: Asking | None = None,
+    ) -> Asking:
         """What the places hold afterwards.
 
         Args:
@@ -159,21 +168,28 @@ class TransformerLayer(nn.Module):
             pattern: who hears whom.
             there: which places exist.
             bias: added to the products of attention.
+            asking: what those hold that listen, where they are not all of x: the last layer need
+                not compute a place that nobody looks at.
         """
         first, second = self.norms
+        own = x if asking is None else asking
+
+        def hear(asked: Tensor, told: Tensor) -> Tensor:
+            return self.attention(asked, told, pattern, there=there, bias=bias)
+
         if self.norm == "sasrec":
             # What is dropped of the attention are weights, and nothing of what it says.
-            asking = first(x)
-            y = second(asking + self.attention(asking, x, pattern, there=there, bias=bias))
+            normed = first(own)
+            y = second(normed + hear(normed, x))
             return y + self.dropout(self.feed(y))
         if self.norm == "post":
-            x = first(x + self.dropout(self.attention(x, x, pattern, there=there, bias=bias)))
-            return second(x + self.dropout(self.feed(x)))
-        y = first(x)
-        x = x + self._through(0, x, self.attention(y, y, pattern, there=there, bias=bias))
-        return x + self._through(1, x, self.feed(second(x)))
+            y = first(own + self.dropout(hear(own, x)))
+            return second(y + self.dropout(self.feed(y)))
+        told = first(x)
+        y = own + self._through(0, own, hear(told if own is x else first(own), told))
+        return y + self._through(1, y, self.feed(second(y)))
 
-    def _through(self, gate: int, x: States, said: States) -> States:
+    def _through(self, gate: int, x: Asking, said: Asking) -> Asking:
         said = self.dropout(said)
         return said * torch.sigmoid(self.gates[gate](x)) if len(self.gates) else said
 
@@ -200,15 +216,27 @@ class HSTULayer(nn.Module):
         self.heads, self.key, self.length = heads, key, length
         self.mix = nn.Linear(width, 4 * heads * key, bias=False)
         self.out = nn.Linear(heads * key, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: States, pattern: Pattern, *, there: There | None = None, bias: Bias | None = None
-    ) -> States:
+        self,
+        x: States,
+        pattern: Pattern,
+        *,
+        there: There | None = None,
+        bias: Bias | None = None,
+        asking: Asking | None = None,
+    ) -> Asking:
         """What the places hold afterwards; see `TransformerLayer`."""
-        width = x.shape[-1]
-        u, v, q, k = silu(self.mix(layer_norm(x, (width,)))).chunk(4, -1)
+        u, v, q, k = self._mixed(x)
+        if asking is not None:
+            x = asking
+            u, _, q, _ = self._mixed(x)
         v, q, k = (split_heads(one, self.heads) for one in (v, q, k))
         heard = attend(q, k, v, pattern, there=there, bias=bias, scale=1.0, merge="silu")
         heard = heard.transpose(1, 2).flatten(2) / self.length
         return x + self.out(self.dropout(layer_norm(heard, (heard.shape[-1],)) * u))
+
+    def _mixed(self, x: States) -> tuple[Tensor, ...]:
+        """U, V, Q and K of each place."""
+        return silu(self.mix(layer_norm(x, (x.shape[-1],)))).chunk(4, -1)

@@ -3,10 +3,11 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.patterns import Causal, Complete
 from grapevine.core.transformer import HSTULayer, TransformerLayer
 from grapevine.models.sequence.batches import Places
@@ -38,7 +39,7 @@ class Network(nn.Module):
         self.asked = None if config.tied else nn.Parameter(torch.empty(num_items, width))
         learned = config.positions == "learned" and config.encoder != "gru"
         self.places = nn.Parameter(torch.empty(config.length, width)) if learned else None
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(_layer(config) for _ in range(config.blocks))
         ends = config.encoder == "transformer" and config.norm != "post"
         self.last = nn.LayerNorm(width) if ends else nn.Identity()
@@ -66,18 +67,45 @@ class Network(nn.Module):
 
     def forward(self, seen: Places) -> States:
         """What each place holds in the end."""
+        x_BLD, bias = self.start_of(seen), self.relative(seen)
+        there = seen.there if isinstance(self.pattern, Complete) else None
+        for layer in self.layers:
+            x_BLD = layer(x_BLD, self.pattern, there=there, bias=bias)
+        return self.last(x_BLD)
+
+    def at(self, seen: Places, places_B: Int[Tensor, " batch"]) -> Float[Tensor, "batch width"]:
+        """What one place of each history holds in the end: that after all it hears.
+
+        The last layer is computed for these places alone.
+
+        Args:
+            seen: the histories.
+            places_B: the last place of each.
+        """
+        x_BLD, bias = self.start_of(seen), self.relative(seen)
+        *below, top = self.layers
+        for layer in below:
+            there = seen.there if isinstance(self.pattern, Complete) else None
+            x_BLD = layer(x_BLD, self.pattern, there=there, bias=bias)
+        row = torch.arange(len(places_B))
+        if isinstance(top, Recurrent):
+            return self.last(top(x_BLD, self.pattern)[row, places_B])
+        if bias is not None:
+            bias = bias.expand(len(row), -1, -1, -1)[row, :, places_B].unsqueeze(2)
+        # The last place hears all that there is, whatever the pattern.
+        asking = x_BLD[row, places_B].unsqueeze(1)
+        heard = top(x_BLD, Complete(), there=seen.there, bias=bias, asking=asking)
+        return self.last(heard.squeeze(1))
+
+    def start_of(self, seen: Places) -> States:
+        """What each place holds before it has heard anyone."""
         x_BLD = nn.functional.embedding(seen.items, self.items)
         if self.config.scaled:
             x_BLD = x_BLD * math.sqrt(self.config.width)
         if self.places is not None:
             x_BLD = x_BLD + nn.functional.embedding(seen.back, self.places)
-        x_BLD = self.dropout(x_BLD)
         # Padding comes last: a place that hears what was before it never hears any.
-        there = seen.there if isinstance(self.pattern, Complete) else None
-        bias = self.relative(seen)
-        for layer in self.layers:
-            x_BLD = layer(x_BLD, self.pattern, there=there, bias=bias)
-        return self.last(x_BLD)
+        return self.dropout(x_BLD)
 
     def relative(self, seen: Places) -> Float[Tensor, "batch 1 places places"] | None:
         """What is added for how far apart two places are, in events and in time."""
@@ -112,7 +140,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.chain = nn.GRU(width, hidden, batch_first=True)
         self.out = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, x: States, pattern: Causal, *, there: None = None, bias: None = None

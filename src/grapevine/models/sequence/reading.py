@@ -33,8 +33,7 @@ def read(
     if cloze:
         seen = with_mask(seen, lengths, network.num_items + 1)
         lengths = lengths + 1
-    states_BLD = network(seen)
-    return network.ask(states_BLD[torch.arange(len(rows)), lengths - 1])
+    return network.ask(network.at(seen, lengths - 1))
 
 
 def with_mask(seen: Places, lengths: Int64[Tensor, " batch"], mask: int) -> Places:

@@ -113,6 +113,17 @@ def test_a_history_is_read_alike_alone_and_beside_longer_ones(name):
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_the_last_place_computed_alone_holds_what_it_holds_among_all(name):
+    learner = small(name).learner(world(circling(vary=6)), seed=0)
+    network = learner.network.eval()
+    seen = learner.batches(0)[0].places
+    last = seen.there.sum(1) - 1
+    with torch.no_grad():
+        among = network(seen)[torch.arange(len(last)), last]
+        torch.testing.assert_close(network.at(seen, last), among, rtol=1e-4, atol=1e-5)
+
+
 def test_each_place_is_asked_for_the_event_after_it():
     data = world(circling(users=5))
     batches = EpochBatches(small("sasrec", batch=2), data.interactions, 0, 0)
