@@ -29,13 +29,16 @@ from grapevine.core.routes.ask import Ask, Bias, Keys, Merge, Places, Queries, V
 from grapevine.core.routes.band import band, block_of
 from grapevine.core.routes.chunked import chunked
 from grapevine.core.routes.dense import fused, is_plainly_causal, matrix
+from grapevine.core.routes.flex import flex
 from grapevine.core.routes.packed import packed
 
-Route = Literal["fused", "matrix", "band", "edges", "table", "chunked", "packed"]
+Route = Literal["fused", "matrix", "band", "edges", "table", "chunked", "flex", "packed"]
 PAIRS = 2**26
 """Weights that are written out before memory is spared."""
 EDGES = 8
 """An edge taken alone costs as much as so many pairs of a product of matrices."""
+SHORT = 128
+"""Up to so many keys the product of all pairs is done before anything cleverer has begun."""
 
 
 @overload
@@ -111,6 +114,7 @@ ROUTES: dict[Route, Callable[[Ask], Tensor]] = {
     "edges": along_edges,
     "table": gathered,
     "chunked": chunked,
+    "flex": flex,
     "packed": lambda ask: packed(ask, attend),
 }
 
@@ -121,10 +125,11 @@ def _fastest(ask: Ask) -> Route:
         return "fused"
     if isinstance(pattern, Packed) and square and len(ask.q) == 1:
         return "packed"
-    if square and _reaches_little(pattern, ask.keys):
-        return "band"
-    if pattern.sparse() and _has_few_edges(ask):
-        return "edges" if ask.q.device.type == "cpu" else "table"
+    if ask.keys > SHORT:
+        if square and _reaches_little(pattern, ask.keys):
+            return "band"
+        if pattern.sparse() and _has_few_edges(ask):
+            return "edges" if ask.q.device.type == "cpu" else "table"
     written_out = ask.dropout > 0 or not isinstance(ask.bias, Tensor | None) or ask.merge == "silu"
     if written_out and ask.pairs > PAIRS:
         return "chunked"

@@ -21,7 +21,7 @@ from grapevine.core.patterns import (
 )
 from grapevine.core.positions import alibi
 from grapevine.core.propagate import dot_product, propagate
-from grapevine.core.routes import band, chunked
+from grapevine.core.routes import band, chunked, flex
 from grapevine.core.routes.ask import Ask
 from grapevine.structs.graph import Graph
 
@@ -303,3 +303,33 @@ def test_chunks_take_memory_that_does_not_grow_with_queries_times_keys():
     ):
         chunked.chunked(Ask(x, x, x, Causal(), None, alibi(1), 0.0, 0.5, "softmax"), 32, 32)
     assert max(kept, default=0) <= 4 * x.numel()
+
+
+def slow_flex(q, k, v, score_mod, blocks, scale):
+    """What flex attention promises, number by number: it cannot be compiled under shape checks."""
+    scores = q @ k.transpose(-1, -2) * scale
+    places = [torch.arange(size) for size in scores.shape]
+    for b, h, i, j in torch.cartesian_prod(*places):
+        if score_mod is not None:
+            scores[b, h, i, j] = score_mod(scores[b, h, i, j], b, h, i, j)
+        if not blocks.mask_mod(b, h, i, j):
+            scores[b, h, i, j] = float("-inf")
+    return scores.softmax(-1).nan_to_num() @ v
+
+
+@pytest.mark.parametrize("name", ["window ahead", "global", "peter", "packed"])
+def test_flex_attention_is_told_the_rules(name):
+    pattern, (q, k, v) = PATTERNS[name], torch.randn(3, 2, 3, LENGTH, 4).unbind()
+    there, bias = torch.rand(2, LENGTH) < 0.8, rule(torch.tensor(0.7), torch.tensor(1.3))
+    ask = Ask(q[:, :, 6:], k, v, pattern, there, bias, 0.0, 0.3, "softmax")
+    ours = attend(q[:, :, 6:], k, v, pattern, there=there, bias=bias, scale=0.3)
+    torch.testing.assert_close(flex.flex(ask, slow_flex), ours)
+
+
+def test_flex_attention_refuses_what_it_cannot_do():
+    x = torch.randn(1, 1, 3, 2, requires_grad=True)
+    with pytest.raises(ValueError, match="no way back"):
+        attend(x, x, x, Causal(), route="flex")
+    for how in ({"merge": "silu"}, {"dropout": 0.1}):
+        with pytest.raises(ValueError, match="softmax alone"):
+            attend(x, x, x, Causal(), route="flex", **how)

@@ -5,5 +5,6 @@
 - `band`: blocks of neighbouring places, where nobody hears from far away.
 - `along`: edge by edge, for sparse patterns of any kind: compiled lists, or a table.
 - `chunked`: a few queries and keys at a time, in flat memory, whatever is added to the products.
+- `flex`: the rules compiled into torch's flex attention; by name alone.
 - `packed`: sequences of like length beside each other, each by the route that serves it.
 """

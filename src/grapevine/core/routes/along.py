@@ -40,12 +40,12 @@ def along_edges(ask: Ask) -> Tensor:
     edges = edges_of(ask.pattern, ask.queries, ask.keys)
     q, k, v = (_places_first(x) for x in (ask.q, ask.k, ask.v))
     logits_EG = dot_products(edges, q, k) * ask.scale
-    first = ask.pattern.places(ask.queries, ask.keys)[:1]
-    receivers, senders = torch.as_tensor(edges.receivers) + first, torch.as_tensor(edges.senders)
-    bias = ask.added(receivers, senders.long())
+    receivers = ask.grids()[0][:, 0][torch.as_tensor(edges.receivers)]
+    senders = torch.as_tensor(edges.senders).long()
+    bias = ask.added(receivers, senders)
     if bias is not None:
         logits_EG = logits_EG + _edges_first(ask, bias)
-    there = None if ask.there is None else _edges_first(ask, ask.there[:, None, senders.long()])
+    there = None if ask.there is None else _edges_first(ask, ask.there[:, None, senders])
     if ask.merge == "silu":
         weights_EG = silu(logits_EG)
     else:

@@ -50,6 +50,11 @@ class Ask:
         return self.k.shape[-2]
 
     @property
+    def first(self) -> int:
+        """The place of the first query."""
+        return int(self.pattern.places(self.queries, self.keys)[0])
+
+    @property
     def pairs(self) -> int:
         """Numbers of the whole matrix of weights."""
         return self.q.shape[0] * self.q.shape[1] * self.queries * self.keys
@@ -73,8 +78,7 @@ class Ask:
         """What is added to the products of these places, to broadcast to `(B, H, *places)`."""
         if self.bias is None or not isinstance(self.bias, Tensor):
             return None if self.bias is None else self.bias(receivers, senders)
-        first = int(self.pattern.places(self.queries, self.keys)[0])
-        rows = receivers - first if self.bias.shape[-2] > 1 else torch.zeros_like(receivers)
+        rows = receivers - self.first if self.bias.shape[-2] > 1 else torch.zeros_like(receivers)
         return self.bias[..., rows, senders]
 
     def whole_bias(self) -> Tensor | None:
