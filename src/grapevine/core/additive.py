@@ -34,7 +34,8 @@ class GAT(nn.Module):
         heads: H; side by side, or their mean where they are not `joined`.
         joined: whether the heads stand side by side.
         slope: of the score below zero.
-        drop: share of the weights that is dropped in training.
+        drop: share of the weights that is dropped in training, and of what is said, as the
+            authors' code has it.
     """
 
     def __init__(
@@ -71,8 +72,9 @@ class GAT(nn.Module):
         """
         said_NHK = project(self.say, h_ND).view(-1, self.heads, self.key)
         edges = Edges.of(neighbourhood, len(said_NHK))
-        shares_EH = dropout(self._shares(edges, said_NHK, centres_M), self.drop, self.training)
-        return merged(weighted_sum(edges, shares_EH, said_NHK), self.joined) + self.bias
+        shares_EH = self._shares(edges, said_NHK, centres_M)
+        heard_MHK = _heard(edges, shares_EH, said_NHK, self.drop, self.training)
+        return merged(heard_MHK, self.joined) + self.bias
 
     @torch.no_grad()
     def shares(
@@ -101,7 +103,8 @@ class GATv2(nn.Module):
         heads: H; side by side, or their mean where they are not `joined`.
         joined: whether the heads stand side by side.
         slope: of the score below zero.
-        drop: share of the weights that is dropped in training.
+        drop: share of the weights that is dropped in training, and of what is said, as the
+            authors' code has it.
     """
 
     def __init__(
@@ -134,8 +137,8 @@ class GATv2(nn.Module):
         said_NHK = project(self.say, h_ND).view(-1, self.heads, self.key)
         edges = Edges.of(neighbourhood, len(said_NHK))
         shares_EH = self._shares(edges, h_ND, said_NHK, centres_M)
-        shares_EH = dropout(shares_EH, self.drop, self.training)
-        return merged(weighted_sum(edges, shares_EH, said_NHK), self.joined) + self.bias
+        heard_MHK = _heard(edges, shares_EH, said_NHK, self.drop, self.training)
+        return merged(heard_MHK, self.joined) + self.bias
 
     @torch.no_grad()
     def shares(
@@ -152,6 +155,14 @@ class GATv2(nn.Module):
         asked_MHK = asked_NHK[: len(edges)] if centres_M is None else asked_NHK[centres_M]
         scores_EH = bent_products(edges, asked_MHK, said_NHK, self.score_HK, self.slope)
         return softmax(edges, scores_EH)
+
+
+def _heard(
+    edges: Edges, shares_EH: Tensor, said_NHK: Tensor, drop: float, training: bool
+) -> Float[Tensor, "receivers heads key"]:
+    """The weighted sum; in training some weights and some of what is said are dropped."""
+    shares_EH, said_NHK = (dropout(part, drop, training) for part in (shares_EH, said_NHK))
+    return weighted_sum(edges, shares_EH, said_NHK)
 
 
 def merged(
