@@ -4,7 +4,7 @@
 
 | asked for | route |
 | --- | --- |
-| the maps of attention, or a merge without softmax | `matrix` |
+| the maps of attention, dropout, or a merge without softmax | `matrix` |
 | several sequences end to end | `packed` |
 | a reach that is short beside the length | `band` |
 | a sparse pattern of which few pairs are edges | `edges`, compiled; `table` on another device |
@@ -121,7 +121,7 @@ ROUTES: dict[Route, Callable[[Ask], Tensor]] = {
 
 def _fastest(ask: Ask) -> Route:
     pattern, square = ask.pattern, ask.queries == ask.keys
-    if is_plainly_causal(ask):
+    if is_plainly_causal(ask) and not ask.dropout:
         return "fused"
     if isinstance(pattern, Packed) and square and len(ask.q) == 1:
         return "packed"
@@ -133,7 +133,9 @@ def _fastest(ask: Ask) -> Route:
     written_out = ask.dropout > 0 or not isinstance(ask.bias, Tensor | None) or ask.merge == "silu"
     if written_out and ask.pairs > PAIRS:
         return "chunked"
-    return "matrix" if ask.merge == "silu" else "fused"
+    # With dropout torch's own writes all weights out as well, and draws on one thread.
+    by_hand = ask.merge == "silu" or (ask.dropout > 0 and ask.q.device.type == "cpu")
+    return "matrix" if by_hand else "fused"
 
 
 def _reaches_little(pattern: Pattern, length: int) -> bool:

@@ -274,6 +274,7 @@ def test_packed_sequences_of_all_lengths_are_heard_as_one_by_one():
         (Causal(), 64, {}, "fused"),
         (Complete(), 64, {"there": torch.ones(1, 64, dtype=torch.bool)}, "fused"),
         (Causal(), 64, {"merge": "silu"}, "matrix"),
+        (Causal(), 64, {"dropout": 0.1}, "matrix"),
         (Window(8), 64, {}, "fused"),
         (Window(8), 512, {}, "band"),
         (Packed(Causal(), torch.tensor([0, 10, 64])), 64, {}, "packed"),

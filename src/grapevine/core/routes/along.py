@@ -11,14 +11,13 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
 from torch.nn.functional import silu
 
 from grapevine.core.edges import Edges
 from grapevine.core.edgewise import dot_products, softmax, weighted_sum
 from grapevine.core.patterns import Pattern
 from grapevine.core.routes.ask import Ask
-from grapevine.core.routes.dense import softmax_or_nothing
+from grapevine.core.routes.dense import left_out, softmax_or_nothing
 from grapevine.structs.jagged import Jagged
 
 
@@ -54,7 +53,7 @@ def along_edges(ask: Ask) -> Tensor:
         logits_EG = logits_EG if there is None else logits_EG.masked_fill(~there, least)
         weights_EG = softmax(edges, logits_EG.clamp_min(least))
     weights_EG = weights_EG if there is None else weights_EG.masked_fill(~there, 0.0)
-    out_LGV = weighted_sum(edges, drop(weights_EG, ask.dropout), v)
+    out_LGV = weighted_sum(edges, left_out(weights_EG, ask.dropout), v)
     return (
         out_LGV.view(ask.queries, *ask.q.shape[:2], ask.v.shape[-1]).movedim(0, 2).to(ask.q.dtype)
     )
@@ -93,4 +92,4 @@ def gathered(ask: Ask) -> Tensor:
         weights = silu(logits).masked_fill(~mask, 0.0)
     else:
         weights = softmax_or_nothing(logits, mask.expand_as(logits))
-    return torch.einsum("bhlt,bhltv->bhlv", drop(weights, ask.dropout), ask.v[:, :, senders])
+    return torch.einsum("bhlt,bhltv->bhlv", left_out(weights, ask.dropout), ask.v[:, :, senders])

@@ -14,11 +14,11 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
 from torch.nn.functional import silu
 from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 
 from grapevine.core.routes.ask import Ask
+from grapevine.core.routes.dense import left_out
 
 QUERIES, KEYS = 256, 1024
 """Of a block of weights: one MiB a sequence and head in float32."""
@@ -58,5 +58,5 @@ def _rows(ask: Ask, start: int, stop: int, keys: int) -> Tensor:
             level = higher.masked_fill(higher == float("-inf"), 0.0)
             weights, fading = (logits - level).exp(), (peak - level).exp()
             total, out, peak = total * fading + weights.sum(-1, keepdim=True), out * fading, higher
-        out = out + torch.matmul(drop(weights, ask.dropout), ask.v[..., here, :])
+        out = out + torch.matmul(left_out(weights, ask.dropout), ask.v[..., here, :])
     return out if ask.merge == "silu" else out / total.masked_fill(total == 0, 1.0)

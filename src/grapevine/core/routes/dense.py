@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention, silu
 
+from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.patterns import Causal
 from grapevine.core.routes.ask import Ask, Merge
 
@@ -37,7 +37,7 @@ def matrix(ask: Ask) -> tuple[Tensor, Tensor]:
     """What is heard, and the weights `(B, H, L, S)` before any was left out."""
     mask, bias = ask.whole_mask(), ask.whole_bias()
     weights = weights_of(ask.q, ask.k, mask, bias, ask.scale, ask.merge)
-    return torch.matmul(drop(weights, ask.dropout), ask.v), weights
+    return torch.matmul(left_out(weights, ask.dropout), ask.v), weights
 
 
 def merged(
@@ -52,7 +52,7 @@ def merged(
 ) -> Tensor:
     """What is heard under a mask and a bias that are there as numbers."""
     if merge == "silu":
-        return torch.matmul(drop(weights_of(q, k, mask, bias, scale, merge), dropout), v)
+        return torch.matmul(left_out(weights_of(q, k, mask, bias, scale, merge), dropout), v)
     if bias is not None:
         mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
         mask = mask.to(q.dtype)
@@ -63,18 +63,36 @@ def weights_of(
     q: Tensor, k: Tensor, mask: Tensor | None, bias: Tensor | None, scale: float, merge: Merge
 ) -> Tensor:
     """The weights of all pairs; 0 for those that the mask keeps apart."""
-    logits = torch.matmul(q, k.transpose(-1, -2)) * scale
-    if bias is not None:
-        logits = logits + bias
     if merge == "silu":
-        return silu(logits) if mask is None else silu(logits).masked_fill(~mask, 0.0)
-    return softmax_or_nothing(logits, mask)
-
-
-def softmax_or_nothing(logits: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax over the last axis of what the mask lets through; 0 where it lets nothing."""
+        weights = silu(_products(q, k, bias, scale))
+        return weights if mask is None else weights.masked_fill(~mask, 0.0)
     if mask is None:
-        return logits.softmax(-1)
+        return _products(q, k, bias, scale).softmax(-1)
     nobody = ~mask.any(-1, keepdim=True)
     # A row of -inf alone would turn to what is no number, and so would its gradient.
+    shut = ~mask if not nobody.any() else ~(mask | nobody)
+    added = torch.zeros(shut.shape, dtype=q.dtype, device=q.device) if bias is None else bias
+    weights = _products(q, k, added.masked_fill(shut, float("-inf")), scale).softmax(-1)
+    return weights.masked_fill(nobody, 0.0) if nobody.any() else weights
+
+
+def _products(q: Tensor, k: Tensor, added: Tensor | None, scale: float) -> Tensor:
+    """`q k' scale + added`, in one step where all sequences and heads have the same added."""
+    if added is None:
+        return torch.matmul(q, k.transpose(-1, -2)) * scale
+    if added.dim() > 2 or q.dtype != added.dtype:
+        return torch.matmul(q, k.transpose(-1, -2)) * scale + added
+    one, other = q.flatten(0, 1), k.flatten(0, 1).transpose(-1, -2)
+    rows = added.expand(len(one), one.shape[1], other.shape[2])
+    return torch.baddbmm(rows, one, other, alpha=scale).view(*q.shape[:-1], k.shape[-2])
+
+
+def softmax_or_nothing(logits: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis of what the mask lets through; 0 where it lets nothing."""
+    nobody = ~mask.any(-1, keepdim=True)
     return logits.masked_fill(~(mask | nobody), float("-inf")).softmax(-1).masked_fill(nobody, 0.0)
+
+
+def left_out(weights: Tensor, share: float) -> Tensor:
+    """The weights but for some, by chance, which the rest makes up for."""
+    return Dropout(share)(weights) if share else weights
