@@ -16,7 +16,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -29,7 +29,6 @@ from grapevine.data.sources.graphs import LabelledGraph, load_graph
 from grapevine.evaluation.pictures import flat
 from grapevine.tasks import clusters, graphs, links, nodes
 from grapevine.tasks.inputs import edges_of, largest_component, with_split
-from grapevine.tasks.networks import Shape
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -103,7 +102,7 @@ def loaded(name: str, mirror: Path | None) -> LabelledGraph:
         return load_graph(fetch(name, Path(folder) / name, mirror))
 
 
-def measure_nodes(data: str, row: Row, graph: LabelledGraph, seed: int) -> dict:
+def measure_nodes(row: Row, graph: LabelledGraph, seed: int) -> dict:
     if graph.train is None:
         graph = with_split(largest_component(graph), seed=seed)
     began = time.perf_counter()
@@ -147,10 +146,8 @@ def measure_clusters(graph: LabelledGraph, seed: int) -> dict:
         ("states", clusters.k_means(rows, graph.num_classes, seed=seed)),
         ("spectral", clusters.spectral(edges, graph.num_classes, seed=seed)),
     ):
-        told |= {
-            f"{name} {k}": v
-            for k, v in clusters.agreement(part[known], graph.labels[known]).items()
-        }
+        same = clusters.agreement(part[known], graph.labels[known])
+        told |= {f"{name} {measure}": value for measure, value in same.items()}
         told[f"{name} modularity"] = clusters.modularity(edges, part)
     spread = np.square(flat(rows.astype(np.float32))).sum() / np.square(rows - rows.mean(0)).sum()
     return {**told, "map": float(spread)}
@@ -163,16 +160,13 @@ class Kept:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def get(self, name: str, measure) -> dict:  # noqa: ANN001
+    def get(self, name: str, measure: Callable[..., dict], *given: object) -> dict:
+        """What was measured under this name; measured now if nothing was."""
         path = self.folder / f"{name}.json"
         if not path.exists():
-            found = measure()
+            found = measure(*given)
             path.write_text(json.dumps(found))
-            print(
-                name,
-                {k: v if isinstance(v, list) else round(v, 4) for k, v in found.items()},
-                flush=True,
-            )
+            print(name, found, flush=True)
         return json.loads(path.read_text())
 
 
@@ -185,7 +179,7 @@ def interval(values: Sequence[float]) -> str:
 
 def node_table(kept: Kept, only: Sequence[str], seeds: int, mirror: Path | None) -> list[str]:
     lines = [
-        "| data | network | test, mean ± 95 % | s.d. | validation | published | seconds a run | longest |",
+        "| data | network | test, mean ± 95 % | s.d. | validation | published | seconds | most |",
         "|---|---|---:|---:|---:|---|---:|---:|",
     ]
     for data, rows in NODES.items():
@@ -194,10 +188,7 @@ def node_table(kept: Kept, only: Sequence[str], seeds: int, mirror: Path | None)
         graph = loaded(data, mirror)
         for name, row in rows.items():
             runs = [
-                kept.get(
-                    f"{data}-{name}-{seed}",
-                    lambda row=row, seed=seed: measure_nodes(data, row, graph, seed),
-                )
+                kept.get(f"{data}-{name}-{seed}", measure_nodes, row, graph, seed)
                 for seed in range(seeds)
             ]
             seconds = [run["seconds"] for run in runs]
@@ -211,19 +202,20 @@ def node_table(kept: Kept, only: Sequence[str], seeds: int, mirror: Path | None)
 
 def graph_table(kept: Kept, only: Sequence[str], mirror: Path | None) -> list[str]:
     lines = [
-        "| data | best epoch | mean ± s.d. over ten parts | last epoch | published (GIN-0) | seconds |",
+        "| data | best epoch | mean ± s.d. of ten parts | last epoch | published | seconds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for data, (config, published) in GRAPHS.items():
         if data not in only:
             continue
-        found = kept.get(data, lambda: measure_graphs(config, loaded(data, mirror)))
+        found = kept.get(data, measure_graphs, config, loaded(data, mirror))
         best, last = (
             f"{100 * mean:.1f} ± {100 * spread:.1f}"
             for mean, spread in (found["best"], found["last"])
         )
         lines.append(
-            f"| {data} | {found['epoch']} | {best} | {last} | {published} | {found['seconds']:.0f} |"
+            f"| {data} | {found['epoch']} | {best} | {last} | {published} "
+            f"| {found['seconds']:.0f} |"
         )
     return lines
 
@@ -235,19 +227,21 @@ def further_table(kept: Kept, only: Sequence[str], seeds: int, mirror: Path | No
             continue
         graph = loaded(data, mirror)
         pairs = [
-            kept.get(f"{data}-links-{seed}", lambda seed=seed: measure_links(graph, seed))
-            for seed in range(seeds)
+            kept.get(f"{data}-links-{seed}", measure_links, graph, seed) for seed in range(seeds)
         ]
         parts = [
-            kept.get(f"{data}-clusters-{seed}", lambda seed=seed: measure_clusters(graph, seed))
+            kept.get(f"{data}-clusters-{seed}", measure_clusters, graph, seed)
             for seed in range(min(seeds, 3))
         ]
+        area, precision = (
+            interval([one[name] for one in pairs]).split(" |")[0] for name in ("auc", "ap")
+        )
         mean = {name: np.mean([one[name] for one in parts]) for name in parts[0]}
+        told = ", ".join(f"{name} {value:.2f}" for name, value in mean.items())
         lines += [
-            f"- {data}, links: AUC {interval([one['auc'] for one in pairs]).split(' |')[0]}, average "
-            f"precision {interval([one['ap'] for one in pairs]).split(' |')[0]} "
-            "(VGAE reports 91.4 / 92.6 on Cora, 90.8 / 92.0 on Citeseer).",
-            f"- {data}, parts: " + ", ".join(f"{name} {value:.2f}" for name, value in mean.items()),
+            f"- {data}, links: AUC {area}, average precision {precision} (VGAE reports "
+            "91.4 / 92.6 on Cora, 90.8 / 92.0 on Citeseer).",
+            f"- {data}, parts: {told}.",
         ]
     return lines
 
