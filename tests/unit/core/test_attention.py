@@ -334,3 +334,32 @@ def test_flex_attention_refuses_what_it_cannot_do():
     for how in ({"merge": "silu"}, {"dropout": 0.1}):
         with pytest.raises(ValueError, match="softmax alone"):
             attend(x, x, x, Causal(), route="flex", **how)
+
+
+def test_attention_by_hand():
+    eye = torch.eye(2)[None, None]
+    for route in GENERAL:
+        full = attend(eye, eye, eye, Complete(), route=route)[0, 0, 0]
+        torch.testing.assert_close(full, torch.tensor([0.669762, 0.330238]), atol=1e-6, rtol=0)
+        assert attend(eye, eye, eye, Causal(), route=route)[0, 0, 0].tolist() == [1.0, 0.0]
+
+
+def test_one_sender_is_heard_as_it_speaks_and_a_prefix_of_all_is_an_encoder():
+    q, k, v = torch.randn(1, 2, 5, 4), torch.randn(1, 2, 1, 4), torch.randn(1, 2, 1, 3)
+    heard = attend(q, k, v, Cross(Complete()))
+    torch.testing.assert_close(heard, v.expand_as(heard))
+    x = torch.randn(1, 2, 5, 4)
+    whole = attend(x, x, x, Complete())
+    torch.testing.assert_close(attend(x, x, x, Prefix(5)), whole)
+    torch.testing.assert_close(attend(x, x, x, Prefix(0)), attend(x, x, x, Causal()))
+
+
+@pytest.mark.parametrize("route", [*GENERAL, "band"])
+def test_the_gradient_is_that_of_the_numbers(route):
+    q, k, v = (torch.randn(1, 1, 5, 2, requires_grad=True) for _ in range(3))
+    there = torch.tensor([[False, True, True, True, True]])
+
+    def heard(q, k, v):
+        return attend(q, k, v, Window(2), there=there, route=route)
+
+    assert torch.autograd.gradcheck(heard, (q, k, v), fast_mode=True)
