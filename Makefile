@@ -70,9 +70,9 @@ $(PLAIN): $(TORCHED) pyproject.toml
 	@touch $@
 
 $(DEV): $(TORCHED) pyproject.toml
-	$(INSTALL) -e '.[dev]'
+	$(INSTALL) -e '.[dev,tune,tensorboard]'
 	@touch $@ $(PLAIN)
 
 $(DOCS): $(DEV)
-	$(INSTALL) -e '.[dev,docs]'
+	$(INSTALL) -e '.[dev,docs,tune,tensorboard]'
 	@touch $@

@@ -30,7 +30,7 @@ from grapevine.index import embed as embeddings
 from grapevine.index import folder as indexes
 from grapevine.log import logger, track
 from grapevine.models import named, traces
-from grapevine.models.base import Config, Model
+from grapevine.models.base import Config, Model, Trained
 from grapevine.models.run import Run, open_run, refuse_to_replace
 from grapevine.random import stream
 
@@ -138,6 +138,8 @@ def fit(
     record: dict[str, Any] | None = None,
     resume: bool = False,
     time_limit: float | str | None = None,
+    log: Sequence[str] = (),
+    profile: bool = False,
 ) -> Run:
     """Fit a model by name or by its config, and write its run folder if `out` is given.
 
@@ -152,11 +154,13 @@ def fit(
         record: more to write down about how the run came about.
         resume: go on from the last checkpoint in `out`, or begin where there is none.
         time_limit: seconds, or a text such as "10m", after which the best so far is kept.
+        log: who is told of each epoch: "tensorboard", "mlflow".
+        profile: write a trace of some steps into `out`, and log what took longest.
 
     Raises:
         CheckFailed: a loss is not finite; the last checkpoint is kept.
-        ConfigError: a closed form was to be resumed or cut short, or the checkpoint is of another
-            training.
+        ConfigError: a closed form was to be resumed, cut short, logged or profiled, or the
+            checkpoint is of another training.
         Interrupted: somebody stopped the training, which can be resumed.
     """
     name, options = named.resolve(model)
@@ -166,14 +170,22 @@ def fit(
         refuse_to_replace(place)
     elif resume:
         raise ConfigError("nothing to resume: a training in memory leaves no checkpoint")
+    if log or profile:
+        _check_can_log(name, options, place)
+    logs = place / traces.LOGS if place else Path()
+    if place and not resume:
+        traces.clear_logs(place)
     session = training.Session(
         folder=place / traces.CHECKPOINTS if place else None,
         resume=resume,
         time_limit=training.seconds_of(time_limit) if isinstance(time_limit, str) else time_limit,
         validate=_validation(train, seed),
         metric=VALIDATION,
+        profile=logs / traces.TRACE if profile else None,
     )
-    outcome = training.train_with(options, train, seed=seed, session=session)
+    with training.following(log, logs, config.to_dict(options)) as told:
+        session = replace(session, on_epoch=told)
+        outcome = training.train_with(options, train, seed=seed, session=session)
     facts = {
         "seed": seed,
         "train_seconds": round(outcome.seconds, 3),
@@ -329,6 +341,17 @@ def index(
     )
     indexes.save(built, Path(out))
     return built
+
+
+def _check_can_log(name: str, options: Any, place: Path | None) -> None:
+    """Let only what has epochs and a folder be logged and profiled."""
+    if not isinstance(options, Trained):
+        raise ConfigError(
+            f"`{name}` is fitted in closed form: it has no epochs to log and no steps to profile",
+            hint="leave out --log and --profile",
+        )
+    if place is None:
+        raise ConfigError("logs and profiles are written into the run folder: name one as `out`")
 
 
 def _validation(train: Dataset, seed: int) -> Callable[[Model], float] | None:

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,6 +15,7 @@ from grapevine.models.run import open_run
 from grapevine.models.traces import curves
 from grapevine.testing.learners import Tiny, TinyLearner
 from grapevine.testing.worlds import checkerboard
+from grapevine.training import TRACKERS
 
 ROW = ModelRow(
     model=Tiny,
@@ -190,6 +192,53 @@ def test_a_folder_of_someone_else_is_not_trained_into(data, tmp_path, capsys):
     assert (tmp_path / "checkpoints" / "epoch=3.ckpt").read_text() == "days of work"
 
 
+def test_a_profile_and_a_log_stand_in_the_run_and_change_nothing(
+    data, tmp_path, whole, at_step, monkeypatch, capsys
+):
+    told = []
+
+    @contextmanager
+    def listener(folder, options):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mlflow-run").write_text("of " + str(options["epochs"]))
+        yield lambda line: told.append(line["epoch"])
+
+    monkeypatch.setitem(TRACKERS, "mlflow", listener)
+    out = tmp_path / "out"
+    at_step(13, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert train(data, out, "--log", "mlflow", "--profile") == 3
+    said = capsys.readouterr().err
+    assert "ms a step" in said
+    assert f"trace of these steps: {out / 'logs' / 'trace.json.gz'}" in said
+    again = said.splitlines()[-1].removeprefix("hint: go on with: grapevine ")
+    assert again == f"train tiny --data {data} --out {out} --log mlflow --resume"
+    assert grapevine(shlex.split(again)) == 0
+    assert told == [1, 2, 3]
+    assert {path.name for path in (out / "logs").iterdir()} == {"mlflow-run", "trace.json.gz"}
+    assert weights(out) == weights(whole)
+    assert open_run(out).record["epochs"] == 3
+    # A training that begins anew has none of what the one before it said.
+    assert train(data, out, "--force") == 0
+    assert not list(out.glob("logs/*"))
+
+
+def test_logs_alone_are_no_work_that_could_be_lost(data, tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "of somebody else").write_text("days of work")
+    assert train(data, tmp_path, "--force", "--profile") == 2
+    assert (tmp_path / "logs" / "of somebody else").is_file()
+
+
+def test_a_closed_form_has_nothing_to_log_nor_to_profile(data, tmp_path, capsys):
+    out = ["--data", str(data), "--out", str(tmp_path / "out")]
+    for option in (["--log", "tensorboard"], ["--profile"]):
+        assert grapevine(["train", "ease", *out, *option]) == 2
+        assert "hint: leave out --log and --profile" in capsys.readouterr().err
+    assert train(data, tmp_path / "out", "--log", "tensorbord") == 2
+    assert "did you mean `tensorboard`" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_from_python_too(data, tmp_path, whole):
     parts = gv.pipeline.prepare(gv.load(data))
     out = tmp_path / "out"
@@ -200,3 +249,5 @@ def test_from_python_too(data, tmp_path, whole):
     assert len(run.epochs) == 3
     with pytest.raises(gv.errors.ConfigError, match="nothing to resume"):
         gv.fit("tiny", parts.train, resume=True)
+    with pytest.raises(gv.errors.ConfigError, match="name one as `out`"):
+        gv.fit("tiny", parts.train, profile=True)

@@ -32,3 +32,10 @@ def metrics(incomplete: str) -> list[str]:
     from grapevine.evaluation import METRICS
 
     return [name for name in METRICS if name.startswith(incomplete)]
+
+
+def trackers(incomplete: str) -> list[str]:
+    """Who can be told of each epoch."""
+    from grapevine.training import TRACKERS
+
+    return [name for name in TRACKERS if name.startswith(incomplete)]

@@ -55,6 +55,19 @@ def train(
         str | None,
         typer.Option(help="90s, 10m or 2h, of this session: then the best so far is kept."),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pass each epoch on: tensorboard or mlflow; may be repeated.",
+            autocompletion=complete.trackers,
+        ),
+    ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile", help="Trace some steps into RUN/logs, and print what took longest."
+        ),
+    ] = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -62,7 +75,7 @@ def train(
 
     A model that is trained step by step may be stopped at any time, by Ctrl-C too, and gone on with
     by `--resume`: the weights are then those of a training that was not stopped. Models in closed
-    form have no steps, and refuse `--resume` and `--time-limit`.
+    form have no steps, and refuse `--resume`, `--time-limit`, `--log` and `--profile`.
 
     Example: `grapevine train ease --data ml-1m --out runs/ease --set model.regularization=300`
     """
@@ -86,10 +99,12 @@ def train(
             },
             resume=resume,
             time_limit=limit,
+            log=log or (),
+            profile=profile,
         )
     except Interrupted as error:
         if error.anything:
-            error.hint = f"go on with: {_again(model, data, out, settings, seed, split_by)}"
+            error.hint = f"go on with: {_again(model, data, out, settings, seed, split_by, log)}"
         raise
     except ConfigError as error:
         if settings and error.hint is None:
@@ -107,7 +122,7 @@ def train(
             f"{_epochs(run.record)} -> {out}{' (replaced)' if replaced else ''}"
         )
         if run.record.get("stopped_by") == "time limit":
-            say(f"go on with: {_again(model, data, out, settings, seed, split_by)}")
+            say(f"go on with: {_again(model, data, out, settings, seed, split_by, log)}")
         users = run.users.ids
         say(
             f"next: grapevine recommend {out} --user {users[0] if len(users) else 'ID'} --why"
@@ -183,12 +198,19 @@ def evaluate(
 
 
 def _again(
-    model: str, data: str, out: Path, settings: list[str] | None, seed: int, split_by: str
+    model: str,
+    data: str,
+    out: Path,
+    settings: list[str] | None,
+    seed: int,
+    split_by: str,
+    log: list[str] | None,
 ) -> str:
     """The command that goes on with this training."""
     given = [part for setting in settings or () for part in ("--set", setting)]
     given += ["--seed", str(seed)] if seed else []
     given += ["--split-by", split_by] if split_by != "auto" else []
+    given += [part for name in log or () for part in ("--log", name)]
     words = ["grapevine", "train", model, "--data", data, "--out", str(out), *given, "--resume"]
     return shlex.join(words)
 

@@ -133,13 +133,13 @@ class Run:
 
         Args:
             out: the run folder.
-            resumable: keep the checkpoints in it, which are of this very training.
+            resumable: keep the checkpoints and logs in it, which are of this very training.
 
         Raises:
             ConfigError: `out` exists and is not a run folder, so that overwriting may lose work.
         """
         refuse_to_replace(out)
-        carried = [traces.CHECKPOINTS] if resumable else []
+        carried = [traces.CHECKPOINTS, traces.LOGS] if resumable else []
         with manifest.published(out, carried=carried) as folder:
             self._write(folder)
         return replace(self, path=out)

@@ -6,6 +6,7 @@ it was; with the run that came of it, `metrics.jsonl` is beside the model.
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 ELAPSED = "elapsed.jsonl"
+LOGS = "logs"
+TENSORBOARD, MLFLOW, TRACE = "tensorboard", "mlflow-run", "trace.json.gz"
+"""What may be in `logs/`: event files, the name of a run, a trace of some steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def curves(folder: Path) -> list[Curve]:
     path = next((place for place in places if place.is_file()), None)
     found: dict[str, Curve] = {}
     for line in read(path) if path else []:
-        for name, value in _figures(line):
+        for name, value in figures(line):
             curve = found.setdefault(name, Curve(name, [], []))
             curve.epochs.append(int(line["epoch"]))
             curve.values.append(value)
@@ -52,9 +56,23 @@ def is_of_training(path: Path) -> bool:
 
 def unfinished(out: Path) -> bool:
     """Whether a folder holds a training that is not done, and nothing besides."""
-    if not out.is_dir() or [path.name for path in out.iterdir()] != [CHECKPOINTS]:
+    if not out.is_dir():
         return False
-    return all(map(is_of_training, (out / CHECKPOINTS).glob("*")))
+    found = {path.name for path in out.iterdir()}
+    if not found or found - {CHECKPOINTS, LOGS}:
+        return False
+    kept, logged = (out / CHECKPOINTS).glob("*"), (out / LOGS).glob("*")
+    return all(map(is_of_training, kept)) and all(map(_is_log, logged))
+
+
+def clear_logs(out: Path) -> None:
+    """Remove what trackers and the profile of an earlier training have left in a run folder."""
+    for path in filter(_is_log, (out / LOGS).glob("*")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_log(path: Path) -> bool:
+    return path.name in {TENSORBOARD, MLFLOW, TRACE}
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -82,7 +100,8 @@ def _text(line: Mapping[str, Any]) -> str:
     return json.dumps(line, ensure_ascii=False) + "\n"
 
 
-def _figures(line: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+def figures(line: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    """Each figure of a line but the epoch, named as in `Curve`."""
     for name, value in line.items():
         if isinstance(value, Mapping):
             yield from ((f"{name}.{part}", float(one)) for part, one in value.items())

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from grapevine import config as configs
@@ -14,6 +14,7 @@ from grapevine.models.base import Batches, Config, Learner, Trained
 from grapevine.models.named import name_of
 from grapevine.training.ahead import ahead
 from grapevine.training.checkpoints import Checkpoint, Checkpoints, Progress, State
+from grapevine.training.profiling import profiled
 from grapevine.training.reproducible import reproducible
 from grapevine.training.session import Outcome, Session
 from grapevine.training.stopping import listening
@@ -129,6 +130,7 @@ class Training:
         self.at = Progress()
         self.best: State | None = None
         self._written, self._writing, self._as_of = time.monotonic(), 0.0, -1
+        self._profile = session.profile
         if self.kept:
             self._open(self.kept)
         self._clock()
@@ -180,7 +182,7 @@ class Training:
         batches = self.learner.batches(at.epoch)
         steps = len(batches)
         with ahead(batches, at.step) as ready:
-            for batch in ready:
+            for batch in self._watched(ready, steps - at.step):
                 self._step(batch, steps)
                 shown.advance(1 / steps)
                 shown.tell(f"epoch {at.epoch + 1}, loss {sum(at.losses.values()) / at.step:.4g}")
@@ -192,6 +194,11 @@ class Training:
                     self._keep()
         self._close(batches)
         return self._over() or ("interrupt" if interrupted() else "")
+
+    def _watched(self, ready: Iterator[Any], steps: int) -> Iterator[Any]:
+        """The same batches, some of them profiled, once, where that is asked for."""
+        path, self._profile = self._profile, None
+        return profiled(ready, steps, path) if path else ready
 
     def _step(self, batch: Any, steps: int) -> None:
         at = self.at
@@ -233,6 +240,10 @@ class Training:
         self._clock()
         if self.kept:
             traces.append(self.kept.log, line)
+        for tell in session.on_epoch:
+            tell(line)
+        self._clock()
+        if self.kept:
             since = self._looked - self._written
             if self._writing <= WRITING * since or since >= session.checkpoint_every:
                 self._keep(state)

@@ -1,11 +1,14 @@
 """What a training may do, and what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grapevine.models.base import Model
+
+OnEpoch = Callable[[Mapping[str, Any]], None]
+"""Told of each epoch once it is validated: its line of `metrics.jsonl`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +22,8 @@ class Session:
         validate: what a model is worth, more is better; early stopping needs it.
         metric: what `validate` measures, by name.
         checkpoint_every: seconds between checkpoints within an epoch; 0 writes one each step.
+        on_epoch: whom to tell of each epoch; what one of them raises ends the training.
+        profile: where a trace of some steps of the first epoch goes; none is made if not given.
     """
 
     folder: Path | None = None
@@ -27,6 +32,8 @@ class Session:
     validate: Callable[[Model], float] | None = None
     metric: str = "ndcg@10"
     checkpoint_every: float = 60.0
+    on_epoch: Sequence[OnEpoch] = ()
+    profile: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
