@@ -47,36 +47,37 @@ class Sorted:
     """The places of each round, by bucket.
 
     Attributes:
-        buckets: `(R, B, H, L)` of each place.
         order: `(R, B, H, n, c)` the places as they stand in the chunks; -1 behind the last.
-        chunk: `(R, B, H, L)` in which chunk each place stands.
+        stand: `(R, B, H, L)` bucket and chunk of each place in one number: a place hears those
+            whose number is its own, or one less.
     """
 
-    buckets: Int64[Tensor, "rounds batch heads places"]
     order: Int64[Tensor, "rounds batch heads chunks size"]
-    chunk: Int64[Tensor, "rounds batch heads places"]
+    stand: Int64[Tensor, "rounds batch heads places"]
 
     @classmethod
     def of(cls, buckets: Int64[Tensor, "rounds batch heads places"], size: int) -> "Sorted":
         """Sorted by bucket, then by place, and cut."""
         length = buckets.shape[-1]
-        order = (buckets * length + torch.arange(length, device=buckets.device)).argsort(-1)
-        rank = torch.empty_like(order).scatter_(
-            -1, order, torch.arange(length, device=order.device).expand_as(order)
-        )
-        cut = pad(order, (0, -length % size), value=-1).view(*order.shape[:-1], -1, size)
-        return cls(buckets, cut, rank // size)
+        places = torch.arange(length, device=buckets.device)
+        order = (buckets * length + places).argsort(-1)
+        rank = torch.empty_like(order).scatter_(-1, order, places.expand_as(order))
+        cut = pad(order, (0, -length % size), value=-1)
+        chunks = cut.shape[-1] // size
+        # Other buckets are farther than any two chunks of one.
+        stand = buckets * (2 * chunks + 2) + rank // size
+        return cls(cut.view(*order.shape[:-1], chunks, size), stand)
 
     def heard(self, receivers: Tensor, senders: Tensor) -> Bool[Tensor, "rounds ..."]:
-        """Which rounds let the receivers hear the senders, `(B, H, *places)`, by their hash."""
+        """Which rounds let `(B, H, n, c)` receivers hear `(B, H, n, w)` senders, by their hash."""
+        own, other = (self._of(places) for places in (receivers, senders))
+        back = own[..., :, None] - other[..., None, :]
+        return back.bitwise_and_(-2) == 0
 
-        def of(values: Tensor, places: Tensor) -> Tensor:
-            at = places.flatten(2).expand(len(values), *places.shape[:2], -1)
-            return values.gather(-1, at).view(len(values), *places.shape)
-
-        back = of(self.chunk, receivers) - of(self.chunk, senders)
-        same = of(self.buckets, receivers) == of(self.buckets, senders)
-        return same & ((back == 0) | (back == 1))
+    def _of(self, places: Tensor) -> Tensor:
+        """Where these places stand in every round."""
+        at = places.flatten(2).expand(len(self.stand), *places.shape[:2], -1)
+        return self.stand.gather(-1, at).view(len(self.stand), *places.shape).int()
 
 
 def lsh_attend(
@@ -123,22 +124,23 @@ def _round(
     receivers = rounds.order[nth]
     before = pad(receivers, (0, 0, 1, 0), value=-1)[..., :-1, :]
     senders = torch.cat([before, receivers], -1)
-    known = (receivers >= 0)[..., :, None] & (senders >= 0)[..., None, :]
+    known = senders >= 0
     i, j = receivers.clamp_min(0), senders.clamp_min(0)
-    pairs = i[..., :, None].expand_as(known), j[..., None, :].expand_as(known)
-    in_rounds = rounds.heard(*pairs)
-    mask = known & in_rounds[nth]
-    if causal:
-        mask = mask & (pairs[0] >= pairs[1])
     if there is not None:
-        mask = mask & _picked(there[:, None, :, None].expand(*q.shape[:3], 1), j)[..., None, :, 0]
-    logits = torch.matmul(_picked(q, i), _picked(k, j).transpose(-1, -2)) * q.shape[-1] ** -0.5
+        known = known & _picked(there[:, None, :, None].expand(*q.shape[:3], 1), j)[..., 0]
+    in_rounds = rounds.heard(i, j)
+    mask = in_rounds[nth] & known[..., None, :]
+    if causal:
+        mask = mask & (i[..., :, None] >= j[..., None, :])
     # Who is heard in several rounds is heard once: each round takes its part.
-    logits = logits - in_rounds.sum(0).clamp_min(1).to(logits.dtype).log()
-    logits = logits + ITSELF * (pairs[0] == pairs[1])
-    logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+    added = -in_rounds.sum(0).clamp_min(1).to(q.dtype).log()
+    added += ITSELF * (i[..., :, None] == j[..., None, :])
+    added = added.masked_fill(~mask, torch.finfo(q.dtype).min)
+    logits = torch.matmul(_picked(q, i), _picked(k, j).transpose(-1, -2)) * q.shape[-1] ** -0.5
+    logits = logits + added
+    heard = torch.matmul(logits.softmax(-1), _picked(v, j))
+    heard = heard.masked_fill(~mask.any(-1, keepdim=True), 0.0)
     level = logits.logsumexp(-1, keepdim=True)
-    heard = torch.matmul((logits - level).exp().masked_fill(~mask, 0.0), _picked(v, j))
     return _placed(level, receivers, q.shape[2]), _placed(heard, receivers, q.shape[2])
 
 

@@ -84,7 +84,29 @@ def test_what_points_the_same_way_shares_a_bucket_and_its_opposite_does_not():
 def test_places_are_sorted_by_bucket_and_then_by_place():
     rounds = Sorted.of(torch.tensor([1, 0, 1, 0, 2]).view(1, 1, 1, 5), 2)
     assert rounds.order.view(3, 2).tolist() == [[1, 3], [0, 2], [4, -1]]
-    assert rounds.chunk.flatten().tolist() == [1, 0, 1, 0, 2]
+    # Place 4 stands in the chunk after that of places 0 and 2, but in another bucket than theirs.
+    places = torch.arange(5).view(1, 1, 1, 5)
+    heard = rounds.heard(places, places)[0, 0, 0, 0]
+    assert heard.nonzero().tolist() == [
+        [0, 0],
+        [0, 2],
+        [1, 1],
+        [1, 3],
+        [2, 0],
+        [2, 2],
+        [3, 1],
+        [3, 3],
+        [4, 4],
+    ]
+
+
+def test_a_place_hears_the_chunk_before_its_own_and_not_the_one_behind():
+    rounds = Sorted.of(torch.zeros(1, 1, 1, 6, dtype=torch.long), 2)
+    places = torch.arange(6).view(1, 1, 1, 6)
+    heard = rounds.heard(places, places)[0, 0, 0, 0]
+    chunk = torch.arange(6) // 2
+    back = chunk[:, None] - chunk[None, :]
+    assert torch.equal(heard, (back == 0) | (back == 1))
 
 
 def test_of_like_places_one_is_found_among_many_others():
