@@ -59,6 +59,7 @@ WHOLE = Row("pinsage", "pinsage")
 SHORT = ("epochs=5", "epoch_pairs=60000", "decay=0.7")
 """The budget of an ablation where events are many: every line of it has the same."""
 LONG = ("epochs=8", "decay=0.75")
+"""The budget of a whole PinSage where events are many: more are worth a hundredth at most."""
 CAREFUL = ("learning_rate=0.0015",)
 """Where events are few, shorter steps: found on the validation questions."""
 NEW_ITEMS = ("in_order=false", "popularity=0", "new_share=0.3", "content_weight=2")
@@ -136,7 +137,7 @@ class Case:
 CASES = {
     "pinterest": Case(
         lambda by: gv.pipeline.prepare(gv.load("pinterest"), by),
-        (*PEERS, WHOLE, together("chebycf", 2), LIGHTGCN),
+        (*PEERS, pinsage("whole", *LONG), together("chebycf", 2, *LONG), LIGHTGCN),
         ablations(*SHORT, content=False),
         k=20,
     ),
