@@ -4,6 +4,11 @@
 - `neighbourhoods`: who listens to whom, as edges, as a table, or as a sparse matrix.
 - `listen`: the same sum by the fastest route that the form allows, picked there and nowhere else.
 - `table`, `kernels`: the routes.
+- `patterns`: who listens to whom among the places of a sequence, as rules that `|` and `&` join.
+- `attention`: softmax or SiLU of products over a pattern; `routes` are the ways to the same sums.
+- `positions`: what tells places apart, in sequences and in graphs.
+- `lsh`, `span`: attention to what is alike, and as far back as is learnt.
+- `recurrence`, `compressive`: what stays from one segment to the next.
 - `blocks`: the layers of the field, made of what is said, merged and set beside.
 - `losses`: what is lost where a positive does not stand above its negatives.
 - `topk`: where the targets came, and what was shown.

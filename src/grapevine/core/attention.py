@@ -38,7 +38,7 @@ PAIRS = 2**26
 EDGES = 8
 """An edge taken alone costs as much as so many pairs of a product of matrices."""
 SHORT = 128
-"""Up to so many keys the product of all pairs is done before anything cleverer has begun."""
+"""Up to so many queries or keys the product is done before anything cleverer has begun."""
 
 
 @overload
@@ -125,7 +125,7 @@ def _fastest(ask: Ask) -> Route:
         return "fused"
     if isinstance(pattern, Packed) and square and len(ask.q) == 1:
         return "packed"
-    if ask.keys > SHORT:
+    if min(ask.queries, ask.keys) > SHORT:
         if square and _reaches_little(pattern, ask.keys):
             return "band"
         if pattern.sparse() and _has_few_edges(ask):
