@@ -1,0 +1,257 @@
+"""What stands between the products of a Transformer layer, one pass each instead of five.
+
+At the widths of recommenders a layer spends as much time on norms, biases, dropout and sums, each
+of which reads and writes all states, as on its products of matrices. Here a norm writes what the
+product reads, in bfloat16 if that is what it wants, and what comes out of a product is dropped,
+added and written at once. States themselves stay float32.
+
+T = rows (places of all histories), D = width, O = width afterwards
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numba import njit, prange
+from torch import Tensor
+
+from grapevine.core.kernels.spmm import narrow, widen
+from grapevine.core.kernels.threads import threads_for
+from grapevine.graph.counter import mix
+
+Precision = Literal["float32", "bfloat16"]
+LOW: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+ROWS = 64
+"""Rows that a thread takes at a time, and whose sums by column are added up on their own."""
+
+
+def normed_linear(
+    x: Float[Tensor, "*rows width"],
+    gain_D: Float[Tensor, " width"],
+    shift_D: Float[Tensor, " width"],
+    weight_OD: Float[Tensor, "out width"],
+    bias_O: Float[Tensor, " out"],
+    *,
+    eps: float,
+    precision: Precision,
+) -> Float[Tensor, "*rows out"]:
+    """`layer_norm(x) W' + b`, in the type of the precision.
+
+    Args:
+        x: float32.
+        gain_D: of the norm.
+        shift_D: of the norm.
+        weight_OD: W.
+        bias_O: b.
+        eps: of the norm.
+        precision: of the product.
+    """
+    apply: Callable[..., Tensor] = cast("Any", _NormedLinear).apply
+    out = apply(x.reshape(-1, x.shape[-1]), gain_D, shift_D, weight_OD, bias_O, eps, precision)
+    return out.view(*x.shape[:-1], -1)
+
+
+def linear_add(
+    x: Float[Tensor, "*rows width"],
+    y: Float[Tensor, "*rows inner"],
+    weight_DK: Float[Tensor, "width inner"],
+    bias_D: Float[Tensor, " width"],
+    *,
+    share: float,
+    key: int,
+) -> Float[Tensor, "*rows width"]:
+    """`x + dropout(y W' + b)`, in float32.
+
+    Args:
+        x: float32; its width divides by 4.
+        y: float32 or bfloat16, which is the precision of the product.
+        weight_DK: W.
+        bias_D: b.
+        share: of the numbers left out.
+        key: names the draws.
+    """
+    apply: Callable[..., Tensor] = cast("Any", _LinearAdd).apply
+    rows, flat = x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1])
+    return apply(rows, flat, weight_DK, bias_D, share, key).view(x.shape)
+
+
+class _NormedLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        gain: Tensor,
+        shift: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        eps: float,
+        precision: Precision,
+    ) -> Tensor:
+        low = LOW[precision]
+        x = x.detach().contiguous()
+        normed = torch.empty(x.shape, dtype=low)
+        told = torch.empty(len(x), 2)  # mean, and one by the deviation
+        with threads_for(x.numel()):
+            _norm(_raw(x), _raw(gain), _raw(shift), np.float32(eps), _raw(normed), _raw(told))
+        light = weight.detach().to(low)
+        ctx.save_for_backward(x, gain, normed, told, light)
+        return torch.addmm(bias.detach().to(low), normed, light.T)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, gain, normed, told, light = ctx.saved_tensors
+        out = gradients[0].contiguous()
+        by_weight = torch.mm(out.T, normed).float()
+        by_bias = out.sum(0, dtype=torch.float32)
+        by_normed = torch.mm(out, light)
+        by_x = torch.empty_like(x)
+        blocks = -(-len(x) // ROWS)
+        sums = torch.empty(blocks, 2, x.shape[1])
+        with threads_for(x.numel()):
+            _norm_back(_raw(by_normed), _raw(x), _raw(told), _raw(gain), _raw(by_x), _raw(sums))
+        by_gain, by_shift = sums.sum(0)
+        return by_x, by_gain, by_shift, by_weight, by_bias, None, None
+
+
+class _LinearAdd(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, share: float, key: int
+    ) -> Tensor:
+        y, light = y.detach().contiguous(), weight.detach().to(y.dtype)
+        said = torch.mm(y, light.T)
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
+        ctx.save_for_backward(y, light)
+        bound, scale, name = ctx.drop = _drop(share, key)
+        with threads_for(x.numel()):
+            _add(_raw(x.contiguous()), _raw(said), _raw(bias), bound, scale, name, _raw(out))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        y, light = ctx.saved_tensors
+        bound, scale, name = ctx.drop
+        out = gradients[0].contiguous()
+        by_said = torch.empty(out.shape, dtype=y.dtype)
+        sums = torch.empty(-(-len(out) // ROWS), out.shape[1])
+        with threads_for(out.numel()):
+            _add_back(_raw(out), bound, scale, name, _raw(by_said), _raw(sums))
+        by_y, by_weight = torch.mm(by_said, light), torch.mm(by_said.T, y).float()
+        return out, by_y, by_weight, sums.sum(0), None, None
+
+
+def _raw(x: Tensor) -> np.ndarray:
+    """The same memory as numpy sees it; bfloat16 as uint16."""
+    x = x.detach()
+    return (x.view(torch.uint16) if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def _drop(share: float, key: int) -> tuple[np.uint64, np.float32, np.uint64]:
+    """What is left out, below which draw; by what the rest is multiplied; the key."""
+    bound = round(share * 65536)
+    return np.uint64(bound), np.float32(65536 / (65536 - bound)), np.uint64(key)
+
+
+@njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+def _norm(
+    x: np.ndarray,
+    gain: np.ndarray,
+    shift: np.ndarray,
+    eps: np.float32,
+    out: np.ndarray,
+    told: np.ndarray,
+) -> None:
+    rows, width = x.shape
+    for block in prange((rows + ROWS - 1) // ROWS):
+        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
+            total = np.float32(0)
+            for d in range(width):
+                total += x[row, d]
+            mean = total / np.float32(width)
+            square = np.float32(0)
+            for d in range(width):
+                square += (x[row, d] - mean) * (x[row, d] - mean)
+            scale = np.float32(1) / np.sqrt(square / np.float32(width) + eps)
+            told[row, 0], told[row, 1] = mean, scale
+            for d in range(width):
+                out[row, d] = narrow((x[row, d] - mean) * scale * gain[d] + shift[d], out)
+
+
+@njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+def _norm_back(
+    pull: np.ndarray,
+    x: np.ndarray,
+    told: np.ndarray,
+    gain: np.ndarray,
+    out: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    rows, width = x.shape
+    for block in prange((rows + ROWS - 1) // ROWS):
+        sums[block] = 0
+        by_gain, by_shift = sums[block, 0], sums[block, 1]
+        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
+            mean, scale = told[row, 0], told[row, 1]
+            plain = crossed = np.float32(0)
+            for d in range(width):
+                normal = (x[row, d] - mean) * scale
+                wide = np.float32(widen(pull[row, d]))
+                by_shift[d] += wide
+                by_gain[d] += wide * normal
+                plain += wide * gain[d]
+                crossed += wide * gain[d] * normal
+            plain /= np.float32(width)
+            crossed /= np.float32(width)
+            for d in range(width):
+                normal = (x[row, d] - mean) * scale
+                wide = np.float32(widen(pull[row, d]))
+                out[row, d] = (wide * gain[d] - plain - normal * crossed) * scale
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _add(
+    x: np.ndarray,
+    said: np.ndarray,
+    bias: np.ndarray,
+    bound: np.uint64,
+    scale: np.float32,
+    key: np.uint64,
+    out: np.ndarray,
+) -> None:
+    rows, width = x.shape
+    low = np.uint64(0xFFFF)
+    for block in prange((rows + ROWS - 1) // ROWS):
+        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
+            for d in range(0, width, 4):
+                draw = mix(key, np.uint64(row * width + d))
+                for lane in range(4):
+                    kept = ((draw >> np.uint64(16 * lane)) & low) >= bound
+                    told = np.float32(widen(said[row, d + lane])) + bias[d + lane]
+                    more = told * scale if kept else np.float32(0)
+                    out[row, d + lane] = x[row, d + lane] + more
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _add_back(
+    pull: np.ndarray,
+    bound: np.uint64,
+    scale: np.float32,
+    key: np.uint64,
+    out: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    rows, width = pull.shape
+    low = np.uint64(0xFFFF)
+    for block in prange((rows + ROWS - 1) // ROWS):
+        sums[block] = 0
+        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
+            for d in range(0, width, 4):
+                draw = mix(key, np.uint64(row * width + d))
+                for lane in range(4):
+                    kept = ((draw >> np.uint64(16 * lane)) & low) >= bound
+                    passed = pull[row, d + lane] * scale if kept else np.float32(0)
+                    sums[block, d + lane] += passed
+                    out[row, d + lane] = narrow(passed, out)
