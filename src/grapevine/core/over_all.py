@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from grapevine.core.kernels.rowloss import gbce_rows, softmax_rows
+from grapevine.core.kernels.rowloss import bpr_rows, gbce_rows, softmax_rows
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -94,6 +94,30 @@ def gbce_over_all(
         gbce_rows(
             scores, answers, weights, lost, negatives=negatives, beta=beta, key=key, first=first
         )
+
+    return over_all(
+        row_loss, x_TD, items_ID, answers_T, bias_I=bias_I, weights_T=weights_T,
+        precision=precision,
+    )  # fmt: skip
+
+
+def bpr_over_all(
+    x_TD: Float[Tensor, "positions width"],
+    items_ID: Float[Tensor, "items width"],
+    answers_T: Int64[Tensor, " positions"],
+    *,
+    negatives: int,
+    key: int,
+    bias_I: Float[Tensor, " items"] | None = None,
+    weights_T: Float[Tensor, " positions"] | None = None,
+    precision: Precision = "float32",
+) -> Float[Tensor, ""]:
+    """The answer before items drawn; see `kernels.rowloss.bpr_rows`, and `gbce_over_all`."""
+
+    def row_loss(
+        scores: np.ndarray, answers: np.ndarray, weights: np.ndarray, lost: np.ndarray, first: int
+    ) -> None:
+        bpr_rows(scores, answers, weights, lost, negatives=negatives, key=key, first=first)
 
     return over_all(
         row_loss, x_TD, items_ID, answers_T, bias_I=bias_I, weights_T=weights_T,

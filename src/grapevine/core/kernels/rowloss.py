@@ -76,6 +76,25 @@ def gbce_rows(
         )
 
 
+def bpr_rows(
+    scores: Shaped[np.ndarray, "rows items"],
+    answers: Int64[np.ndarray, " rows"],
+    weights: Float32[np.ndarray, " rows"],
+    lost: Float32[np.ndarray, " rows"],
+    *,
+    negatives: int,
+    key: int,
+    first: int,
+) -> None:
+    """Put the gradient of the order of an answer and items drawn in the place of the scores.
+
+    `-mean log s(answer - drawn)` with s the sigmoid (Rendle et al., UAI 2009); the arguments are
+    those of `gbce_rows`, and so are the draws.
+    """
+    with threads_for(scores.size):
+        _bpr_rows(scores, answers, weights, lost, negatives, np.uint64(key), first)
+
+
 @njit(inline="always", cache=True)
 def exp(x: Any) -> Any:
     """e^x for x <= 0, to about 1e-7 of its size; 0 below -87."""
@@ -159,5 +178,36 @@ def _gbce_rows(
             total += softplus(score)
             gradient[item] += share / (1 + np.exp(-score))
         lost[row] = total / (negatives + 1)
+        for i in range(items):
+            line[i] = narrow(gradient[i], line)
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _bpr_rows(
+    scores: np.ndarray,
+    answers: np.ndarray,
+    weights: np.ndarray,
+    lost: np.ndarray,
+    negatives: int,
+    key: np.uint64,
+    first: int,
+) -> None:
+    rows, items = scores.shape
+    for row in prange(rows):
+        line, answer = scores[row], answers[row]
+        share = weights[row] / np.float32(negatives)
+        gradient = np.zeros(items, np.float32)
+        own = widen(line[answer])
+        total = 0.0
+        of_row = mix(key, np.uint64(first + row))
+        for place in range(negatives if items > 1 else 0):
+            item = below(of_row, np.uint64(place), items - 1)
+            item += item >= answer
+            behind = widen(line[item]) - own
+            total += softplus(behind)
+            pull = share / (1 + np.exp(-behind))
+            gradient[item] += pull
+            gradient[answer] -= pull
+        lost[row] = total / negatives
         for i in range(items):
             line[i] = narrow(gradient[i], line)
