@@ -4,15 +4,16 @@
 
 | asked for | route |
 | --- | --- |
-| the maps of attention, dropout, or a merge without softmax | `matrix` |
+| the maps of attention | `matrix` |
 | several sequences end to end | `packed` |
 | a reach that is short beside the length | `band` |
 | a sparse pattern of which few pairs are edges | `edges`, compiled; `table` on another device |
 | more pairs than memory should hold, where the fused kernel would write them out | `chunked` |
+| dropout on a processor, or a merge without softmax | `matrix` |
 | all else | `fused` |
 
-Each equals `core.propagate` with `dot_product` weights over the edges of the pattern, and so do its
-gradients. `routes` tells how each works.
+The first line that holds decides. Each route equals `core.propagate` with `dot_product` weights
+over the edges of the pattern, and so do its gradients. `routes` tells how each works.
 
 B = sequences, H = heads, L = queries, S = keys
 """

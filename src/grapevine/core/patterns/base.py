@@ -65,10 +65,7 @@ class Pattern(ABC):
 
     def table(self, length: int) -> Int64[Tensor, "places most"]:
         """The same as a table; -1 at the end of a row where there are fewer."""
-        lists = self.senders(length)
-        table = np.full((length, int(lists.lengths.max(initial=0))), -1)
-        table[np.arange(table.shape[1]) < lists.lengths[:, None]] = lists.values
-        return torch.as_tensor(table)
+        return tabled(self.senders(length))
 
     def edges(self, length: int) -> Graph:
         """The same as edges, receiver by receiver."""
@@ -81,6 +78,13 @@ class Pattern(ABC):
 
     def __and__(self, other: "Pattern") -> "Pattern":
         return Intersection(self, other)
+
+
+def tabled(lists: Jagged) -> Int64[Tensor, "places most"]:
+    """Lists as a table; -1 at the end of a row where there are fewer."""
+    table = np.full((len(lists), int(lists.lengths.max(initial=0))), -1)
+    table[np.arange(table.shape[1]) < lists.lengths[:, None]] = lists.values
+    return torch.as_tensor(table)
 
 
 def kept(

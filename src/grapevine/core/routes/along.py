@@ -8,7 +8,6 @@ B = sequences, H = heads, L = queries, S = keys, E = edges, T = most senders of 
 
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import silu
@@ -16,6 +15,7 @@ from torch.nn.functional import silu
 from grapevine.core.edges import Edges
 from grapevine.core.edgewise import dot_products, softmax, weighted_sum
 from grapevine.core.patterns import Pattern
+from grapevine.core.patterns.base import tabled
 from grapevine.core.routes.ask import Ask
 from grapevine.core.routes.dense import left_out, softmax_or_nothing
 from grapevine.structs.jagged import Jagged
@@ -73,10 +73,7 @@ def _edges_first(ask: Ask, numbers: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def table_of(pattern: Pattern, queries: int, keys: int) -> Tensor:
     """The senders of each query, `(L, T)`; -1 where there are fewer."""
-    lists = lists_of(pattern, queries, keys)
-    table = np.full((queries, int(lists.lengths.max(initial=0))), -1)
-    table[np.arange(table.shape[1]) < lists.lengths[:, None]] = lists.values
-    return torch.as_tensor(table)
+    return tabled(lists_of(pattern, queries, keys))
 
 
 def gathered(ask: Ask) -> Tensor:
