@@ -70,7 +70,7 @@ def descend(
         lost = loss()
         if not torch.isfinite(lost):
             raise CheckFailed(
-                f"epoch {epoch + 1}: the loss is {float(lost)} at learning rate {learning_rate:g}",
+                f"epoch {epoch + 1}: the loss is {lost.item()} at learning rate {learning_rate:g}",
                 hint="set the learning rate lower",
             )
         adam.zero_grad()

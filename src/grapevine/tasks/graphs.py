@@ -149,7 +149,7 @@ def fit(
         for batch in _batches(graph, draw.permutation(train), config.batch):
             lost = cross_entropy(network(*batch.given), batch.labels)
             if not torch.isfinite(lost):
-                raise CheckFailed(f"epoch {epoch + 1}: the loss is {float(lost)}")
+                raise CheckFailed(f"epoch {epoch + 1}: the loss is {lost.item()}")
             adam.zero_grad()
             lost.backward()
             adam.step()

@@ -145,7 +145,7 @@ def fit(config: Config, graph: LabelledGraph, held: Held, *, seed: int = 0) -> L
     features = bag_of(graph, shares=config.shares)
     neighbourhood = neighbourhood_of(config.shape, held.known)
     torch.manual_seed(int(stream(seed, "links", "start").integers(2**63)))
-    network = network_of(config.shape, graph.num_features, config.width)
+    network = network_of(config.shape, held.known, graph.num_features, config.width)
     yes, told = held.train, truth_of(held.validation)
     epoch = 0
 

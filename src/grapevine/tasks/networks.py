@@ -1,8 +1,9 @@
 """Networks for nodes of one graph, by the name of their layer."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout, elu, relu
@@ -15,7 +16,9 @@ from grapevine.core.graph_convolution import GraphConvolution, RandomPropagation
 from grapevine.core.graph_transformer import GraphAttention, GraphTransformer
 from grapevine.core.isomorphism import GIN
 from grapevine.core.neighbourhoods import Adjacency, with_self_loops
+from grapevine.core.positions import flipped, laplacian
 from grapevine.core.propagate import symmetric_normalised
+from grapevine.random import stream
 from grapevine.structs.graph import Graph
 
 LayerName = Literal["gcn", "mean", "gat", "gatv2", "attention", "graph-transformer", "gin", "grand"]
@@ -39,6 +42,8 @@ class Shape:
     """Share of the states that is dropped in training."""
     drop_inputs: float = 0.5
     """Share of the features."""
+    positions: int = 0
+    """Eigenvectors of the Laplacian that tell "graph-transformer" and "gin" where a node stands."""
     drop_edges: float = 0.0
     """Share of the weights of attention; of "grand" the share of nodes that say nothing."""
 
@@ -78,38 +83,54 @@ class Network(nn.Module):
         return h
 
 
-class TransformerNetwork(nn.Module):
-    """A projection, layers of the graph transformer, and a projection to what is asked.
+class Stack(nn.Module):
+    """A projection, layers that keep the width, and a projection to what is asked.
 
     Args:
-        shape: the options; the heads share the width.
+        shape: the options; heads share the width.
         width: D, of the features.
         out: C, of what is asked.
+        places_NP: where each node stands in the graph, added to what it holds; None for nowhere.
     """
 
-    def __init__(self, shape: Shape, width: int, out: int) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        width: int,
+        out: int,
+        places_NP: Float[Tensor, "nodes positions"] | None = None,
+    ) -> None:
         super().__init__()
         self.shape = shape
         self.enter, self.leave = nn.Linear(width, shape.width), nn.Linear(shape.width, out)
-        self.layers = nn.ModuleList(
-            GraphTransformer(shape.width, heads=shape.heads, drop=shape.drop)
-            for _ in range(shape.depth)
-        )
+        self.register_buffer("places", places_NP, persistent=False)
+        self.stand = None if places_NP is None else nn.Linear(places_NP.shape[1], shape.width)
+        self.layers = nn.ModuleList(_keeping(shape) for _ in range(shape.depth))
 
     def forward(
         self, h_ND: Float[Tensor, "nodes width"] | Bag, neighbourhood: Heard
     ) -> Float[Tensor, "nodes out"]:
         """What is asked of each node."""
         h = project(self.enter, dropped(h_ND, self.shape.drop_inputs, self.training))
+        if self.stand is not None:
+            h = h + self.stand(self._seen())
         for layer in self.layers:
             h = layer(h, neighbourhood)
         return self.leave(dropout(h, self.shape.drop, self.training))
 
+    def _seen(self) -> Float[Tensor, "nodes positions"]:
+        """The sign of an eigenvector is chance: in training none is to be relied on."""
+        places_NP = cast("Tensor", self.places)
+        if not self.training:
+            return places_NP
+        return flipped(places_NP, stream(int(torch.randint(2**62, ())), "signs"))
 
-def network_of(shape: Shape, width: int, out: int) -> nn.Module:
-    """The network of that shape, from D features to C numbers."""
-    if shape.layer == "graph-transformer":
-        return TransformerNetwork(shape, width, out)
+
+def network_of(shape: Shape, graph: Graph, width: int, out: int) -> nn.Module:
+    """The network of that shape for the nodes of a graph, from D features to C numbers."""
+    if shape.layer in ("graph-transformer", "gin"):
+        places = laplacian(graph, shape.positions) if shape.positions else None
+        return Stack(shape, width, out, places)
     if shape.layer == "grand":
         return RandomPropagation(
             width,
@@ -137,11 +158,16 @@ def _layer(shape: Shape, width: int, out: int, *, last: bool) -> nn.Module:
     if shape.layer in ("gcn", "mean"):
         merge = "mean" if shape.layer == "mean" else "importance"
         return GraphConvolution(width, out, merge=merge, own=shape.layer == "mean")
-    if shape.layer == "gin":
-        between = nn.Sequential(nn.Linear(width, out), nn.ReLU(), nn.Linear(out, out))
-        return GIN(between, learnt=True)
     make = {"gat": GAT, "gatv2": GATv2, "attention": GraphAttention}[shape.layer]
     heads = shape.last_heads if last else shape.heads
     return make(
         width, out if last else out // heads, heads=heads, joined=not last, drop=shape.drop_edges
     )
+
+
+def _keeping(shape: Shape) -> nn.Module:
+    if shape.layer == "graph-transformer":
+        return GraphTransformer(shape.width, heads=shape.heads, drop=shape.drop)
+    wide = shape.width
+    dense = nn.Sequential(nn.Linear(wide, wide), nn.ReLU(), nn.Linear(wide, wide), nn.ReLU())
+    return GIN(dense, learnt=True)

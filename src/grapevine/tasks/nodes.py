@@ -100,10 +100,11 @@ def fit(config: Config, graph: LabelledGraph, *, seed: int = 0) -> Classifier:
     """
     train, validation = _part(graph, "train"), _part(graph, "validation")
     features = bag_of(graph, shares=config.shares)
-    neighbourhood = neighbourhood_of(config.shape, edges_of(graph))
+    edges = edges_of(graph)
+    neighbourhood = neighbourhood_of(config.shape, edges)
     labels = torch.as_tensor(graph.labels).long()
     torch.manual_seed(int(stream(seed, "nodes", "start").integers(2**63)))
-    network = network_of(config.shape, graph.num_features, graph.num_classes)
+    network = network_of(config.shape, edges, graph.num_features, graph.num_classes)
 
     def loss() -> Tensor:
         views = [network(features, neighbourhood) for _ in range(config.views)]

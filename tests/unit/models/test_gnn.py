@@ -8,7 +8,7 @@ from grapevine.graph.levels import levels
 from grapevine.models.gnn import Config
 from grapevine.models.gnn.config import KINDS
 from grapevine.models.gnn.learner import GNNLearner
-from grapevine.models.gnn.network import drawn_neighbours, hear_histories
+from grapevine.models.gnn.network import attend_histories, drawn_neighbours, hear_histories
 from grapevine.models.popularity import Popularity
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
@@ -58,8 +58,27 @@ def test_a_batch_with_all_neighbours_sees_what_the_whole_graph_sees(world, rando
     torch.testing.assert_close(part[met.asked], whole[asked])
 
 
+ATTENDS = [name for name, kind in KINDS.items() if kind.attends]
+
+
 @pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("layer", list(KINDS))
+@pytest.mark.parametrize("layer", ATTENDS)
+def test_a_stranger_who_holds_what_a_user_holds_attends_as_that_user(
+    world, random_histories, layer, residual
+):
+    learner = learner_of(layer, world(random_histories, 30), residual=residual)
+    with torch.no_grad():
+        model = learner.model()
+        before = learner.network(None, [(len(learner.whole), learner.whole)] * 2)[-2]
+        for user in (0, 7, 31):
+            history = learner.taken.take(np.array([user]))
+            given = model.weight[0], model.said, before[user].numpy(), history
+            heard = attend_histories(learner.config, *given)
+            np.testing.assert_allclose(heard[0], model.users[user], atol=1e-5)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("layer", [name for name in KINDS if name not in ATTENDS])
 def test_a_stranger_who_holds_what_a_user_holds_becomes_that_user(
     world, random_histories, layer, residual
 ):
@@ -111,6 +130,11 @@ def test_no_negative_was_taken(world, random_histories):
     assert all(
         item - 80 in random_histories[user] for user, item in zip(users, batch.items.numpy())
     )
+
+
+def test_heads_share_the_width_or_it_says_why():
+    with pytest.raises(ConfigError, match=r"hint: set model.heads to a divisor of model.width"):
+        Config(layer="gat", width=30)
 
 
 def test_gcn_hears_all_neighbours_or_says_why(world):

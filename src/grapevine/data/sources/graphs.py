@@ -37,7 +37,8 @@ class LabelledGraph:
         feature_columns: `(entries,)` which features of a node are not zero.
         feature_values: `(entries,)` their values.
         num_features: F, the length of a dense feature vector.
-        labels: class of each node, or of each graph if there are several; -1 is unknown.
+        labels: class of each node, or of each graph if there are several (or one, with one
+            label); -1 is unknown.
         num_classes: C.
         graph_offsets: `(graphs + 1,)` the nodes of graph g are those from `graph_offsets[g]` up to,
             not with, `graph_offsets[g + 1]`.
@@ -62,7 +63,9 @@ class LabelledGraph:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        labelled = self.num_graphs if self.num_graphs > 1 else self.num_nodes
+        labelled = self.num_nodes
+        if self.num_graphs > 1 or len(self.labels) == 1:
+            labelled = self.num_graphs
         expected = {
             "neighbours": int(self.offsets[-1]),
             "feature_offsets": self.num_nodes + 1,

@@ -11,7 +11,9 @@ from grapevine.models.histories import Behaviours
 if TYPE_CHECKING:  # torch is loaded when something is learnt
     from grapevine.models.gnn.learner import GNNLearner
 
-LayerName = Literal["gcn", "mean", "sage-mean", "sage-max", "sage-gcn"]
+LayerName = Literal[
+    "gcn", "mean", "sage-mean", "sage-max", "sage-gcn", "gat", "gatv2", "graph-transformer"
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +27,7 @@ class Kind:
         symmetric: whether an edge weighs `1 / sqrt(degree x degree)`, self-loops counted.
         speaks: whether what is said goes through a matrix of its own first.
         unit: whether states are scaled to length one.
+        attends: whether an edge weighs what attention makes of both ends; the rest is the layer's.
     """
 
     merge: Literal["importance", "mean", "max"] = "mean"
@@ -33,6 +36,7 @@ class Kind:
     symmetric: bool = False
     speaks: bool = False
     unit: bool = False
+    attends: bool = False
 
 
 KINDS: dict[LayerName, Kind] = {
@@ -41,6 +45,9 @@ KINDS: dict[LayerName, Kind] = {
     "sage-mean": Kind(unit=True),
     "sage-max": Kind(merge="max", speaks=True, unit=True),
     "sage-gcn": Kind(own=False, loops=True, unit=True),
+    "gat": Kind(loops=True, attends=True),
+    "gatv2": Kind(loops=True, attends=True),
+    "graph-transformer": Kind(loops=True, attends=True),
 }
 
 
@@ -49,11 +56,14 @@ class Config:
     """Whom nodes hear, what they make of it, and how it is learnt."""
 
     layer: LayerName = "gcn"
-    """GCN, a mean with a matrix for each side, or GraphSAGE with one of its aggregators."""
+    """GCN, a mean with a matrix for each side, GraphSAGE with one of its aggregators, or attention:
+    GAT, GATv2, or the Graph Transformer."""
     depth: int = 2
     """Rounds of listening."""
     width: int = 64
     """Of every state."""
+    heads: int = 4
+    """Of attention; they share the width."""
     neighbours: int = 0
     """So many of a node's neighbours are drawn anew in each epoch, and only the nodes that a batch
     needs are computed; 0 is all of them, over the whole graph. The fitted model hears all."""
@@ -77,13 +87,21 @@ class Config:
     """Which events are edges and are learnt."""
 
     def __post_init__(self) -> None:
-        check_bounds(self, "gnn", "depth", "width", "negatives", "epochs", "batch", least=1)
+        check_bounds(
+            self, "gnn", "depth", "width", "heads", "negatives", "epochs", "batch", least=1
+        )
         check_bounds(self, "gnn", "temperature", "learning_rate", above=0)
         check_bounds(self, "gnn", "neighbours", "patience", "weight_decay", least=0)
         if self.neighbours and KINDS[self.layer].symmetric:
             raise ConfigError(
                 f"gnn: layer {self.layer} weighs an edge by both degrees: it hears all neighbours",
                 hint="set model.neighbours to 0, or model.layer to sage-gcn",
+            )
+
+        if KINDS[self.layer].attends and self.width % self.heads:
+            raise ConfigError(
+                f"gnn: {self.heads} heads cannot share a width of {self.width}",
+                hint="set model.heads to a divisor of model.width",
             )
 
     def learner(self, train: Dataset, *, seed: int = 0) -> "GNNLearner":

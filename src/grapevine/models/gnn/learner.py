@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Int32, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
-from grapevine.core.blocks import unit_length
+from grapevine.core.blocks import Layer, unit_length
 from grapevine.core.losses import sampled_softmax
 from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import both_ways, distinct
@@ -99,7 +99,7 @@ class GNNLearner(GradientLearner):
         self.network.eval()
         everyone = (len(self.whole), self.whole)
         *_, before, last = self.network(None, [everyone] * self.config.depth)
-        users, layer = len(self.taken), self.network.last
+        users = len(self.taken)
         vectors = unit_length(last).numpy()
         # Of a node without a pair the data tell nothing, but that it was drawn as a negative.
         vectors[self.neighbours.lengths == 0] = 0
@@ -107,13 +107,22 @@ class GNNLearner(GradientLearner):
             config=self.config,
             users=vectors[:users].copy(),
             items=vectors[users:].copy(),
-            said=layer.message(before[users:]).numpy().copy(),
             own=before[:users].mean(0).numpy(),
-            weight=layer.mix.weight.numpy().copy(),
-            bias=layer.mix.bias.numpy().copy(),
+            **self._last_round(before[users:]),
             degrees=np.bincount(self.taken.values, minlength=self.num_items),
             behaviour=self.behaviour,
         )
+
+    def _last_round(self, held_ID: Tensor) -> dict[str, np.ndarray]:
+        """What a stranger will need of the last layer, and of what items hold before it."""
+        layer = self.network.last
+        if not isinstance(layer, Layer):
+            every = nn.utils.parameters_to_vector(layer.parameters())
+            parts = held_ID, every[None], torch.empty(0)
+        else:
+            parts = layer.message(held_ID), layer.mix.weight, layer.mix.bias
+        names = "said", "weight", "bias"
+        return {name: part.detach().numpy().copy() for name, part in zip(names, parts)}
 
 
 @dataclass(frozen=True)

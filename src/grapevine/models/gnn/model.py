@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int64
 
 from grapevine.graph.cooccurrence import distinct
 from grapevine.models.base import Fitted
+from grapevine.models.gnn.config import KINDS
 from grapevine.models.gnn.config import Config as GNNConfig
 from grapevine.models.histories import asked_history
 from grapevine.models.vectors import met_users
@@ -32,10 +33,10 @@ class GNN(Fitted):
         users: `(users, width)` vectors of length one; of zeros where training had no event of the
             user.
         items: `(items, width)` vectors of length one; of zeros where it had none of the item.
-        said: `(items, width)` what each item says in the last round.
+        said: `(items, width)` what each item says in the last round; of attention what it holds.
         own: `(width,)` what users hold before the last round, on average.
-        weight: the matrix of the last round.
-        bias: `(width,)` and what is added to it.
+        weight: the matrix of the last round; of attention one row of all its parameters.
+        bias: `(width,)` and what is added to it; empty for attention.
         degrees: `(items,)` how many users each item has.
         behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
     """
@@ -46,14 +47,18 @@ class GNN(Fitted):
     items: Float32[np.ndarray, "items width"]
     said: Float32[np.ndarray, "items width"]
     own: Float32[np.ndarray, " width"]
-    weight: Float32[np.ndarray, "width heard"]
-    bias: Float32[np.ndarray, " width"]
+    weight: Float32[np.ndarray, "rows columns"]
+    bias: Float32[np.ndarray, " added"]
     degrees: Int64[np.ndarray, " items"]
     behaviour: Int64[np.ndarray, " one"]
     paper: ClassVar[str] = (
         "Kipf, Welling: Semi-supervised classification with graph convolutional networks. "
         "ICLR 2017. arXiv:1609.02907 (layer gcn). Hamilton, Ying, Leskovec: Inductive "
-        "representation learning on large graphs. NeurIPS 2017. arXiv:1706.02216 (layers sage-*)"
+        "representation learning on large graphs. NeurIPS 2017. arXiv:1706.02216 (layers sage-*). "
+        "Velickovic et al.: Graph attention networks. ICLR 2018. arXiv:1710.10903 (gat). Brody, "
+        "Alon, Yahav: How attentive are graph attention networks? ICLR 2022. arXiv:2105.14491 "
+        "(gatv2). Dwivedi, Bresson: A generalization of Transformer networks to graphs. 2020. "
+        "arXiv:2012.09699 (graph-transformer)"
     )
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
@@ -75,8 +80,10 @@ class GNN(Fitted):
         """The vectors of strangers."""
         import torch
 
-        from grapevine.models.gnn.network import hear_histories, layer_of
+        from grapevine.models.gnn.network import attend_histories, hear_histories, layer_of
 
+        if KINDS[self.config.layer].attends:
+            return attend_histories(self.config, self.weight[0], self.said, self.own, histories)
         layer = layer_of(self.config, active=False)
         layer.mix.load_state_dict(
             {"weight": torch.as_tensor(self.weight), "bias": torch.as_tensor(self.bias)}

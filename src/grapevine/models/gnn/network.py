@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, Int64
 from torch import Tensor, nn
+from torch.nn.functional import elu
 
+from grapevine.core.additive import GAT, GATv2, Heard
 from grapevine.core.blocks import Block, Layer, unit_length
+from grapevine.core.edges import Edges
+from grapevine.core.graph_transformer import GraphTransformer
 from grapevine.core.kernels.spmm import Sparse
 from grapevine.core.listen import listen
 from grapevine.core.neighbourhoods import (
     Adjacency,
-    Neighbourhood,
     Table,
     bipartite,
     with_self_loops,
@@ -25,7 +28,7 @@ from grapevine.core.propagate import importance, symmetric_normalised
 from grapevine.models.gnn.config import KINDS, Config
 from grapevine.structs.jagged import Jagged
 
-Rounds = Sequence[tuple[int, Neighbourhood]]
+Rounds = Sequence[tuple[int, Heard]]
 """For each round, how many of the nodes hear (the first so many), and whom."""
 
 
@@ -44,15 +47,8 @@ class Network(nn.Module):
         # Of a batch of sampled neighbours only the rows that it has met have a gradient.
         self.start = nn.Embedding(num_nodes, config.width, sparse=config.neighbours > 0)
         nn.init.normal_(self.start.weight, std=0.1)
-        norm = "l2" if KINDS[config.layer].unit else "none"
         self.blocks = nn.ModuleList(
-            Block(
-                layer_of(config, active=round_ < config.depth - 1),
-                config.width,
-                norm=norm,
-                residual=config.residual,
-            )
-            for round_ in range(config.depth)
+            block_of(config, active=round_ < config.depth - 1) for round_ in range(config.depth)
         )
 
     def forward(
@@ -70,13 +66,56 @@ class Network(nn.Module):
         return states
 
     @property
-    def last(self) -> Layer:
+    def last(self) -> nn.Module:
         """The layer of the last round."""
         return cast("Any", self.blocks)[-1].layer
 
 
-def layer_of(config: Config, *, active: bool) -> Layer:
+class Attention(nn.Module):
+    """A round of attention, bent between rounds as GAT is.
+
+    Args:
+        config: the options.
+        active: whether it is bent.
+    """
+
+    def __init__(self, config: Config, *, active: bool) -> None:
+        super().__init__()
+        self.layer = attention_of(config)
+        self.active, self.residual = active, config.residual
+
+    def forward(
+        self,
+        h_ND: Float[Tensor, "nodes width"],
+        neighbourhood: Heard,
+        centres_M: Int[Tensor, " receivers"],
+    ) -> Float[Tensor, "receivers width"]:
+        """As `Block`."""
+        out = self.layer(h_ND, neighbourhood, centres_M)
+        out = elu(out) if self.active else out
+        return out + h_ND[centres_M] if self.residual else out
+
+
+def attention_of(config: Config) -> nn.Module:
+    """The layer of that name."""
+    if config.layer == "graph-transformer":
+        return GraphTransformer(config.width, heads=config.heads, norm="layer")
+    make = GAT if config.layer == "gat" else GATv2
+    return make(config.width, config.width // config.heads, heads=config.heads)
+
+
+def block_of(config: Config, *, active: bool) -> nn.Module:
     """One round."""
+    kind = KINDS[config.layer]
+    if kind.attends:
+        return Attention(config, active=active)
+    norm = "l2" if kind.unit else "none"
+    layer = layer_of(config, active=active)
+    return Block(layer, config.width, norm=norm, residual=config.residual)
+
+
+def layer_of(config: Config, *, active: bool) -> Layer:
+    """One round of a layer without attention."""
     kind = KINDS[config.layer]
     return Layer(
         config.width,
@@ -88,12 +127,14 @@ def layer_of(config: Config, *, active: bool) -> Layer:
     )
 
 
-def whole_graph(config: Config, items: Jagged, num_items: int) -> Adjacency:
+def whole_graph(config: Config, items: Jagged, num_items: int) -> Adjacency | Edges:
     """Everyone with all its neighbours; item i is node `users + i`."""
     users = np.repeat(np.arange(len(items)), items.lengths)
     ends = torch.as_tensor(users), torch.as_tensor(items.values.astype(np.int64))
     graph = bipartite(*ends, len(items), num_items)
     kind = KINDS[config.layer]
+    if kind.attends:
+        return Edges.of(with_self_loops(graph), graph.num_nodes)
     return Adjacency.of(
         with_self_loops(graph) if kind.loops else graph,
         symmetric_normalised if kind.symmetric else importance,
@@ -141,4 +182,37 @@ def hear_histories(
     if kind.loops:
         heard = heard + own / torch.as_tensor(lengths + 1)[:, None]
     made = layer.update(own, heard)
+    return unit_length(own + made if config.residual else made).numpy()
+
+
+@torch.no_grad()
+def attend_histories(
+    config: Config,
+    parameters: Float32[np.ndarray, " parameters"],
+    held_ID: Float32[np.ndarray, "items width"],
+    own_D: Float32[np.ndarray, " width"],
+    histories: Jagged,
+) -> Float32[np.ndarray, "histories width"]:
+    """The last round of attention for someone new, who hears a history and itself.
+
+    Args:
+        config: the options.
+        parameters: of the layer, one after another.
+        held_ID: what each item holds before the round.
+        own_D: what each listener holds before it.
+        histories: distinct items that each listener hears.
+    """
+    layer = attention_of(config).eval()
+    nn.utils.vector_to_parameters(torch.as_tensor(parameters), layer.parameters())
+    items, count = len(held_ID), len(histories)
+    centres = torch.arange(items, items + count)
+    listeners = np.repeat(np.arange(count), histories.lengths)
+    edges = Edges.from_pairs(
+        np.concatenate([histories.values.astype(np.int64), centres.numpy()]),
+        np.concatenate([listeners, np.arange(count)]),
+        count,
+        items + count,
+    )
+    own = torch.as_tensor(own_D).expand(count, -1)
+    made = layer(torch.cat([torch.as_tensor(held_ID), own]), edges, centres)
     return unit_length(own + made if config.residual else made).numpy()
