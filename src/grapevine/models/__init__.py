@@ -214,6 +214,27 @@ MODELS: dict[str, ModelRow] = {
         merge="SiLU of dot products",
         update="gated by its own state, residual",
     ),
+    "gat": ModelRow(
+        model=GNN,
+        config=GNN.Config(layer="gat", neighbours=10),
+        neighbourhood="user <-> ten of its items drawn, and itself, two hops",
+        merge="sum by a softmax of what both ends add up to",
+        update="linear, ELU between rounds",
+    ),
+    "gatv2": ModelRow(
+        model=GNN,
+        config=GNN.Config(layer="gatv2", neighbours=10),
+        neighbourhood="user <-> ten of its items drawn, and itself, two hops",
+        merge="sum by a softmax of what both ends add up to, bent before it is weighed",
+        update="linear, ELU between rounds",
+    ),
+    "graph-transformer": ModelRow(
+        model=GNN,
+        config=GNN.Config(layer="graph-transformer", neighbours=10),
+        neighbourhood="user <-> ten of its items drawn, and itself, two hops",
+        merge="sum by a softmax of dot products",
+        update="added, normed; dense, added, normed",
+    ),
     "taste-oracle": ModelRow(
         model=Oracle,
         config=Oracle.Config(carts=False),
