@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from grapevine import models, pipeline
     from grapevine.data import split
     from grapevine.models.run import open_run
-    from grapevine.pipeline import evaluate, fit, load
+    from grapevine.pipeline import evaluate, fit, load, tune
     from grapevine.pipeline import make_shop as shop
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate", "fit", "load", "models", "open_run", "pipeline", "shop", "split"]
+__all__ = ["evaluate", "fit", "load", "models", "open_run", "pipeline", "shop", "split", "tune"]
 
 # Loaded when first asked for, so that `import grapevine` and `grapevine --help` answer at once.
 _HOMES = {
@@ -33,6 +33,7 @@ _HOMES = {
     "pipeline": "grapevine.pipeline:",
     "shop": "grapevine.pipeline:make_shop",
     "split": "grapevine.data.split:",
+    "tune": "grapevine.pipeline:tune",
 }
 
 

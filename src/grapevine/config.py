@@ -26,19 +26,45 @@ def from_dict(cls: type[T], given: Mapping[str, Any], at: str = "") -> T:
     Raises:
         ConfigError: an option is unknown, or its value has the wrong type.
     """
-    hints = typing.get_type_hints(cls)
-    known = [field.name for field in dataclasses.fields(cls) if field.init]  # pyright: ignore[reportArgumentType]
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in known:
-            raise unknown(f"option of {at or cls.__qualname__}", name, known)
-        values[name] = _fit(hints[name], value, f"{at}.{name}" if at else name)
-    return cls(**values)
+    return cls(**{name: value_of(cls, name, value, at) for name, value in given.items()})
+
+
+def value_of(cls: type, name: str, value: Any, at: str = "") -> Any:
+    """A plain value as an option of class `cls` takes it: 1 as 1.0, a list as a tuple.
+
+    Raises:
+        ConfigError: the option is unknown, or the value has the wrong type.
+    """
+    known = [field.name for field in dataclasses.fields(cls) if field.init]
+    if name not in known:
+        raise unknown(f"option of {at or cls.__qualname__}", name, known)
+    return _fit(typing.get_type_hints(cls)[name], value, f"{at}.{name}" if at else name)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Every option with its value; None is left out, since TOML has no null."""
-    return _plain(dataclasses.asdict(config))
+    return plain(dataclasses.asdict(config))
+
+
+def plain(value: Any) -> Any:
+    """The value as TOML has it: tuples as lists, tables without what is None."""
+    if _is_table(value):
+        return {str(k): plain(v) for k, v in value.items() if v is not None}
+    if _is_list(value):
+        return [plain(part) for part in value]
+    return value
+
+
+def parsed_list(text: str) -> list[Any]:
+    """Values between commas, each as in TOML or bare text.
+
+    >>> parsed_list("32, true, tfidf")
+    [32, True, 'tfidf']
+    """
+    try:
+        return tomllib.loads(f"values = [{text}]")["values"]
+    except tomllib.TOMLDecodeError:
+        return [_parse(part.strip()) for part in text.split(",")]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -119,14 +145,6 @@ def _parse(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _plain(value: Any) -> Any:
-    if _is_table(value):
-        return {str(k): _plain(v) for k, v in value.items() if v is not None}
-    if _is_list(value):
-        return [_plain(part) for part in value]
-    return value
 
 
 def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:

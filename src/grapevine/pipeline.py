@@ -4,7 +4,7 @@ Read this first. Every step takes values and gives values; files are touched at 
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import grapevine
-from grapevine import config, training
+from grapevine import config, search, training
 from grapevine.data import audit as audits
 from grapevine.data import fetch, paths, shop, split
 from grapevine.data.dataset import Dataset
@@ -22,7 +22,7 @@ from grapevine.data.shop import truth
 from grapevine.data.sources import SOURCES, graphs
 from grapevine.data.split import Split
 from grapevine.errors import ConfigError, DataError
-from grapevine.evaluation import Entry, Report
+from grapevine.evaluation import Entry, Report, metrics
 from grapevine.evaluation import evaluate as measure
 from grapevine.evaluation import rank as ranking
 from grapevine.index import build, vector_index
@@ -192,10 +192,78 @@ def fit(
         "events": len(train.interactions),
         "fingerprint": train.fingerprint,
         **outcome.record,
+        **({"search": searched} if (searched := named.search_of(model)) else {}),
         **(record or {}),
     }
     run = replace(Run.of(name, outcome.model, train, facts, known), epochs=outcome.epochs)
     return run.save(place, resumable=bool(outcome.record)) if place else run
+
+
+def tune(
+    model: str | Config[Any],
+    train: Dataset,
+    *,
+    out: str | Path | None = None,
+    trials: int | None = None,
+    time_limit: float | str | None = None,
+    space: Mapping[str, Any] | None = None,
+    settings: Iterable[str] = (),
+    metric: str = VALIDATION,
+    seed: int = 0,
+    resume: bool = False,
+    force: bool = False,
+) -> search.Found:
+    """Search the options of a model by what it is worth on the validation questions.
+
+    Args:
+        model: what the trials start from, as in `fit`.
+        train: the training part of a split, all that the search can see.
+        out: the folder of the search; `runs/tune-NAME` if not given.
+        trials: how many there are to be in all, over all sessions.
+        time_limit: seconds of this session, or a text such as "10m".
+        space: what is tried by option, as `"32,64"`, `"1e-4..1e-2"` or a list; what is usual for
+            the model if not given.
+        settings: `model.name=value` changes that every trial has.
+        metric: of ranks, such as `ndcg@10` or `mrr`; more is better.
+        seed: of the draws, and of every training.
+        resume: go on with the search in `out`, or begin where there is none.
+        force: begin anew where there is one.
+
+    Raises:
+        CheckFailed: no trial came to its end.
+        ConfigError: the space, an option or the metric is impossible, or there is nothing to
+            validate by.
+        Interrupted: somebody stopped the search, which can be resumed.
+    """
+    name, options = named.resolve(model)
+    changed = list(settings)
+    options = config.override(options, changed)
+    metrics.named(metric)
+    given = search.default(name, search.settings_of(changed)) if space is None else space
+    validate = _validation(train, seed, metric)
+    if validate is None:
+        raise ConfigError(
+            "the split left no validation questions, and nothing else is searched by",
+            hint="split by leave-last-out or time",
+        )
+    asked = search.Search(
+        name=name,
+        config=options,
+        space=search.space_of(options, given),
+        metric=metric,
+        seed=seed,
+        fingerprint=train.fingerprint,
+    )
+    return search.run(
+        asked,
+        train,
+        Path(out) if out else Path("runs") / f"tune-{name}",
+        validate=validate,
+        trials=trials,
+        time_limit=training.seconds_of(time_limit) if isinstance(time_limit, str) else time_limit,
+        resume=resume,
+        force=force,
+    )
 
 
 def baselines(train: Dataset, *, seed: int = 0) -> list[Run]:
@@ -354,7 +422,9 @@ def _check_can_log(name: str, options: Any, place: Path | None) -> None:
         raise ConfigError("logs and profiles are written into the run folder: name one as `out`")
 
 
-def _validation(train: Dataset, seed: int) -> Callable[[Model], float] | None:
+def _validation(
+    train: Dataset, seed: int, metric: str = VALIDATION
+) -> Callable[[Model], float] | None:
     """What early stopping asks of a model after each epoch, if the split left anything to ask."""
     questions = train.validation
     if questions is None or not len(questions):
@@ -362,7 +432,7 @@ def _validation(train: Dataset, seed: int) -> Callable[[Model], float] | None:
     # As many as an epoch can wait for; the same ones every time.
     drawn = stream(seed, "validation").permutation(len(questions))[:VALIDATED]
     asked = questions.take(np.sort(drawn))
-    return lambda model: ranking.measure(model, asked, VALIDATION)
+    return lambda model: ranking.measure(model, asked, metric)
 
 
 def _entry(run: Run, runs: Sequence[Run]) -> Entry:
@@ -377,4 +447,5 @@ def _entry(run: Run, runs: Sequence[Run]) -> Entry:
         train_seconds=run.record["train_seconds"],
         run=name,
         bound=BOUNDS.get(run.name, ""),
+        search=run.record.get("search"),
     )

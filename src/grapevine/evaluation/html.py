@@ -15,6 +15,7 @@ from grapevine.evaluation.pictures import Picture
 from grapevine.evaluation.report import Comparison, Estimate, Report, Result
 from grapevine.evaluation.slices import POPULARITY
 from grapevine.evaluation.terminal import best_of, mark, number, protocol_in_words
+from grapevine.models.card import cost_of
 
 ACCURACY = list(METRICS)[: list(METRICS).index("coverage")]
 """Metrics that speak of accuracy; the rest look beyond it."""
@@ -230,7 +231,12 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         )
         for result in report.results
     ]
-    return [*facts, *skipped, *seconds, ("grapevine", report.version)]
+    searched = [
+        (f"options of {result.label}", f"found by {cost_of(result.search)}")
+        for result in report.results
+        if result.search
+    ]
+    return [*facts, *skipped, *seconds, *searched, ("grapevine", report.version)]
 
 
 def _mark(series: int, label: str, estimate: Estimate) -> Mark:

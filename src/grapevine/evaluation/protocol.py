@@ -1,8 +1,9 @@
 """Evaluate several models on the same questions, by one protocol, with intervals and tests."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -46,6 +47,7 @@ class Entry:
         run: its folder, or whatever else names it apart from others of the same name.
         bound: for whom this is what is possible ("for any model"), where it knows the truth and
             does not compete; empty for a model that does.
+        search: what was spent on searching its options; None where they were not searched.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Entry:
     train_seconds: float | None = None
     run: str | None = None
     bound: str = ""
+    search: Mapping[str, Any] | None = None
 
     @property
     def label(self) -> str:
@@ -210,6 +213,7 @@ def _ask(
         train_seconds=float(np.mean(trained)) if trained else None,
         evaluate_seconds=seconds,
         bound=model[0].bound,
+        search=model[0].search,
     )
 
 

@@ -1,6 +1,7 @@
 """What an evaluation found, as values; for people as a table and a page, for programs as JSON."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Result:
         exposure: `(points,)` share of all exposure of the least shown 0, 1, ... 100 % of items.
         bound: for whom this is what is possible, where it knows the truth and does not compete;
             empty for a model that does.
+        search: what was spent on searching its options; None where they were not searched.
     """
 
     run: str
@@ -53,6 +55,7 @@ class Result:
     evaluate_seconds: float
     exposure: Float64[np.ndarray, " points"]
     bound: str = ""
+    search: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -64,6 +67,7 @@ class Result:
             "metrics": {name: value.to_json() for name, value in self.metrics.items()},
             "train_seconds": _plain(self.train_seconds),
             "evaluate_seconds": _plain(self.evaluate_seconds),
+            "search": dict(self.search) if self.search else None,
         }
 
 

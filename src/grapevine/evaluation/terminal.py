@@ -9,6 +9,7 @@ from rich.text import Text
 
 from grapevine.evaluation.measures import better
 from grapevine.evaluation.report import Estimate, Report, Result
+from grapevine.models.card import cost_of
 
 COLUMNS = ("ndcg", "hr", "recall", "coverage")
 """What fits into 80 characters; the page and the JSON have the rest."""
@@ -137,6 +138,11 @@ def _caption(report: Report) -> Text:
     lines.extend(
         f"{result.label} knows the truth: what is possible {result.bound}, not a competitor"
         for result in report.bounds
+    )
+    lines.extend(
+        f"{result.label}: options found by {cost_of(result.search)}"
+        for result in report.results
+        if result.search
     )
     lines.extend(f"note: {warning}" for warning in report.warnings)
     return Text("\n".join(lines))

@@ -1,5 +1,6 @@
 """The card of a run: what it is, what it learnt from and how, in a page to read."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from grapevine import config
@@ -26,6 +27,7 @@ def card(run: "Run") -> str:
         f"{run.record['train_seconds']:.1f} seconds.",
         *_training(run.record),
         f"Split: {split.get('by', 'none')}. Predicts: `{run.schema.target}`.",
+        *_search(run.record.get("search")),
         f"## Options\n\n{options or 'none'}",
         "## Data\n\n"
         + "\n".join(
@@ -48,3 +50,19 @@ def _training(record: dict[str, Any]) -> list[str]:
         worth = ", ".join(f"{name} {value:.4f}" for name, value in record["validation"].items())
         said += f" Kept: epoch {record['best_epoch']}, the best on validation ({worth})."
     return [said]
+
+
+def _search(budget: dict[str, Any] | None) -> list[str]:
+    """What the options have cost to find; nothing where they were not searched."""
+    if not budget:
+        return []
+    space = "\n".join(f"- `{option}`: {values}" for option, values in budget["space"].items())
+    return [f"Options found by {cost_of(budget)}, among:\n\n{space}"]
+
+
+def cost_of(budget: Mapping[str, Any]) -> str:
+    """The budget of a search in words."""
+    return (
+        f"{budget['trials']:,} trials ({budget['given_up']:,} given up, {budget['failed']:,} "
+        f"failed) in {budget['seconds']:,.1f} seconds, by {budget['metric']} on validation"
+    )

@@ -29,6 +29,17 @@ def resolve(model: Any) -> tuple[str, Any]:
     return name, config.from_dict(row.model.Config, {**config.to_dict(row.config), **options})
 
 
+def search_of(model: Any) -> dict[str, Any] | None:
+    """What was spent on searching the options of a `config.toml`, where that says so.
+
+    Either it is the best of a search, or of a run that was trained by one.
+    """
+    if not isinstance(model, str) or not model.endswith(".toml"):
+        return None
+    given = config.read_toml(Path(model))
+    return given.get("search") or given.get("run", {}).get("search")
+
+
 def name_of(options: Any) -> str | None:
     """The row that a config is of: the one with these very options, else the first of its class."""
     rows = {name: row for name, row in MODELS.items() if isinstance(options, row.model.Config)}
