@@ -11,7 +11,7 @@
 B = sequences, L = places, D = width, H = heads, K = width of a head
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,6 +20,7 @@ from torch.nn.functional import gelu, layer_norm, relu, silu
 
 from grapevine.core.attention import attend
 from grapevine.core.kernels.dropout import Dropout
+from grapevine.core.kernels.fused import Precision, linear_add, normed_linear
 from grapevine.core.patterns import Pattern
 
 Activation = Literal["relu", "gelu", "swiglu"]
@@ -96,13 +97,14 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Asking) -> Asking:
         """Place by place."""
-        hidden = self.up(x)
+        return self.down(self.dropout(self.activate(self.up(x))))
+
+    def activate(self, hidden: Tensor) -> Tensor:
+        """What comes between the two products."""
         if self.activation == "swiglu":
             gate, value = hidden.chunk(2, -1)
-            hidden = silu(gate) * value
-        else:
-            hidden = relu(hidden) if self.activation == "relu" else gelu(hidden)
-        return self.down(self.dropout(hidden))
+            return silu(gate) * value
+        return relu(hidden) if self.activation == "relu" else gelu(hidden)
 
 
 class TransformerLayer(nn.Module):
@@ -128,6 +130,7 @@ class TransformerLayer(nn.Module):
         attention_dropout: of the weights of attention.
         gated: whether what is added goes through a gate.
         eps: of the norms.
+        precision: of the products, where the layer is fused (see `fused`).
     """
 
     def __init__(
@@ -142,9 +145,11 @@ class TransformerLayer(nn.Module):
         attention_dropout: float = 0.0,
         gated: bool = False,
         eps: float = 1e-5,
+        precision: Precision = "float32",
     ) -> None:
         super().__init__()
-        self.norm = norm
+        self.norm: Order = norm
+        self.precision: Precision = precision
         self.attention = Attention(width, heads, dropout=attention_dropout)
         inner = dropout if norm == "sasrec" else 0.0
         self.feed = FeedForward(width, hidden, activation=activation, dropout=inner)
@@ -171,6 +176,8 @@ class TransformerLayer(nn.Module):
             asking: what those hold that listen, where they are not all of x: the last layer need
                 not compute a place that nobody looks at.
         """
+        if asking is None and self.fusible(x):
+            return self.fused(x, pattern, there, bias)
         first, second = self.norms
         own = x if asking is None else asking
 
@@ -188,6 +195,37 @@ class TransformerLayer(nn.Module):
         told = first(x)
         y = own + self._through(0, own, hear(told if own is x else first(own), told))
         return y + self._through(1, y, self.feed(second(y)))
+
+    def fusible(self, x: States) -> bool:
+        """Whether `fused` does the same: norms first, no gates, float32 on the processor."""
+        plain = self.norm == "pre" and not len(self.gates) and self.dropout.share < 1
+        return plain and x.dtype == torch.float32 and x.device.type == "cpu" and not x.shape[2] % 4
+
+    def fused(self, x: States, pattern: Pattern, there: There | None, bias: Bias | None) -> States:
+        """The same layer by `kernels.fused`: fewer passes over the states, and rounded products."""
+        hears, feed = self.attention, self.feed
+        weight = torch.cat([hears.query.weight, hears.keys_values.weight])
+        shift = torch.cat([hears.query.bias, hears.keys_values.bias])
+        told = self._told(0, x, weight, shift)
+        q, k, v = (split_heads(one, hears.heads) for one in told.chunk(3, -1))
+        lost = hears.dropout if self.training else 0.0
+        heard = attend(q, k, v, pattern, there=there, bias=bias, dropout=lost)
+        x = self._added(x, heard.transpose(1, 2).flatten(2), hears.out)
+        hidden = feed.dropout(feed.activate(self._told(1, x, feed.up.weight, feed.up.bias)))
+        return self._added(x, hidden, feed.down)
+
+    def _told(self, norm: int, x: States, weight: Tensor, shift: Tensor) -> Tensor:
+        """A product of what is normed."""
+        by = cast("nn.LayerNorm", self.norms[norm])
+        return normed_linear(
+            x, by.weight, by.bias, weight, shift, eps=by.eps, precision=self.precision
+        )
+
+    def _added(self, x: States, said: Tensor, out: nn.Linear) -> States:
+        """A product of what is said, dropped and added."""
+        share = self.dropout.share if self.training else 0.0
+        key = int(torch.randint(2**62, ())) if share else 0
+        return linear_add(x, said, out.weight, out.bias, share=share, key=key)
 
     def _through(self, gate: int, x: Asking, said: Asking) -> Asking:
         said = self.dropout(said)

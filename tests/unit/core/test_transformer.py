@@ -53,6 +53,26 @@ def test_a_layer_of_torch_and_ours_are_the_same(first, causal, activation):
     torch.testing.assert_close(by_found, by_wanted, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("bfloat16", 0.02)])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "swiglu"])
+def test_a_fused_layer_does_the_same(activation, precision, bound, monkeypatch):
+    torch.manual_seed(5)
+    layer = TransformerLayer(8, 2, 12, activation=activation, precision=precision)
+    for one in layer.norms:
+        nn.init.normal_(one.weight)
+    x = torch.randn(3, 5, 8, requires_grad=True)
+    leaves = [x, *layer.parameters()]
+    assert layer.fusible(x)
+    fused = layer(x, Causal())
+    pull = torch.randn_like(fused)
+    by_fused = torch.autograd.grad(fused, leaves, pull)
+    monkeypatch.setattr(TransformerLayer, "fusible", lambda *_: False)
+    plain = layer(x, Causal())
+    by_plain = torch.autograd.grad(plain, leaves, pull)
+    for one, other in [(fused, plain), *zip(by_fused, by_plain)]:
+        assert (one - other).norm() <= bound * other.norm() + 1e-5
+
+
 def test_the_form_of_sasrec_line_by_line():
     torch.manual_seed(1)
     layer = TransformerLayer(6, 1, 6, norm="sasrec", activation="relu").double()
