@@ -10,6 +10,10 @@
 - `lsh`, `span`: attention to what is alike, and as far back as is learnt.
 - `recurrence`, `compressive`: what stays from one segment to the next.
 - `blocks`: the layers of the field, made of what is said, merged and set beside.
+- `edges`, `edgewise`: attention along the edges of a sparse graph, with no row for each edge.
+- `additive`, `graph_transformer`, `typed`, `isomorphism`, `graph_convolution`: its layers.
+- `bag`: features of which most are zero, on their way into a layer.
+- `dynamic`: graphs that change, by snapshots and by events in time.
 - `losses`: what is lost where a positive does not stand above its negatives.
 - `topk`: where the targets came, and what was shown.
 """
