@@ -19,7 +19,15 @@ from grapevine.models.oracle import Oracle
 from grapevine.models.pinsage import PinSage
 from grapevine.models.popularity import Popularity
 from grapevine.models.random import Random
-from grapevine.models.sequence import HSTU, BERT4Rec, GRU4Rec, GSASRec, SASRec
+from grapevine.models.sequence import (
+    HSTU,
+    BERT4Rec,
+    DecisionTransformer,
+    GRU4Rec,
+    GSASRec,
+    MLP4Rec,
+    SASRec,
+)
 from grapevine.models.ultragcn import UltraGCN
 
 
@@ -234,6 +242,21 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <-> ten of its items drawn, and itself, two hops",
         merge="sum by a softmax of dot products",
         update="added, normed; dense, added, normed",
+    ),
+    "mlp4rec": ModelRow(
+        model=MLP4Rec,
+        config=MLP4Rec.Config(),
+        neighbourhood="event <- itself and those before",
+        merge="weights learnt for each pair of places",
+        update="residual, feed-forward, norm",
+    ),
+    "decision-transformer": ModelRow(
+        model=DecisionTransformer,
+        config=DecisionTransformer.Config(),
+        neighbourhood="event <- itself and those before, and what they led to",
+        merge="softmax of dot products",
+        update="residual, feed-forward, norm",
+        asked="next item, if the return shall be high",
     ),
     "taste-oracle": ModelRow(
         model=Oracle,

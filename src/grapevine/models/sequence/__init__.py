@@ -2,6 +2,17 @@
 
 from grapevine.models.sequence.config import Config
 from grapevine.models.sequence.model import Sequence
-from grapevine.models.sequence.rows import HSTU, BERT4Rec, GRU4Rec, GSASRec, SASRec
+from grapevine.models.sequence.rows import (
+    HSTU,
+    BERT4Rec,
+    DecisionTransformer,
+    GRU4Rec,
+    GSASRec,
+    MLP4Rec,
+    SASRec,
+)
 
-__all__ = ["HSTU", "BERT4Rec", "Config", "GRU4Rec", "GSASRec", "SASRec", "Sequence"]
+__all__ = [
+    "HSTU", "BERT4Rec", "Config", "DecisionTransformer", "GRU4Rec", "GSASRec", "MLP4Rec",
+    "SASRec", "Sequence",
+]  # fmt: skip

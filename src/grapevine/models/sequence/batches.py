@@ -1,11 +1,11 @@
 """Histories cut into windows, and windows of like length put side by side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from grapevine.data.interactions import Interactions
@@ -28,6 +28,7 @@ class Places:
         times: `(B, L)` when, in seconds.
         asked: `(B, L)` when what came next did: what a place may know of its question.
         there: `(B, L)` which places hold an event.
+        returns: `(B, L)` what is still to come after each, where the network is told.
     """
 
     items: Int64[Tensor, "batch places"]
@@ -35,6 +36,22 @@ class Places:
     times: Int64[Tensor, "batch places"]
     asked: Int64[Tensor, "batch places"]
     there: Bool[Tensor, "batch places"]
+    returns: Float[Tensor, "batch places"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Which histories of a batch of lanes are parts of longer ones; see `lanes`.
+
+    Attributes:
+        lane: `(B,)` where each is.
+        goes_on: `(B,)` which began before: their first state is their lane's.
+        stays: `(B,)` which have not ended: their last state becomes their lane's.
+    """
+
+    lane: Int64[Tensor, " batch"]
+    goes_on: Bool[Tensor, " batch"]
+    stays: Bool[Tensor, " batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +63,14 @@ class Minibatch:
         asking: `(T,)` which of the B x L places ask.
         answers: `(T,)` the item row that each should name.
         key: names the draws of this step.
+        carried: what is kept from step to step, where histories are cut into steps.
     """
 
     places: Places
     asking: Int64[Tensor, " asking"]
     answers: Int64[Tensor, " asking"]
     key: int
+    carried: Carried | None = None
 
 
 def side_by_side(
@@ -87,6 +106,27 @@ def side_by_side(
     )
 
 
+def with_returns(
+    seen: Places,
+    firsts: Int64[np.ndarray, " batch"],
+    to_go: Float32[np.ndarray, " events"],
+    shuffled: np.random.Generator | None = None,
+) -> Places:
+    """The same places, each with what was still to come; 0 where there is no event.
+
+    Args:
+        seen: the places.
+        firsts: the event at the first place of each history.
+        to_go: after each event.
+        shuffled: names a draw by which places change their returns with each other.
+    """
+    there = seen.there.numpy()
+    event = (firsts[:, None] + np.arange(there.shape[1]))[there]
+    returns = np.zeros(there.shape, np.float32)
+    returns[there] = to_go[event if shuffled is None else shuffled.permutation(event)]
+    return replace(seen, returns=torch.from_numpy(returns))
+
+
 @dataclass(frozen=True)
 class EpochBatches:
     """The mini-batches of one epoch, each made when it is asked for; safe in any thread."""
@@ -95,16 +135,22 @@ class EpochBatches:
     events: Interactions
     seed: int
     epoch: int
+    to_go: Float32[np.ndarray, " events"] | None = None
+    """What is still to come after each event, where the network is told."""
 
     @cached_property
     def windows(self) -> tuple[Int64[np.ndarray, " windows"], Int64[np.ndarray, " windows"]]:
         """First event of each window, and the place after its last, the answer included."""
         offsets = self.events.offsets
-        most = self.config.length + (self.config.asks == "next")
+        most = self.config.length + (self.config.asks != "cloze")
         firsts, stops = offsets[:-1], offsets[1:]
+        draw = stream(self.seed, "sequence", "windows", self.epoch)
+        if self.config.windows == "random" and self.config.asks == "last":
+            # Any event but the first may be the one that is asked for.
+            room = np.maximum(stops - firsts - 1, 0)
+            stops = stops - (draw.random(len(firsts)) * room).astype(np.int64)
         long = stops - firsts > most
-        if self.config.windows == "random":
-            draw = stream(self.seed, "sequence", "windows", self.epoch)
+        if self.config.windows == "random" and self.config.asks != "last":
             moved = (draw.random(len(firsts)) * (stops - firsts - most + 1)).astype(np.int64)
             firsts = np.where(long, firsts + moved, firsts)
             return firsts, np.where(long, firsts + most, stops)
@@ -114,7 +160,7 @@ class EpochBatches:
     def batches(self) -> list[Int64[np.ndarray, " batch"]]:
         """The windows of each batch, in the order of training."""
         firsts, stops = self.windows
-        least = 2 if self.config.asks == "next" else 1
+        least = 1 if self.config.asks == "cloze" else 2
         asking = np.flatnonzero(stops - firsts >= least)
         draw = stream(self.seed, "sequence", "order", self.epoch)
         order = draw.permutation(asking)
@@ -130,6 +176,8 @@ class EpochBatches:
         """Events that are answers, or may be masked, all batches together."""
         firsts, stops = self.windows
         asking = np.concatenate([*self.batches, np.empty(0, np.int64)])
+        if self.config.asks == "last":
+            return len(asking)
         return int((stops - firsts - (self.config.asks == "next"))[asking].sum())
 
     def __len__(self) -> int:
@@ -143,7 +191,13 @@ class EpochBatches:
             return self._cloze(firsts, stops, draw)
         events = self.events
         places = side_by_side(events, firsts, stops - 1, events.times[stops - 1])
-        asking = places.there.flatten().nonzero().squeeze(1)
+        asked = places.there
+        if self.config.asks == "last":
+            asked = asked & (places.back == 0)
+        if self.to_go is not None:
+            shuffled = draw if self.config.returns == "shuffled" else None
+            places = with_returns(places, firsts, self.to_go, shuffled)
+        asking = asked.flatten().nonzero().squeeze(1)
         # The answer of a place is the event after it.
         of_places = np.where(places.there, firsts[:, None] + np.arange(places.there.shape[1]), 0)
         answers = events.items[of_places.ravel()[asking.numpy()] + 1].astype(np.int64)

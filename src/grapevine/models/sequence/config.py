@@ -12,9 +12,14 @@ from grapevine.models.schedules import Decay
 if TYPE_CHECKING:  # torch is loaded when something is learnt
     from grapevine.models.sequence.learner import SequenceLearner
 
-Encoder = Literal["transformer", "hstu", "gru"]
-Loss = Literal["softmax", "gbce"]
-Asks = Literal["next", "cloze"]
+Encoder = Literal["transformer", "hstu", "gru", "mixer"]
+Loss = Literal["softmax", "gbce", "bce", "bpr", "bpr-max", "sampled-softmax"]
+Drawn = Literal["uniform", "popularity", "in-batch", "mixed"]
+LogQ = Literal["none", "classic", "refined"]
+Asks = Literal["next", "cloze", "last"]
+Windows = Literal["random", "latest", "lanes"]
+Returns = Literal["none", "given", "shuffled"]
+Rewards = Literal["values", "behaviours"]
 Order = Literal["pre", "post", "sasrec"]
 Activation = Literal["relu", "gelu", "swiglu"]
 Precision = Literal["float32", "bfloat16"]
@@ -29,8 +34,14 @@ class Config:
     """Events of a history that count, at most: the latest."""
     behaviours: Behaviours = "target"
     """Which events make the histories."""
-    windows: Literal["random", "latest"] = "random"
-    """Which events of a longer history an epoch learns from."""
+    windows: Windows = "random"
+    """Which events of a longer history an epoch learns from; "lanes" is all of them, in turn."""
+    lane_steps: int = 1
+    """Events of each lane in a step, with "lanes": gradients go back no farther."""
+    returns: Returns = "none"
+    """Whether places are told what is still to come; "shuffled" tells them somebody else's."""
+    rewards: Rewards = "values"
+    """What an event adds to a return: its value where there are some, or how far it goes."""
 
     # The network
     encoder: Encoder = "transformer"
@@ -66,15 +77,25 @@ class Config:
 
     # What is asked
     asks: Asks = "next"
-    """After each event, the one that came next; or those that were masked, from all others."""
+    """After each event, the next; or those that were masked; or what came after the last alone."""
     masked: float = 0.2
     """Share of the events that a cloze masks."""
     last_masked: float = 0.1
     """Share of the histories of a cloze of which the last event alone is masked."""
     loss: Loss = "softmax"
-    """The answer's share among all items; or yes for it and no for items drawn."""
+    """The answer's share among all items, or how it stands to items drawn: see `losses`."""
     negatives: int = 256
-    """Items drawn for each answer, with "gbce"."""
+    """Items drawn: for each answer, or for a batch with "bpr-max" and "sampled-softmax"."""
+    drawn: Drawn = "uniform"
+    """From what a batch draws its items, with "bpr-max" and "sampled-softmax"."""
+    alpha: float = 0.75
+    """Power of the popularity that items are drawn by, with "popularity"."""
+    log_q: LogQ = "refined"
+    """How "sampled-softmax" makes up for items that are drawn more often than others."""
+    regularisation: float = 1.0
+    """Of the scores of negatives, with "bpr-max"."""
+    bend: float = 0.5
+    """Of scores below 0, with "bpr-max": they stay above minus this; 0 does not bend them."""
     calibration: float = 0.75
     """t of "gbce": 0 is the plain binary cross-entropy, 1 makes up for how few are drawn."""
     cosine: bool = False
@@ -105,11 +126,12 @@ class Config:
     def __post_init__(self) -> None:
         check_bounds(
             self, "sequence", "length", "width", "blocks", "heads", "epochs", "batch", "negatives",
-            least=1,
+            "lane_steps", least=1,
         )  # fmt: skip
         check_bounds(
-            self, "sequence", "hidden", "patience", "warm_up", "weight_decay", "clip", least=0
-        )
+            self, "sequence", "hidden", "patience", "warm_up", "weight_decay", "clip", "alpha",
+            "regularisation", "bend", least=0,
+        )  # fmt: skip
         check_bounds(
             self,
             "sequence",
@@ -132,6 +154,19 @@ class Config:
                 f'model.asks="cloze" needs places that hear both ways, and "{self.encoder}" hears '
                 "what was before",
                 hint='set model.encoder="transformer" or model.asks="next"',
+            )
+
+        if self.windows == "lanes" and (self.encoder != "gru" or self.asks != "next"):
+            raise ConfigError(
+                'model.windows="lanes" carries the states of a chain from step to step, and '
+                f'"{self.encoder}" that asks "{self.asks}" has none',
+                hint='set model.encoder="gru" and model.asks="next", or model.windows="random"',
+            )
+        if self.returns != "none" and (self.encoder != "transformer" or self.asks != "next"):
+            raise ConfigError(
+                f'model.returns="{self.returns}" stands between the events of a transformer that '
+                f'asks what comes next, not of "{self.encoder}" that asks "{self.asks}"',
+                hint='set model.returns="none"',
             )
 
     def learner(self, train: Dataset, *, seed: int = 0) -> "SequenceLearner":

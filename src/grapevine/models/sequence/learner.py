@@ -4,15 +4,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grapevine.core.over_all import gbce_over_all, softmax_over_all
 from grapevine.data.dataset import Dataset
 from grapevine.models.histories import training_events
 from grapevine.models.learning import GradientLearner
 from grapevine.models.schedules import Schedule
 from grapevine.models.sequence.batches import EpochBatches, Minibatch
 from grapevine.models.sequence.config import Config
+from grapevine.models.sequence.lanes import LaneBatches, Lanes, along, cleared
+from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.model import Sequence
 from grapevine.models.sequence.network import Network
+from grapevine.models.sequence.proposal import Proposal
 from grapevine.random import stream
 
 
@@ -25,6 +27,7 @@ class SequenceLearner(GradientLearner):
         self.config, self.seed = config, seed
         self.epochs, self.patience = config.epochs, config.patience
         self.events, self.behaviour = training_events(train, config.behaviours)
+        self.proposal = Proposal.of(config, self.events.counts())
         torch.manual_seed(int(stream(seed, "sequence", "start").integers(2**63)))
         super().__init__(
             Network(config, self.events.num_items, times=train.schema.timed),
@@ -37,27 +40,40 @@ class SequenceLearner(GradientLearner):
                 decay=config.decay,
             ),
         )  # fmt: skip
+        returns, to_go = self.network.returns, None
+        if returns is not None:
+            behaviours = len(train.schema.behaviours)
+            to_go = returns.learn(self.events, config.rewards, behaviours)
+        self.to_go = to_go
+        self.lanes = Lanes.of(self.events, config.batch) if config.windows == "lanes" else None
+        self.held = cleared(self.network, config.batch) if self.lanes else []
 
-    def batches(self, epoch: int) -> EpochBatches:
+    def batches(self, epoch: int) -> EpochBatches | LaneBatches:
         """The mini-batches of an epoch, counted from 0."""
-        return EpochBatches(self.config, self.events, self.seed, epoch)
+        if self.lanes is not None:
+            return LaneBatches(self.config, self.events, self.lanes, self.seed, epoch)
+        return EpochBatches(self.config, self.events, self.seed, epoch, self.to_go)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As of any learner, and where the lanes stand."""
+        lanes = {f"lanes.{place}": one.numpy().copy() for place, one in enumerate(self.held)}
+        return super().state() | lanes
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a state."""
+        names = [f"lanes.{place}" for place in range(len(self.held))]
+        self.held = [torch.from_numpy(state[name].copy()) for name in names]
+        super().load({name: one for name, one in state.items() if name not in names})
 
     def loss(self, batch: Minibatch) -> dict[str, Tensor]:
         """By how much the answers of the batch do not stand above the other items."""
         network, config = self.network, self.config
-        states_BLD = network(batch.places)
+        states_BLD = (
+            network(batch.places) if batch.carried is None else along(network, batch, self.held)
+        )
         h_TD = network.ask(states_BLD.flatten(0, 1)[batch.asking])
-        items_ID = network.vectors()
-        if config.loss == "softmax":
-            lost = softmax_over_all(
-                h_TD, items_ID, batch.answers, bias_I=network.bias, precision=config.precision
-            )
-        else:
-            lost = gbce_over_all(
-                h_TD, items_ID, batch.answers, bias_I=network.bias, precision=config.precision,
-                negatives=config.negatives, calibration=config.calibration, key=batch.key,
-            )  # fmt: skip
-        return {config.loss: lost}
+        asked = Asked(h_TD, batch.answers, network, config, self.proposal, batch.key)
+        return {config.loss: LOSSES[config.loss](asked)}
 
     def model(self) -> Sequence:
         """The model as it is now."""

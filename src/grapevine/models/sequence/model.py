@@ -68,7 +68,7 @@ class Sequence:
             met: which items training met.
             times: whether the network looks at times.
         """
-        table = weights.get("asked", weights["items"][: len(met)])
+        table = weights.get("asked.weight", weights["items.weight"][: len(met)])
         if config.cosine:
             table = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
         return cls(

@@ -8,10 +8,15 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from grapevine.core.kernels.dropout import Dropout
-from grapevine.core.patterns import Causal, Complete
+from grapevine.core.patterns import Causal, Complete, Pattern
 from grapevine.core.transformer import HSTULayer, TransformerLayer
 from grapevine.models.sequence.batches import Places
 from grapevine.models.sequence.config import Config
+from grapevine.models.sequence.mixer import MixerLayer
+from grapevine.models.sequence.returns import Returns
+
+EVERYTHING = 20_000
+"""Items up to which all are scored rather than some gathered, where a loss draws from them."""
 
 TIME_BUCKETS = 128
 """Of gaps in time, by their logarithm (code of Zhai et al., ICML 2024)."""
@@ -28,20 +33,27 @@ class Network(nn.Module):
         config: the options.
         num_items: I.
         times: whether the times of events mean anything.
+
+    Attributes:
+        gathers: whether the loss looks up what it drew, of so many items, and touches no others.
     """
 
     def __init__(self, config: Config, num_items: int, *, times: bool = True) -> None:
         super().__init__()
         width = config.width
         self.config, self.num_items = config, num_items
+        self.gathers = config.loss != "softmax" and num_items > EVERYTHING
         # One row more for padding, and one for what is masked.
-        self.items = nn.Parameter(torch.empty(num_items + 2, width))
-        self.asked = None if config.tied else nn.Parameter(torch.empty(num_items, width))
-        learned = config.positions == "learned" and config.encoder != "gru"
+        self.items = _table(num_items + 2, width, self.gathers)
+        self.asked = None if config.tied else _table(num_items, width, self.gathers)
+        learned = config.positions == "learned" and config.encoder in {"transformer", "hstu"}
         self.places = nn.Parameter(torch.empty(config.length, width)) if learned else None
         self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(_layer(config) for _ in range(config.blocks))
-        ends = config.encoder == "transformer" and config.norm != "post"
+        self.returns = Returns(width) if config.returns != "none" else None
+        ends = config.encoder == "mixer" or (
+            config.encoder == "transformer" and config.norm != "post"
+        )
         self.last = nn.LayerNorm(width) if ends else nn.Identity()
         self.dense = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
         if not config.head:
@@ -51,12 +63,13 @@ class Network(nn.Module):
         self.near = nn.Parameter(torch.empty(config.length)) if hstu else None
         gaps = hstu and config.times and times
         self.gap = nn.Parameter(torch.empty(TIME_BUCKETS + 1)) if gaps else None
-        self.pattern = Complete() if config.asks == "cloze" else Causal()
+        self.pattern = Causal() if config.asks == "next" else Complete()
         self.start()
 
     def start(self) -> None:
         """Tables from a normal distribution of deviation 0.02, cut off at two deviations."""
-        for table in (self.items, self.asked, self.places, self.near, self.gap):
+        for part in (self.items, self.asked, self.places, self.near, self.gap):
+            table = part.weight if isinstance(part, nn.Embedding) else part
             if table is not None:
                 nn.init.trunc_normal_(table, std=0.02, a=-0.04, b=0.04)
         for part in self.modules():
@@ -71,7 +84,8 @@ class Network(nn.Module):
         there = seen.there if isinstance(self.pattern, Complete) else None
         for layer in self.layers:
             x_BLD = layer(x_BLD, self.pattern, there=there, bias=bias)
-        return self.last(x_BLD)
+        # Where a return stands after each event, it is the one that asks.
+        return self.last(x_BLD if self.returns is None else x_BLD[:, 1::2])
 
     def at(self, seen: Places, places_B: Int[Tensor, " batch"]) -> Float[Tensor, "batch width"]:
         """What one place of each history holds in the end: that after all it hears.
@@ -84,26 +98,34 @@ class Network(nn.Module):
         """
         x_BLD, bias = self.start_of(seen), self.relative(seen)
         *below, top = self.layers
+        there = seen.there if isinstance(self.pattern, Complete) else None
         for layer in below:
-            there = seen.there if isinstance(self.pattern, Complete) else None
             x_BLD = layer(x_BLD, self.pattern, there=there, bias=bias)
-        row = torch.arange(len(places_B))
-        if isinstance(top, Recurrent):
-            return self.last(top(x_BLD, self.pattern)[row, places_B])
+        row, held = torch.arange(len(places_B)), seen.there
+        if isinstance(top, Recurrent | MixerLayer):
+            return self.last(top(x_BLD, self.pattern, there=there)[row, places_B])
+        if self.returns is not None:
+            places_B, held = 2 * places_B + 1, held.repeat_interleave(2, 1)
         if bias is not None:
             bias = bias.expand(len(row), -1, -1, -1)[row, :, places_B].unsqueeze(2)
         # The last place hears all that there is, whatever the pattern.
         asking = x_BLD[row, places_B].unsqueeze(1)
-        heard = top(x_BLD, Complete(), there=seen.there, bias=bias, asking=asking)
+        heard = top(x_BLD, Complete(), there=held, bias=bias, asking=asking)
         return self.last(heard.squeeze(1))
 
     def start_of(self, seen: Places) -> States:
         """What each place holds before it has heard anyone."""
-        x_BLD = nn.functional.embedding(seen.items, self.items)
+        x_BLD = self.items(seen.items)
         if self.config.scaled:
             x_BLD = x_BLD * math.sqrt(self.config.width)
+        if self.returns is not None:
+            assert seen.returns is not None
+            x_BLD = torch.stack([x_BLD, self.returns(seen.returns)], 2)
         if self.places is not None:
-            x_BLD = x_BLD + nn.functional.embedding(seen.back, self.places)
+            place_BLD = nn.functional.embedding(seen.back, self.places)
+            x_BLD = x_BLD + (place_BLD if self.returns is None else place_BLD[:, :, None])
+        if self.returns is not None:
+            x_BLD = x_BLD.flatten(1, 2)
         # Padding comes last: a place that hears what was before it never hears any.
         return self.dropout(x_BLD)
 
@@ -120,10 +142,15 @@ class Network(nn.Module):
             bias = bias + self.gap[bucket]
         return bias[:, None]
 
-    def vectors(self) -> Float[Tensor, "items width"]:
-        """What an answer is told by, as the scores want it."""
-        table = self.items[: self.num_items] if self.asked is None else self.asked
-        return normalize(table, dim=1) if self.config.cosine else table
+    def vectors(self, rows: Int[Tensor, " rows"] | None = None) -> Float[Tensor, "rows width"]:
+        """What answers are told by, as the scores want it.
+
+        Args:
+            rows: of these items; of all if not given.
+        """
+        table = self.items if self.asked is None else self.asked
+        vectors = table.weight[: self.num_items] if rows is None else table(rows)
+        return normalize(vectors, dim=1) if self.config.cosine else vectors
 
     def ask(self, h_TD: Float[Tensor, "asking width"]) -> Float[Tensor, "asking width"]:
         """What a place asks with: its product with an item's vector is the score."""
@@ -143,16 +170,23 @@ class Recurrent(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: States, pattern: Causal, *, there: None = None, bias: None = None
+        self, x: States, pattern: Pattern, *, there: Tensor | None = None, bias: None = None
     ) -> States:
         """What the places hold afterwards."""
         return self.out(self.dropout(self.chain(x)[0]))
+
+
+def _table(rows: int, width: int, sparse: bool) -> nn.Embedding:
+    """A row an item; where sparse, a step touches the rows that it has looked up alone."""
+    return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False, sparse=sparse)
 
 
 def _layer(config: Config) -> nn.Module:
     width, hidden = config.width, config.hidden
     if config.encoder == "gru":
         return Recurrent(width, hidden or width, config.dropout)
+    if config.encoder == "mixer":
+        return MixerLayer(width, hidden or 4 * width, length=config.length, dropout=config.dropout)
     if config.encoder == "hstu":
         return HSTULayer(
             width, config.heads, width // config.heads, length=config.length,
@@ -161,4 +195,5 @@ def _layer(config: Config) -> nn.Module:
     return TransformerLayer(
         width, config.heads, hidden or 4 * width, norm=config.norm, activation=config.activation,
         dropout=config.dropout, attention_dropout=config.attention_dropout, gated=config.gated,
+        precision=config.precision,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from grapevine.data.interactions import Interactions
-from grapevine.models.sequence.batches import Places, side_by_side
+from grapevine.models.sequence.batches import Places, side_by_side, with_returns
 from grapevine.models.sequence.network import Network
 
 
@@ -29,6 +29,8 @@ def read(
     most = network.config.length - cloze
     firsts = np.maximum(events.offsets[rows], stops - most)
     seen = side_by_side(events, firsts, stops, asked_at)
+    if network.returns is not None:
+        seen = with_returns(seen, firsts, network.returns.wish(events))
     lengths = torch.from_numpy(stops - firsts)
     if cloze:
         seen = with_mask(seen, lengths, network.num_items + 1)

@@ -3,8 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from grapevine.models.histories import Behaviours
 from grapevine.models.schedules import Decay
-from grapevine.models.sequence.config import Activation, Asks, Config, Encoder, Loss, Order
+from grapevine.models.sequence.config import (
+    Activation,
+    Asks,
+    Config,
+    Encoder,
+    Loss,
+    Order,
+    Returns,
+)
 from grapevine.models.sequence.model import Sequence
 
 
@@ -36,9 +45,8 @@ class SASRec(Sequence):
                 "scaled": True,
                 "dropout": 0.2,
                 "attention_dropout": 0.2,
-                "loss": "gbce",
+                "loss": "bce",
                 "negatives": 1,
-                "calibration": 0.0,
                 "windows": "latest",
                 "epochs": 200,
                 "patience": 20,
@@ -108,8 +116,9 @@ class BERT4Rec(Sequence):
 class GRU4Rec(Sequence):
     """Each event hears its predecessor's state, in turn.
 
-    Whole histories are unrolled, and the answer's share among all items is the loss; the published
-    code goes one step at a time, which a chain on a cleared state equals.
+    Whole histories are unrolled, and the answer's share among all items is the loss. The published
+    code has lanes of histories that advance an event a step, which hears the same and learns less
+    of each step: `Config.paper()`.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +128,32 @@ class GRU4Rec(Sequence):
         encoder: Encoder = "gru"
         blocks: int = 1
         hidden: int = 256
+
+        @classmethod
+        def paper(cls, **changes: Any) -> Self:
+            """The settings of the authors' code for sessions of RSC15, with Adam for Adagrad.
+
+            What is drawn is drawn by popularity for a batch; the code has its answers beside it.
+
+            Args:
+                changes: options that shall differ, such as `loss="bpr-max"`.
+            """
+            said: dict[str, Any] = {
+                "width": 100,
+                "heads": 1,
+                "hidden": 100,
+                "dropout": 0.1,
+                "batch": 32,
+                "windows": "lanes",
+                "loss": "sampled-softmax",
+                "drawn": "popularity",
+                "negatives": 2048,
+                "log_q": "classic",
+                "clip": 0.0,
+                "warm_up": 0.0,
+                "epochs": 10,
+            }
+            return cls(**{**said, **changes})
 
     paper: ClassVar[str] = (
         "Hidasi, Karatzoglou: Recurrent neural networks with top-k gains for session-based "
@@ -140,4 +175,61 @@ class HSTU(Sequence):
     paper: ClassVar[str] = (
         "Zhai et al.: Actions speak louder than words: Trillion-parameter sequential transducers "
         "for generative recommendations. ICML 2024. arXiv:2402.17152"
+    )
+
+
+class MLP4Rec(Sequence):
+    """Each place hears those before it by weights that are learnt, the same for every history.
+
+    The published sequence mixer hears what came later too, so that it may be asked about nothing
+    but the item after a window: `Config.paper()`. Here its tables are triangular (TriMLP,
+    arXiv:2305.14675), and every place of a window is asked at once. Items are told by their ids;
+    the feature mixer has nothing to mix.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(Config):
+        """As `sequence.Config`."""
+
+        encoder: Encoder = "mixer"
+
+        @classmethod
+        def paper(cls, **changes: Any) -> Self:
+            """Whole tables, asked about the item after the window alone.
+
+            Args:
+                changes: options that shall differ, such as `length=50`.
+            """
+            return cls(**{"asks": "last", **changes})
+
+    paper: ClassVar[str] = (
+        "Li, Lyu, Chen, Zhang, Chen, Liu, Yin: MLP4Rec: A pure MLP architecture for sequential "
+        "recommendations. IJCAI 2022. arXiv:2204.11510"
+    )
+
+
+class DecisionTransformer(Sequence):
+    """Each event hears those before it and what was still to come; asked, it is told what we wish.
+
+    After each event stands its return-to-go, and what comes next is asked there. What is wished
+    for is the return that a tenth of the training places surpass. The state of the paper is the
+    history itself, and needs no token.
+
+    A model that is told the future looks better than it is, and one that ignores what it is told
+    looks like a Transformer. So measure it beside `returns="none"`, the same model without, and
+    `returns="shuffled"`, the same model told somebody else's; gains that all three share are not
+    of the returns. A history that ended well may have been lucky and not well served, and one of
+    equal rewards says no more than how long it went on.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(Config):
+        """As `sequence.Config`."""
+
+        behaviours: Behaviours = "all"
+        returns: Returns = "given"
+
+    paper: ClassVar[str] = (
+        "Chen, Lu, Rajeswaran, Lee, Grover, Laskin, Abbeel, Srinivas, Mordatch: Decision "
+        "Transformer: Reinforcement learning via sequence modeling. NeurIPS 2021. arXiv:2106.01345"
     )

@@ -17,7 +17,7 @@ from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.testing.worlds import world
 
-CAUSAL = ("sasrec", "gsasrec", "gru4rec", "hstu")
+CAUSAL = ("sasrec", "gsasrec", "gru4rec", "hstu", "mlp4rec", "decision-transformer")
 EVERY = (*CAUSAL, "bert4rec")
 
 
