@@ -105,7 +105,7 @@ def test_training_that_stops_goes_on_with_the_same_states():
 def test_what_everybody_does_next_is_learnt_in_lanes():
     data = world([(f"u{u}", (u + step) % 10) for u in range(60) for step in range(12 - u % 5)])
     options = small(
-        width=16, hidden=16, batch=8, lane_steps=4, epochs=15, learning_rate=0.02,
+        width=16, hidden=16, batch=20, lane_steps=4, epochs=20, learning_rate=0.03,
         loss="bpr-max", negatives=8, drawn="mixed",
     )  # fmt: skip
     model = training.fit(options, data, seed=1)

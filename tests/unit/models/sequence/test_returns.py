@@ -103,12 +103,11 @@ def test_without_returns_it_is_the_plain_model_of_the_next_item():
     torch.testing.assert_close(learner.loss(one)["softmax"], plain.loss(other)["softmax"])
 
 
-@pytest.mark.slow
 def test_what_is_wished_for_is_what_is_recommended():
     """After "start" come "good" and a purchase, or, three times as often, "bad" and none."""
     draw = stream(0, "test")
     events = []
-    for user in range(160):
+    for user in range(80):
         good = bool(draw.random() < 0.25)
         events.append((f"u{user}", "start", "view"))
         events.append((f"u{user}", "good" if good else "bad", "view"))
@@ -119,7 +118,9 @@ def test_what_is_wished_for_is_what_is_recommended():
     batch = history.batch(np.arange(1))
     best = {}
     for returns in ("given", "none", "shuffled"):
-        options = small(returns=returns, epochs=30, learning_rate=0.01, rewards="behaviours")
+        options = small(
+            returns=returns, rewards="behaviours", epochs=40, learning_rate=0.03, batch=80
+        )
         scores = np.asarray(training.fit(options, data, seed=1).score(batch))[0]
         best[returns] = "good" if scores[good] > scores[bad] else "bad"
     assert best == {"given": "good", "none": "bad", "shuffled": "bad"}
