@@ -37,11 +37,12 @@ def of(config: nodes.Config, shape: dict | None = None, **options: object) -> no
     return replace(config, shape=replace(config.shape, **(shape or {})), **options)
 
 
-WIDE = {"width": 64, "drop": 0.8, "drop_inputs": 0.8}
+WIDE = {"width": 64}
+PLAIN = {"shares": False, "epochs": 300, "patience": 50}
 LARGER = {
-    "gcn": of(nodes.GCN, WIDE, epochs=400, patience=50),
-    "mean": of(nodes.GCN, {**WIDE, "layer": "mean"}, epochs=400, patience=50),
-    "gat": of(nodes.GAT, {"drop": 0.6, "drop_edges": 0.3}, epochs=400, patience=50),
+    "gcn": of(nodes.GCN, WIDE, **PLAIN),
+    "mean": of(nodes.GCN, {**WIDE, "layer": "mean"}, **PLAIN),
+    "gat": of(nodes.GAT, {"drop_edges": 0.3}, **PLAIN),
 }
 
 

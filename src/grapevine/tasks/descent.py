@@ -37,15 +37,16 @@ def descend(
     *,
     epochs: int,
     patience: int = 0,
+    every: bool = True,
     learning_rate: float = 0.01,
     weight_decay: float = 0.0,
     seed: int = 0,
 ) -> Trace:
     """Train a network, and leave it in evaluation mode as it was in its best epoch.
 
-    The best epoch is the last in which every number of the worth was as great as ever before: so
-    did the authors of GAT, with accuracy and loss, so that neither a lucky epoch nor a late one is
-    kept.
+    The best epoch is the last in which every number of the worth was as great as ever before (the
+    authors of GAT: accuracy and loss, so that neither a lucky epoch nor a late one is kept), or the
+    last number alone (the authors of GRAND: loss).
 
     Args:
         network: what is learnt.
@@ -54,6 +55,7 @@ def descend(
         epochs: steps, at most.
         patience: so many epochs in which no number of the worth was the greatest yet end the
             training; 0 goes on to the end.
+        every: whether every number must be as great as ever before; else the last one decides.
         learning_rate: of Adam.
         weight_decay: of Adam, added to the gradient.
         seed: names what each epoch draws.
@@ -84,7 +86,7 @@ def descend(
         peaks = [max(pair) for pair in zip(now, peaks)]
         if any(reached):
             last = epoch
-        if all(reached):
+        if all(reached) if every else reached[-1]:
             kept, best, best_epoch = copy.deepcopy(network.state_dict()), now, epoch
         if patience and epoch - last >= patience:
             break

@@ -4,6 +4,7 @@ N = nodes, C = classes
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -36,6 +37,8 @@ class Config:
     """What the views are to agree on: their mean, to the power of 1 / this, summed to one."""
     epochs: int = 200
     """Steps, at most."""
+    keep: Literal["both", "loss"] = "both"
+    """Which epoch is kept: the last that was best in accuracy and loss, or that of least loss."""
     patience: int = 0
     """Epochs without a better validation, in loss or accuracy; 0 goes on to the end."""
     learning_rate: float = 0.01
@@ -64,6 +67,7 @@ GRAND = Config(
     shape=Shape(layer="grand", width=32, depth=8, drop_edges=0.5),
     views=4,
     agreement=1.0,
+    keep="loss",
     epochs=1000,
     patience=200,
 )
@@ -124,6 +128,7 @@ def fit(config: Config, graph: LabelledGraph, *, seed: int = 0) -> Classifier:
         worth,
         epochs=config.epochs,
         patience=config.patience,
+        every=config.keep == "both",
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         seed=seed,

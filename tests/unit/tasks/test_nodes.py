@@ -67,6 +67,13 @@ def test_who_asks_for_what_cannot_be_is_told(communities):
         nodes.Config(agreement=1.0)
 
 
+def test_the_last_number_may_decide_alone():
+    network = torch.nn.Linear(1, 1, bias=False)
+    worths = iter([(2.0, 1.0), (1.0, 3.0), (3.0, 2.0)])
+    trace = descend(network, network.weight.sum, lambda: next(worths), epochs=3, every=False)
+    assert (trace.best, trace.worth) == (1, (1.0, 3.0))
+
+
 def test_the_state_that_validated_best_is_kept():
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(network.weight)
