@@ -72,7 +72,8 @@ class Proposal:
             draw: names the draws.
         """
         if self.drawn == "uniform":
-            items = self._any(self.negatives, draw)
+            count = min(self.negatives, len(self.chances))
+            items = draw.choice(len(self.chances), count, replace=False, shuffle=False)
         elif self.drawn == "popularity":
             # Rounding may leave the last sum a hair below one.
             at = draw.random(self.negatives) * self.sums[-1]
@@ -81,13 +82,9 @@ class Proposal:
             items = _some(answers_T, self.negatives, draw)
         else:
             met = _some(answers_T, max(self.negatives // 2, 1), draw)
-            items = np.concatenate([met, self._any(len(met), draw)])
+            items = np.concatenate([met, draw.integers(len(self.chances), size=len(met))])
         found, times = np.unique(items, return_counts=True)
         return Negatives(found, times, len(items))
-
-    def _any(self, count: int, draw: np.random.Generator) -> Int64[np.ndarray, " drawn"]:
-        everything = len(self.chances)
-        return draw.choice(everything, min(count, everything), replace=False, shuffle=False)
 
 
 def _some(

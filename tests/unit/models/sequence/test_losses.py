@@ -32,7 +32,9 @@ def lost(options, *, positions=50, seed=0):
     network = Network(options, len(COUNTS))
     network.items.weight.data.normal_()
     h = torch.randn(positions, options.width).requires_grad_()
-    answers = torch.from_numpy(stream(seed, "answers").choice(np.flatnonzero(COUNTS), positions))
+    answers = torch.from_numpy(
+        stream(seed, "answers").choice(8, positions, p=COUNTS / COUNTS.sum())
+    )
     asked = Asked(h, answers, network, options, Proposal.of(options, COUNTS), 7)
     found = LOSSES[options.loss](asked)
     by_h, by_items = torch.autograd.grad(found, (h, network.items.weight))
@@ -68,8 +70,8 @@ def test_the_corrections_come_nearer_to_the_softmax(drawn):
     for log_q in ("none", "classic", "refined"):
         options = config(loss="sampled-softmax", drawn=drawn, negatives=400, log_q=log_q)
         errors[log_q] = float((lost(options, positions=400)[2] - truth[2]).norm())
-    assert errors["classic"] < 0.5 * errors["none"]
-    assert errors["refined"] < 0.5 * errors["none"]
+    assert errors["classic"] < 0.7 * errors["none"]
+    assert errors["refined"] < 0.7 * errors["none"]
 
 
 def _of_met(met):
@@ -79,7 +81,7 @@ def _of_met(met):
     network = Network(options, len(COUNTS))
     network.items.weight.data.normal_()
     h = torch.randn(400, options.width).requires_grad_()
-    answers = torch.from_numpy(stream(0, "answers").choice(np.flatnonzero(COUNTS), 400))
+    answers = torch.from_numpy(stream(0, "answers").choice(8, 400, p=COUNTS / COUNTS.sum()))
     scores = network.ask(h) @ network.vectors().T
     found = cross_entropy(scores.masked_fill(~torch.from_numpy(met), -1e9), answers)
     return found, *torch.autograd.grad(found, (h, network.items.weight))
