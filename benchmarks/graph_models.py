@@ -104,9 +104,8 @@ def together(other: str, weight: float, *settings: str) -> Row:
     )
 
 
-def cold(*best: str) -> tuple[Row, ...]:
+def cold(*best: str, budget: tuple[str, ...]) -> tuple[Row, ...]:
     """Rows for items that nobody met: the defaults, and the settings that new items want."""
-    budget = ("epochs=6", "epoch_pairs=100000", "decay=0.8")
     return (
         *CONTENT,
         pinsage("whole", *budget),
@@ -157,7 +156,7 @@ CASES = {
             pinsage("title alone", *SHORT, "features=['title']", "ids=false"),
             pinsage("tags alone", *SHORT, "features=['tags']", "ids=false"),
         ),
-        cold(*NEW_ITEMS),
+        cold(*NEW_ITEMS, budget=("epochs=6", "epoch_pairs=100000", "decay=0.8")),
     ),
     "amazon-musical-instruments": Case(
         lambda by: gv.pipeline.checked(
@@ -172,7 +171,7 @@ CASES = {
             LIGHTGCN,
         ),
         ablations(*CAREFUL),
-        cold(*FEW_EVENTS),
+        cold(*FEW_EVENTS, budget=("epochs=10", "epoch_pairs=100000")),
     ),
 }
 
