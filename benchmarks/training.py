@@ -1,6 +1,6 @@
-"""What a step of training costs: the optimiser by size of table, precision, batches made ahead.
+"""What a step of training costs: optimiser by size of table, precision, batches ahead, PinSage.
 
-python benchmarks/training.py --out benchmarks/results/training.md
+python benchmarks/training.py --mirror DIR --out benchmarks/results/training.md
 
 Ways are taken in turns, so that a busy moment meets them all; the figure is the median.
 """
@@ -13,17 +13,23 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+import grapevine as gv
 from grapevine.models.learning import GradientLearner
+from grapevine.models.pinsage import PinSage
 from grapevine.models.rowwise import RowAdam
 from grapevine.random import stream
 from grapevine.training import Session, loop
+from grapevine.training.ahead import ahead as ahead_of
 
 WIDTH, BATCH = 64, 8192
 
@@ -122,7 +128,48 @@ def medians(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
     return {name: statistics.median(values) for name, values in took.items()}
 
 
-def lines(rounds: int) -> Iterator[str]:
+def pinsage(steps: int) -> Iterator[str]:
+    """Pairs a second on ML-1M, and the products of matrices in them beside what they could be."""
+    learner = PinSage.Config().learner(gv.pipeline.prepare(gv.load("ml-1m")).train)
+    batches, size = learner.batches(1), 2048
+    with FlopCounterMode(display=False) as counter:
+        learner.step(batches[0], 1e-3)
+    square = torch.randn(size, size)
+    rates, shares = list[float](), list[float]()
+    for start in range(0, steps, 4):
+        part = range(1 + start, 5 + start)
+        began = time.perf_counter()
+        with ahead_of(Part(batches, part)) as ready:
+            made = [learner.step(batch, 1e-3) for batch in ready]
+        learns = (time.perf_counter() - began) / len(made)
+        began = time.perf_counter()
+        square @ square
+        limits = 2 * size**3 / (time.perf_counter() - began)
+        rates.append(batches.size / learns)
+        shares.append(counter.get_total_flops() / learns / limits)
+    per_pair = counter.get_total_flops() / batches.size / 1e6
+    yield (
+        f"{statistics.median(rates):,.0f} pairs a second; {per_pair:.2f} MFLOP each in products "
+        f"of matrices: {statistics.median(shares):.0%} of what a product of two "
+        f"{size:,} x {size:,} matrices reaches in the same minutes on all threads."
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the batches of an epoch."""
+
+    batches: Any
+    steps: range
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, step: int) -> Any:
+        return self.batches[self.steps[step]]
+
+
+def lines(rounds: int, mirror: Path | None) -> Iterator[str]:
     yield f"Rounds: {rounds}, taken in turns; medians, in milliseconds."
     yield f"\n## A step on a table of width {WIDTH}, {BATCH:,} rows a batch\n"
     yield "| rows | " + " | ".join(OPTIMISERS) + " |"
@@ -143,18 +190,23 @@ def lines(rounds: int) -> Iterator[str]:
     yield "\n## Twenty steps of a two-layer network on gathered features\n"
     yield "| | ms |"
     yield "|---|---:|"
-    ways = {
+    ways: dict[str, Callable[[], object]] = {
         "batches made in turn": in_turn,
         "batches made ahead": ahead,
         "and a checkpoint after each step": with_checkpoints,
     }
     for name, value in medians(ways, max(rounds // 2, 3)).items():
         yield f"| {name} | {value:.0f} |"
+    if mirror:
+        os.environ["GRAPEVINE_MIRROR"] = str(mirror)
+        yield "\n## PinSage on ML-1M\n"
+        yield from pinsage(4 * rounds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--mirror", type=Path, help="where the public data is, for PinSage")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     command = f"python benchmarks/training.py --rounds {given.rounds}"
@@ -162,7 +214,7 @@ def main() -> None:
         f"# What a step of training costs\n\n{datetime.now(UTC):%Y-%m-%d}, `{command}`, "
         f"{os.cpu_count()} cores, {platform.system()}, torch {torch.__version__}. "
     )
-    text += "\n".join(lines(given.rounds)) + "\n"
+    text += "\n".join(lines(given.rounds, given.mirror)) + "\n"
     print(text)
     if given.out:
         given.out.write_text(text, encoding="utf-8")

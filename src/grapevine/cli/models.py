@@ -61,22 +61,28 @@ def row_of(name: str) -> dict[str, str]:
 
 def options_of(config: Any) -> list[dict[str, Any]]:
     """Each option of a config: its name, its value here, and the line of meaning under it."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(type(config)))).body[0]
+    meanings = dict[str, str]()
+    # What a class changes of an option of another's, but does not say anew, means the same.
+    for one in reversed(type(config).__mro__[:-1]):
+        meanings |= _meanings(one)
+    return [
+        {"option": name, "default": getattr(config, name), "meaning": meanings.get(name, "")}
+        for name in type(config).__dataclass_fields__
+    ]
+
+
+def _meanings(config: type) -> dict[str, str]:
+    """The line under each option that a class itself has, where there is one."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
     statements = body.body if isinstance(body, ast.ClassDef) else []
-    options = []
-    for field, below in pairwise(statements):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            said = below.value if isinstance(below, ast.Expr) else None
-            meaning = said.value if isinstance(said, ast.Constant) else ""
-            value = getattr(config, field.target.id)
-            options.append(
-                {
-                    "option": field.target.id,
-                    "default": value,
-                    "meaning": " ".join(str(meaning).split()),
-                }
-            )
-    return options
+    return {
+        field.target.id: " ".join(str(below.value.value).split())
+        for field, below in pairwise(statements)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+    }
 
 
 def cite(
