@@ -53,6 +53,8 @@ PEERS = (
     Row("gf-cf", "gf-cf"),
     Row("chebycf", "chebycf"),
 )
+MARKOV = Row("markov", "markov", seeded=False)
+"""Where the order of events tells much."""
 LIGHTGCN = Row("lightgcn", "lightgcn")
 ONE_SEED = Row("lightgcn", "lightgcn", seeded=False)
 """Of LightGCN where a seed takes a quarter of an hour."""
@@ -138,7 +140,14 @@ class Case:
 CASES = {
     "pinterest": Case(
         lambda by: gv.pipeline.prepare(gv.load("pinterest"), by),
-        (*PEERS, pinsage("whole", *LONG), together("chebycf", 2, *LONG), ONE_SEED),
+        (
+            *PEERS,
+            Row("bspm", "bspm"),
+            pinsage("whole", *LONG),
+            together("chebycf", 2, *LONG),
+            together("bspm", 2, *LONG),
+            ONE_SEED,
+        ),
         ablations(*SHORT, content=False),
         k=20,
     ),
@@ -146,6 +155,7 @@ CASES = {
         lambda by: gv.pipeline.prepare(gv.load("ml-1m"), by),
         (
             *PEERS,
+            MARKOV,
             *CONTENT,
             pinsage("whole", *LONG),
             pinsage("the last counts most", *LONG, "half_life=1", "learning_rate=0.01"),
