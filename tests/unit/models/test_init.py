@@ -15,6 +15,7 @@ from grapevine.errors import ConfigError
 from grapevine.models import MODELS, ModelRow
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
+from grapevine.testing.contracts import briefly
 
 ROWS = {name: row for name, row in MODELS.items() if not name.endswith("oracle")}
 # A chain looks at the last item alone: its planted world is the cycle, in test_markov.py.
@@ -36,7 +37,7 @@ def train(world, random_histories) -> Dataset:
 
 @every_model
 def test_asking_changes_neither_the_model_nor_the_question(row: ModelRow, train: Dataset):
-    model = training.fit(row.config, train)
+    model = training.fit(briefly(row.config), train)
     batch = train.interactions.batch(np.arange(80))
     before, items = model.state(), batch.items.copy()
     before = {name: array.copy() for name, array in before.items()}
@@ -48,7 +49,7 @@ def test_asking_changes_neither_the_model_nor_the_question(row: ModelRow, train:
 
 @every_model
 def test_no_question_no_history_and_unknown_items_are_answered(row: ModelRow, train: Dataset):
-    model = training.fit(row.config, train)
+    model = training.fit(briefly(row.config), train)
     nobody = Batch.of_histories(Jagged.from_lists([]))
     assert model.score(nobody).shape == (0, 30)
     empty, unknown = model.score(Batch.of_histories(Jagged.from_lists([[], [-1, -1]])))
