@@ -8,16 +8,15 @@ T = positions, I = items, D = width
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from grapevine.core.kernels.fused import LOW, Precision
 from grapevine.core.kernels.rowloss import bpr_rows, gbce_rows, softmax_rows
-
-Precision = Literal["float32", "bfloat16"]
 
 ROWS = 256
 """Positions that are scored at once: their scores by some thousand items stay in the cache."""
@@ -178,7 +177,7 @@ class _OverAll(torch.autograd.Function):
         row_loss: RowLoss,
         precision: Precision,
     ) -> Tensor:
-        low = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        low = LOW[precision]
         x, items = x_TD.detach().to(low), items_ID.detach().to(low)
         answers, weights = answers_T.numpy(), weights_T.detach().float().numpy()
         by_x = torch.empty(x_TD.shape, dtype=low)

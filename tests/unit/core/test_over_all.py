@@ -110,8 +110,8 @@ def test_the_calibrated_loss_of_a_row_by_hand():
         given_scores, answers, np.ones(3, np.float32), lost, negatives=k, beta=beta, key=7, first=0
     )
     np.testing.assert_allclose(lost, wanted, rtol=1e-6)
-    sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
-    by_own, by_other = -beta * sigmoid(-own) / (k + 1), k * sigmoid(other) / (k + 1)
+    by_own = -beta / (1 + np.exp(own)) / (k + 1)
+    by_other = k / (1 + np.exp(-other)) / (k + 1)
     np.testing.assert_allclose(given_scores[range(3), answers], by_own, rtol=1e-5)
     np.testing.assert_allclose(given_scores[range(3), 1 - answers], by_other, rtol=1e-5)
 

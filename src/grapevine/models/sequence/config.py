@@ -73,7 +73,7 @@ class Config:
     dropout: float = 0.2
     """Of the input and of what each layer adds."""
     attention_dropout: float = 0.0
-    """Of the weights of attention; above 0 all of them must be kept, which takes twice as long."""
+    """Of the weights of attention; above 0 all of them must be kept, which takes longer."""
 
     # What is asked
     asks: Asks = "next"
