@@ -5,6 +5,13 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+# Workers beside each other already fill the machine. Threads of each on top only wait for one
+# another, and a test takes five times as long. It has to be said before torch is loaded.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if WORKER:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+import numba
 import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import config, install_import_hook
@@ -65,6 +72,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("data"):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A worker's compiled kernels on one thread each."""
+    if WORKER:
+        numba.set_num_threads(1)
+    yield
+
+
+@pytest.fixture
+def all_threads(one_thread: None) -> Iterator[None]:
+    """As many threads as the machine has, for the tests of what must not depend on them."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    yield
+    numba.set_num_threads(before)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ def test_the_gradient_passes_where_the_number_did(size):
     torch.testing.assert_close(out, x * pull)
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_no_bit_depends_on_the_number_of_threads():
     x = torch.randn(600_000)
     before = numba.get_num_threads()

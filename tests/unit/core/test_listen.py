@@ -117,6 +117,7 @@ def test_what_is_not_a_number_is_not_hidden_by_the_greatest():
     assert listen(Adjacency.of(graph), x, "max")[0].isnan()
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_no_bit_of_the_greatest_depends_on_the_number_of_threads():
     draw = torch.Generator().manual_seed(4)
     adjacency = Adjacency.of(Graph(*torch.randint(0, 300, (2, 4000), generator=draw), 300))

@@ -45,6 +45,7 @@ def test_a_column_named_twice_counts_twice():
     assert multiply(matrix.transposed(), np.array([[1.0]])).tolist() == [[1.0], [2.0]]
 
 
+@pytest.mark.usefixtures("all_threads")
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("half", [True, False])
 def test_no_bit_depends_on_the_number_of_threads(weighted, half):

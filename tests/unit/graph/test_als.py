@@ -83,6 +83,7 @@ def test_a_row_that_took_nothing_goes_to_zero(problem):
     np.testing.assert_allclose(found, 0, atol=1e-5)
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_the_number_of_threads_changes_no_bit(problem):
     taken, y_MD = problem
     z_MD, _ = whiten(y_MD, RIDGE)

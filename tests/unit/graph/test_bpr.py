@@ -86,6 +86,7 @@ def test_blocks_follow_the_data_alone(users, items, blocks):
     assert num_blocks(users, items) == blocks
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_the_number_of_threads_changes_no_bit():
     taken = pairs(400, 300)
     assert num_blocks(400, 300) > 1

@@ -87,6 +87,7 @@ def test_regression_weights_equal_the_dense_formula(num_items):
     np.testing.assert_allclose(weights, wanted, atol=1e-6)
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_the_number_of_threads_changes_no_bit():
     rng = np.random.default_rng(2)
     lists = Jagged.from_lists([rng.permutation(200)[:30] for _ in range(300)])

@@ -90,6 +90,7 @@ def test_a_table_is_the_same_in_any_number_of_parts(made, walks, parts):
     same(NeighbourTable(nodes, np.concatenate([table.weights for table in tables])), whole)
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_a_table_is_the_same_on_any_number_of_threads(made):
     graph = made(drawn(4))
     threads = get_num_threads()

@@ -55,6 +55,7 @@ def test_a_second_part_of_the_key_tells_events_apart():
     assert out.keys.tolist() == [7, 7, 7]
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_the_number_of_threads_changes_nothing():
     generator = np.random.default_rng(3)
     users = generator.integers(0, 500, 20_000).astype(np.int32)

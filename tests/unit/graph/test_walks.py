@@ -68,6 +68,7 @@ def test_a_walk_is_the_same_whichever_others_are_taken(made):
         np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+@pytest.mark.usefixtures("all_threads")
 def test_a_walk_is_the_same_on_any_number_of_threads(made):
     graph, starts = made(drawn(2)), np.zeros(3 * LANES, np.int32)
     threads = get_num_threads()
