@@ -5,16 +5,18 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-# Workers beside each other already fill the machine. Threads of each on top only wait for one
-# another, and a test takes five times as long. It has to be said before torch is loaded.
-WORKER = "PYTEST_XDIST_WORKER" in os.environ
-if WORKER:
-    os.environ["OMP_NUM_THREADS"] = "1"
-
 import numba
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import config, install_import_hook
+
+# Workers beside each other already fill the machine. Threads of each on top only wait for one
+# another, and a test takes many times as long; the same holds for the commands that tests start.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if WORKER:
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 PACKAGE = Path(__file__).parent.parent / "src" / "grapevine"
 ROOMS = ("structs", "core", "data", "views", "encoders", "models", "evaluation")
@@ -75,11 +77,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread() -> None:
     """A worker's compiled kernels on one thread each."""
     if WORKER:
         numba.set_num_threads(1)
-    yield
 
 
 @pytest.fixture

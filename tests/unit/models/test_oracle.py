@@ -14,6 +14,7 @@ from grapevine.errors import DataError
 from grapevine.models import MODELS
 from grapevine.models.base import Trained
 from grapevine.models.oracle import Oracle
+from grapevine.models.sequence import Config as Sequence
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged, offsets_of
 
@@ -65,6 +66,8 @@ def test_no_model_comes_near_the_oracle(parts, bounds, name, behaviours):
     config = RIVALS[name, behaviours]
     # A few epochs tell as much of the bound, and the suite must not take an hour.
     config = replace(config, epochs=3) if isinstance(config, Trained) else config
+    if isinstance(config, Sequence):
+        config = replace(config, epochs=1, width=16, hidden=16, blocks=1)
     model = training.fit(config, train)
     found = ndcg(model.score(test.questions(0, len(test))), test, train.schema.target_row)
     with_carts, taste = bounds
