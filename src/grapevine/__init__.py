@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grapevine import models, pipeline
+    from grapevine import models, pipeline, recipes
     from grapevine.data import split
     from grapevine.models.run import open_run
     from grapevine.pipeline import evaluate, fit, load, tune
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate", "fit", "load", "models", "open_run", "pipeline", "shop", "split", "tune"]
+__all__ = [
+    "evaluate",
+    "fit",
+    "load",
+    "models",
+    "open_run",
+    "pipeline",
+    "recipes",
+    "shop",
+    "split",
+    "tune",
+]
 
 # Loaded when first asked for, so that `import grapevine` and `grapevine --help` answer at once.
 _HOMES = {
@@ -31,6 +42,7 @@ _HOMES = {
     "models": "grapevine.models:",
     "open_run": "grapevine.models.run:open_run",
     "pipeline": "grapevine.pipeline:",
+    "recipes": "grapevine.recipes:",
     "shop": "grapevine.pipeline:make_shop",
     "split": "grapevine.data.split:",
     "tune": "grapevine.pipeline:tune",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import grapevine
-from grapevine import config, search, training
+from grapevine import config, recipes, search, training
 from grapevine.data import audit as audits
 from grapevine.data import fetch, paths, shop, split
 from grapevine.data.dataset import Dataset
@@ -144,7 +144,7 @@ def fit(
     """Fit a model by name or by its config, and write its run folder if `out` is given.
 
     Args:
-        model: a name of the one table, a `config.toml`, or a config such as
+        model: a name of the one table, a recipe, a `config.toml`, or a config such as
             `gv.models.EASE.Config()`.
         train: what to learn from: the training part of a split, or a whole dataset.
         out: the run folder.
@@ -163,7 +163,7 @@ def fit(
             checkpoint is of another training.
         Interrupted: somebody stopped the training, which can be resumed.
     """
-    name, options = named.resolve(model)
+    name, options = recipes.resolve(model)
     options = config.override(options, settings)
     place = Path(out) if out else None
     if place:
@@ -235,7 +235,7 @@ def tune(
             validate by.
         Interrupted: somebody stopped the search, which can be resumed.
     """
-    name, options = named.resolve(model)
+    name, options = recipes.resolve(model)
     changed = list(settings)
     options = config.override(options, changed)
     metrics.named(metric)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import grapevine
-from grapevine.cli import data, demo, doctor, index, models, recommend, runs, tune
+from grapevine.cli import data, demo, doctor, index, models, recipes, recommend, runs, tune
 from grapevine.errors import GrapevineError
 
 # The class of every complaint about a command line; newer versions of Typer carry a click of
@@ -43,6 +43,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command()(demo.demo)
 app.command()(models.models)
+app.command()(recipes.recipes)
 app.command()(runs.train)
 app.command()(tune.tune)
 app.command()(runs.evaluate)

@@ -23,8 +23,14 @@ def data(incomplete: str) -> list[str]:
 
 
 def models(incomplete: str) -> list[str]:
-    """Names of the one table."""
-    return [name for name in gv.models.MODELS if name.startswith(incomplete)]
+    """Names of the one table, and of recipes."""
+    names = [*gv.models.MODELS, *gv.recipes.RECIPES]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Names of recipes."""
+    return [name for name in gv.recipes.RECIPES if name.startswith(incomplete)]
 
 
 def metrics(incomplete: str) -> list[str]:

@@ -37,12 +37,20 @@ def train(
     model: Annotated[
         str,
         typer.Argument(
-            help="A name of the one table (`grapevine models`) or a CONFIG.toml.",
+            help="A name of the one table (`grapevine models`), a recipe (`grapevine recipes`) or "
+            "a CONFIG.toml.",
             autocompletion=complete.models,
         ),
     ],
-    data: Data,
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A dataset folder, or the name of a public one (`grapevine data list`); only a "
+            "recipe has one of its own.",
+            autocompletion=complete.data,
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change an option: model.neighbours=50")
     ] = None,
@@ -80,6 +88,13 @@ def train(
     Example: `grapevine train ease --data ml-1m --out runs/ease --set model.regularization=300`
     """
     limit = gv.pipeline.training.seconds_of(time_limit) if time_limit else None
+    recipe = gv.recipes.RECIPES.get(model)
+    if data is None:
+        if recipe is None:
+            raise ConfigError("no data to learn from", hint="name a folder or a dataset: --data")
+        data = recipe.data
+    if recipe and split_by == "auto":
+        split_by = recipe.split_by
     replaced = new_run(out, force=force, resume=resume)
     dataset = gv.load(data)
     split = gv.pipeline.prepare(dataset, split_by)

@@ -24,7 +24,7 @@ def tune(
     model: Annotated[
         str,
         typer.Argument(
-            help="A name of the one table (`grapevine models`) or a CONFIG.toml.",
+            help="A name of the one table (`grapevine models`), a recipe or a CONFIG.toml.",
             autocompletion=complete.models,
         ),
     ],

@@ -1,5 +1,6 @@
 """From a name, a `config.toml` or a config to a row of the one table, and back."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,12 @@ from grapevine.errors import ConfigError, unknown
 from grapevine.models import MODELS
 
 
-def resolve(model: Any) -> tuple[str, Any]:
+def resolve(model: Any, *, also: Iterable[str] = ()) -> tuple[str, Any]:
     """The name and the options of a model given by name, by `config.toml`, or by its config.
+
+    Args:
+        model: any of these.
+        also: other names that somebody may have meant.
 
     Raises:
         ConfigError: the table has no such model, or no such option.
@@ -24,7 +29,7 @@ def resolve(model: Any) -> tuple[str, Any]:
         options = config.read_toml(Path(model)).get("model", {})
         name = str(options.pop("name", "none: it needs [model] with a name"))
     if name not in MODELS:
-        raise unknown("model", name, MODELS)
+        raise unknown("model", name, [*MODELS, *also])
     row = MODELS[name]
     return name, config.from_dict(row.model.Config, {**config.to_dict(row.config), **options})
 

@@ -1,0 +1,167 @@
+"""What the sequence models are worth: every recipe of a dataset, seed by seed.
+
+    python benchmarks/sequences.py --mirror DIR --folder RUNS [--seeds 3] [--only NAME ...]
+
+A run that is in `--folder` already is taken from there, and one that was stopped goes on, so that
+a benchmark of many hours can be taken in parts; `--minutes` ends this part. A table is written of
+the seeds that are done, and says which are not. The test questions are asked with the items of the
+history left out of the lists, as the published code does; with them kept; and against a hundred
+items drawn by popularity. The result goes to results/sequences.md.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import grapevine as gv
+from grapevine.data.split import Split
+from grapevine.evaluation import Report
+from grapevine.models.run import Run
+from grapevine.recipes import RECIPES
+
+RESULTS = Path(__file__).parent / "results"
+WAYS: dict[str, dict[str, Any]] = {
+    "seen left out": {},
+    "seen kept": {"exclude_seen": False},
+    "popularity-100": {"candidates": "popularity-100"},
+}
+BASELINES = ("popularity", "recent-popularity", "markov", "item-knn", "ease")
+METRICS = ("ndcg@10", "hr@10")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Seconds that this part of the benchmark may still train."""
+
+    ends: float
+
+    @property
+    def left(self) -> float:
+        """How many are left."""
+        return self.ends - time.monotonic()
+
+
+def trained(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> Run | None:
+    """The run of a recipe: what is there, or trained now; none if the time did not suffice."""
+    recipe = RECIPES[name]
+    out = folder / f"{name}-{seed}"
+    if (out / "MANIFEST.json").is_file():
+        run = gv.open_run(out)
+        if run.model.config != recipe.config:
+            raise SystemExit(f"{out} was trained with other settings: remove it to train it again")
+        if run.record.get("stopped_by") != "time limit":
+            return run
+    if budget.left < 60:
+        return None
+    print(f"  {name} seed {seed}", flush=True)
+    run = gv.fit(
+        recipe.config,
+        parts.train,
+        out=out,
+        seed=seed,
+        resume=(out / "checkpoints").is_dir(),
+        time_limit=budget.left,
+    )
+    return None if run.record.get("stopped_by") == "time limit" else run
+
+
+def measured(runs: Sequence[Run], parts: Split) -> dict[str, Report]:
+    """Each way of asking the test questions; seeds of a recipe are one line."""
+    return {
+        way: gv.evaluate(runs, parts.test, train=parts.train, **protocol)
+        for way, protocol in WAYS.items()
+    }
+
+
+def cell(estimate: Any) -> str:
+    if estimate.low is None:
+        return f"{estimate.mean:.4f}"
+    return f"{estimate.mean:.4f} ({estimate.low:.4f} – {estimate.high:.4f})"
+
+
+def section(
+    data: str, split_by: str, names: Sequence[str], seeds: int, folder: Path, budget: Budget
+) -> list[str]:
+    """The table of one dataset."""
+    print(data, split_by, flush=True)
+    parts = gv.pipeline.prepare(gv.load(data), split_by)
+    labels, runs = dict[str, str](), list[Run]()
+    for name in BASELINES:
+        out = folder / f"{data}-{split_by}-{name}"
+        there = (out / "MANIFEST.json").is_file()
+        runs.append(gv.open_run(out) if there else gv.fit(name, parts.train, out=out))
+        labels[str(runs[-1].path)] = name
+    done = {
+        name: [
+            run
+            for seed in range(seeds)
+            if (run := trained(name, parts, seed, folder, budget)) is not None
+        ]
+        for name in names
+    }
+    for name, of_seeds in done.items():
+        runs += of_seeds
+        labels |= {str(run.path): name for run in of_seeds}
+    found = measured(runs, parts)
+    heads = [f"{metric}, {way}" for way in WAYS for metric in METRICS]
+    lines = [
+        f"## {data}, {split_by}",
+        "",
+        f"{len(parts.train.users):,} users, {len(parts.train.items):,} items, "
+        f"{len(parts.train.interactions):,} events to learn from; {len(parts.test):,} questions.",
+        "",
+        f"| model | seeds | {' | '.join(heads)} | epochs | minutes |",
+        "|---" * (len(heads) + 4) + "|",
+    ]
+    for results in zip(*(report.results for report in found.values()), strict=True):
+        label = labels[str(results[0].run)]
+        of_seeds = done.get(label, [])
+        cells = [cell(one.metrics[metric]) for one in results for metric in METRICS]
+        epochs = ", ".join(str(run.record["epochs"]) for run in of_seeds) or "-"
+        minutes = results[0].train_seconds / 60
+        lines.append(
+            f"| {label} | {len(of_seeds) or '-'} | {' | '.join(cells)} | {epochs} | {minutes:.1f} |"
+        )
+    if missing := [name for name in names if len(done[name]) < seeds]:
+        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
+    return [*lines, ""]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--mirror", type=Path, help="where the public data is, if it is at hand")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
+    parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
+    parser.add_argument("--out", type=Path, default=RESULTS / "sequences.md")
+    options = parser.parse_args()
+    if options.mirror:
+        os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
+    budget = Budget(time.monotonic() + 60 * options.minutes)
+    lines = [
+        "# Sequence models",
+        "",
+        f"{date.today()}, `python benchmarks/sequences.py --seeds {options.seeds}`, "
+        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
+        "95 % intervals resample users and seeds; minutes are of one training.",
+        "",
+    ]
+    cases: dict[tuple[str, str], list[str]] = {}
+    for name in options.only:
+        cases.setdefault((RECIPES[name].data, RECIPES[name].split_by), []).append(name)
+    for (data, split_by), names in cases.items():
+        lines += section(data, split_by, names, options.seeds, options.folder, budget)
+        options.out.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Reviews at Amazon as the papers on sequences take them: short histories, many items."""
+
+from grapevine.models.sequence import SASRec
+from grapevine.recipes.recipe import Recipe
+
+AMAZON = {
+    f"{name}-sasrec": Recipe(
+        about="SASRec with what the field has learnt since, on short histories",
+        data=data,
+        config=SASRec.Config(length=50, dropout=0.5),
+    )
+    for name, data in {
+        "beauty": "bert4rec-beauty",
+        "s3rec-beauty": "s3rec-beauty",
+        "s3rec-toys": "s3rec-toys",
+        "s3rec-sports": "s3rec-sports",
+    }.items()
+}
