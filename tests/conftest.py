@@ -15,7 +15,6 @@ from jaxtyping import config, install_import_hook
 # another, and a test takes many times as long; the same holds for the commands that tests start.
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if WORKER:
-    torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
 
 PACKAGE = Path(__file__).parent.parent / "src" / "grapevine"
@@ -78,8 +77,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """A worker's compiled kernels on one thread each."""
+    """A worker's products and compiled kernels on one thread."""
     if WORKER:
+        torch.set_num_threads(1)
         numba.set_num_threads(1)
 
 

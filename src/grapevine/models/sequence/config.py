@@ -120,6 +120,9 @@ class Config:
     """Pull of all weights towards 0."""
     clip: float = 1.0
     """Most length of a gradient; 0 sets no bound."""
+    average: float = 0.0
+    """How much of what a weight was stays in its mean at each step, where the model is that mean of
+    all its steps, such as 0.999; 0 takes the weights as the last step left them."""
     precision: Precision = "bfloat16"
     """Of the products by all items; weights and all else are float32."""
 
@@ -144,6 +147,7 @@ class Config:
             most=1,
         )
         check_bounds(self, "sequence", "temperature", "learning_rate", above=0)
+        check_bounds(self, "sequence", "average", least=0, most=0.99999)
         if self.width % self.heads:
             raise ConfigError(
                 f"model.width={self.width} cannot be shared by model.heads={self.heads}",

@@ -47,6 +47,8 @@ class SequenceLearner(GradientLearner):
         self.to_go = to_go
         self.lanes = Lanes.of(self.events, config.batch) if config.windows == "lanes" else None
         self.held = cleared(self.network, config.batch) if self.lanes else []
+        parameters = self.network.named_parameters() if config.average else ()
+        self.means = {name: one.detach().clone() for name, one in parameters}
 
     def batches(self, epoch: int) -> EpochBatches | LaneBatches:
         """The mini-batches of an epoch, counted from 0."""
@@ -54,16 +56,31 @@ class SequenceLearner(GradientLearner):
             return LaneBatches(self.config, self.events, self.lanes, self.seed, epoch)
         return EpochBatches(self.config, self.events, self.seed, epoch, self.to_go)
 
+    def step(self, batch: Minibatch, rate: float) -> dict[str, float]:
+        """One update, of the means of the weights too."""
+        lost = super().step(batch, rate)
+        if self.means:
+            # The first steps are far from where it ends, and a mean must not remember them.
+            stays = min(self.config.average, (1 + self.steps_done) / (10 + self.steps_done))
+            weights = [one.detach() for one in self.network.parameters()]
+            torch._foreach_lerp_(list(self.means.values()), weights, 1 - stays)
+        return lost
+
     def state(self) -> dict[str, np.ndarray]:
-        """As of any learner, and where the lanes stand."""
-        lanes = {f"lanes.{place}": one.numpy().copy() for place, one in enumerate(self.held)}
-        return super().state() | lanes
+        """As of any learner, the means of the weights, and where the lanes stand."""
+        return super().state() | {n: one.numpy().copy() for n, one in self._more().items()}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a state."""
-        names = [f"lanes.{place}" for place in range(len(self.held))]
-        self.held = [torch.from_numpy(state[name].copy()) for name in names]
-        super().load({name: one for name, one in state.items() if name not in names})
+        more = self._more()
+        for name, one in more.items():
+            one.copy_(torch.from_numpy(state[name]))
+        super().load({name: one for name, one in state.items() if name not in more})
+
+    def _more(self) -> dict[str, Tensor]:
+        """What this learner holds beside its network, by name."""
+        lanes = {f"lanes.{place}": one for place, one in enumerate(self.held)}
+        return lanes | {f"mean.{name}": one for name, one in self.means.items()}
 
     def loss(self, batch: Minibatch) -> dict[str, Tensor]:
         """By how much the answers of the batch do not stand above the other items."""
@@ -77,9 +94,8 @@ class SequenceLearner(GradientLearner):
 
     def model(self) -> Sequence:
         """The model as it is now."""
-        state = {
-            name: one.detach().numpy().copy() for name, one in self.network.state_dict().items()
-        }
+        weights = self.network.state_dict() | self.means
+        state = {name: one.detach().numpy().copy() for name, one in weights.items()}
         return Sequence.of(
             self.config, state, behaviour=self.behaviour, met=np.asarray(self.events.counts() > 0),
             times=self.network.gap is not None,

@@ -119,7 +119,7 @@ def test_what_is_wished_for_is_what_is_recommended():
     best = {}
     for returns in ("given", "none", "shuffled"):
         options = small(
-            returns=returns, rewards="behaviours", epochs=40, learning_rate=0.02, batch=8
+            returns=returns, rewards="behaviours", epochs=20, learning_rate=0.02, batch=8
         )
         scores = np.asarray(training.fit(options, data, seed=1).score(batch))[0]
         best[returns] = "good" if scores[good] > scores[bad] else "bad"

@@ -238,3 +238,24 @@ def test_a_run_learns_better_than_popularity_where_order_is_all():
     plain = training.fit(MODELS["popularity"].config, parts.train, seed=0)
     assert measure(model, parts.test, "ndcg@10") > 0.9
     assert measure(plain, parts.test, "ndcg@10") < 0.5
+
+
+def test_the_model_may_be_the_mean_of_its_steps():
+    """Weights of step 1, 2, 3 by hand; a state goes on where it was."""
+    options = small("sasrec", average=0.5, blocks=1)
+    learner = options.learner(world(circling()), seed=0)
+    batches = learner.batches(0)
+    weight = learner.network.items.weight
+    mean = weight.detach().clone()
+    for step in range(3):
+        learner.step(batches[step], 0.01)
+        stays = min(0.5, (2 + step) / (11 + step))
+        mean = stays * mean + (1 - stays) * weight.detach()
+    torch.testing.assert_close(torch.from_numpy(learner.model().weights["items.weight"]), mean)
+    assert not torch.allclose(mean, weight.detach())
+    other = options.learner(world(circling()), seed=0)
+    other.load(learner.state())
+    for one in (learner, other):
+        one.step(batches[3], 0.01)
+    for name, one in learner.state().items():
+        np.testing.assert_array_equal(other.state()[name], one)
