@@ -14,6 +14,7 @@ from jaxtyping import config, install_import_hook
 # Workers beside each other already fill the machine. Threads of each on top only wait for one
 # another, and a test takes many times as long; the same holds for the commands that tests start.
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
+ALL_THREADS = numba.get_num_threads()
 if WORKER:
     os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -87,7 +88,7 @@ def one_thread() -> None:
 def all_threads(one_thread: None) -> Iterator[None]:
     """As many threads as the machine has, for the tests of what must not depend on them."""
     before = numba.get_num_threads()
-    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    numba.set_num_threads(ALL_THREADS)
     yield
     numba.set_num_threads(before)
 

@@ -62,8 +62,8 @@ class SequenceLearner(GradientLearner):
         if self.means:
             # The first steps are far from where it ends, and a mean must not remember them.
             stays = min(self.config.average, (1 + self.steps_done) / (10 + self.steps_done))
-            weights = [one.detach() for one in self.network.parameters()]
-            torch._foreach_lerp_(list(self.means.values()), weights, 1 - stays)
+            for name, weight in self.network.named_parameters():
+                self.means[name].lerp_(weight.detach(), 1 - stays)
         return lost
 
     def state(self) -> dict[str, np.ndarray]:
