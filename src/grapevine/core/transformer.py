@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, relu, silu
 
 from grapevine.core.attention import attend
+from grapevine.core.kernels.activations import Bent
 from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.kernels.fused import Precision, linear_add, normed_linear
 from grapevine.core.patterns import Pattern
@@ -90,7 +91,7 @@ class FeedForward(nn.Module):
         self, width: int, hidden: int, *, activation: Activation = "gelu", dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.activation = activation
+        self.activation: Activation = activation
         self.up = nn.Linear(width, 2 * hidden if activation == "swiglu" else hidden)
         self.down = nn.Linear(hidden, width)
         self.dropout = Dropout(dropout)
@@ -211,14 +212,18 @@ class TransformerLayer(nn.Module):
         lost = hears.dropout if self.training else 0.0
         heard = attend(q, k, v, pattern, there=there, bias=bias, dropout=lost)
         x = self._added(x, heard.transpose(1, 2).flatten(2), hears.out)
-        hidden = feed.dropout(feed.activate(self._told(1, x, feed.up.weight, feed.up.bias)))
-        return self._added(x, hidden, feed.down)
+        bent: Bent = "none" if feed.activation == "swiglu" else feed.activation
+        hidden = self._told(1, x, feed.up.weight, feed.up.bias, bent)
+        hidden = feed.activate(hidden) if bent == "none" else hidden
+        return self._added(x, feed.dropout(hidden), feed.down)
 
-    def _told(self, norm: int, x: States, weight: Tensor, shift: Tensor) -> Tensor:
-        """A product of what is normed."""
+    def _told(
+        self, norm: int, x: States, weight: Tensor, shift: Tensor, bent: Bent = "none"
+    ) -> Tensor:
+        """A product of what is normed, bent."""
         by = cast("nn.LayerNorm", self.norms[norm])
         return normed_linear(
-            x, by.weight, by.bias, weight, shift, eps=by.eps, precision=self.precision
+            x, by.weight, by.bias, weight, shift, eps=by.eps, precision=self.precision, bent=bent
         )
 
     def _added(self, x: States, said: Tensor, out: nn.Linear) -> States:

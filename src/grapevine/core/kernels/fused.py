@@ -17,15 +17,13 @@ from jaxtyping import Float
 from numba import njit, prange
 from torch import Tensor
 
+from grapevine.core.kernels.activations import CODES, ROWS, Bent, bend, bend_back
 from grapevine.core.kernels.spmm import narrow, widen
 from grapevine.core.kernels.threads import threads_for
 from grapevine.graph.counter import mix
 
 Precision = Literal["float32", "bfloat16"]
 LOW: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-ROWS = 64
-"""Rows that a thread takes at a time, and whose sums by column are added up on their own."""
 
 
 def normed_linear(
@@ -37,8 +35,9 @@ def normed_linear(
     *,
     eps: float,
     precision: Precision,
+    bent: Bent = "none",
 ) -> Float[Tensor, "*rows out"]:
-    """`layer_norm(x) W' + b`, in the type of the precision.
+    """`f(layer_norm(x) W' + b)`, in the type of the precision.
 
     Args:
         x: float32.
@@ -48,9 +47,11 @@ def normed_linear(
         bias_O: b.
         eps: of the norm.
         precision: of the product.
+        bent: f.
     """
     apply: Callable[..., Tensor] = cast("Any", _NormedLinear).apply
-    out = apply(x.reshape(-1, x.shape[-1]), gain_D, shift_D, weight_OD, bias_O, eps, precision)
+    rows, code = x.reshape(-1, x.shape[-1]), CODES[bent]
+    out = apply(rows, gain_D, shift_D, weight_OD, bias_O, eps, precision, code)
     return out.view(*x.shape[:-1], -1)
 
 
@@ -89,6 +90,7 @@ class _NormedLinear(torch.autograd.Function):
         bias: Tensor,
         eps: float,
         precision: Precision,
+        code: int,
     ) -> Tensor:
         low = LOW[precision]
         x = x.detach().contiguous()
@@ -97,23 +99,32 @@ class _NormedLinear(torch.autograd.Function):
         with threads_for(x.numel()):
             _norm(_raw(x), _raw(gain), _raw(shift), np.float32(eps), _raw(normed), _raw(told))
         light = weight.detach().to(low)
-        ctx.save_for_backward(x, gain, normed, told, light)
-        return torch.addmm(bias.detach().to(low), normed, light.T)
+        said = torch.mm(normed, light.T)
+        # What is bent is needed on the way back, what is only added to is not.
+        out = torch.empty_like(said) if code else said
+        with threads_for(said.numel()):
+            bend(_raw(said), _raw(bias), _raw(out), code)
+        ctx.code = code
+        ctx.save_for_backward(x, gain, normed, told, light, bias, said if code else None)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, gain, normed, told, light = ctx.saved_tensors
-        out = gradients[0].contiguous()
+        x, gain, normed, told, light, bias, said = ctx.saved_tensors
+        pull = gradients[0].contiguous()
+        out = pull if said is None else torch.empty_like(pull)
+        by_bias = torch.empty(-(-len(x) // ROWS), pull.shape[1])
+        with threads_for(pull.numel()):
+            before = _raw(pull if said is None else said)
+            bend_back(_raw(pull), before, _raw(bias), _raw(out), _raw(by_bias), ctx.code)
         by_weight = torch.mm(out.T, normed).float()
-        by_bias = out.sum(0, dtype=torch.float32)
         by_normed = torch.mm(out, light)
         by_x = torch.empty_like(x)
-        blocks = -(-len(x) // ROWS)
-        sums = torch.empty(blocks, 2, x.shape[1])
+        sums = torch.empty(-(-len(x) // ROWS), 2, x.shape[1])
         with threads_for(x.numel()):
             _norm_back(_raw(by_normed), _raw(x), _raw(told), _raw(gain), _raw(by_x), _raw(sums))
         by_gain, by_shift = sums.sum(0)
-        return by_x, by_gain, by_shift, by_weight, by_bias, None, None
+        return by_x, by_gain, by_shift, by_weight, by_bias.sum(0), None, None, None
 
 
 class _LinearAdd(torch.autograd.Function):

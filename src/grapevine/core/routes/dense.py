@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import silu
 
 from grapevine.core.kernels.dropout import Dropout
+from grapevine.core.kernels.flash import scaled_dot_product
 from grapevine.core.patterns import Causal
 from grapevine.core.routes.ask import Ask, Merge
 
@@ -18,8 +19,8 @@ def fused(ask: Ask) -> Tensor:
     if ask.merge != "softmax":
         raise ValueError(f"the fused kernel knows the softmax alone, not {ask.merge}")
     if is_plainly_causal(ask):
-        return scaled_dot_product_attention(
-            ask.q, ask.k, ask.v, dropout_p=ask.dropout, is_causal=ask.queries > 1, scale=ask.scale
+        return scaled_dot_product(
+            ask.q, ask.k, ask.v, dropout=ask.dropout, causal=ask.queries > 1, scale=ask.scale
         )
     return merged(
         ask.q, ask.k, ask.v, ask.whole_mask(), ask.whole_bias(), ask.dropout, ask.scale, "softmax"
@@ -56,7 +57,7 @@ def merged(
     if bias is not None:
         mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
         mask = mask.to(q.dtype)
-    return scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale)
+    return scaled_dot_product(q, k, v, mask=mask, dropout=dropout, scale=scale)
 
 
 def weights_of(

@@ -1,0 +1,45 @@
+"""A bias added and bent: torch's own numbers and gradients, in both types."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from grapevine.core.kernels.activations import CODES, ROWS, bend, bend_back
+
+TORCH = {"none": lambda x: x, "relu": functional.relu, "gelu": functional.gelu}
+
+
+@pytest.mark.parametrize("rows", [1, ROWS, 2 * ROWS + 3])
+@pytest.mark.parametrize("name", CODES)
+def test_bent_as_torch_bends(name, rows):
+    generator = torch.Generator().manual_seed(rows)
+    x = 3 * torch.randn(rows, 7, generator=generator)
+    bias = torch.randn(7, generator=generator)
+    pull = torch.randn(rows, 7, generator=generator)
+    wanted_x, wanted_bias = x.clone().requires_grad_(), bias.clone().requires_grad_()
+    wanted = TORCH[name](wanted_x + wanted_bias)
+    wanted.backward(pull)
+    out, by_x = np.empty((rows, 7), np.float32), pull.numpy().copy()
+    sums = np.empty((-(-rows // ROWS), 7), np.float32)
+    bend(x.numpy(), bias.numpy(), out, CODES[name])
+    bend_back(pull.numpy(), x.numpy(), bias.numpy(), by_x, sums, CODES[name])
+    torch.testing.assert_close(torch.from_numpy(out), wanted, atol=2e-6, rtol=2e-6)
+    torch.testing.assert_close(torch.from_numpy(by_x), wanted_x.grad, atol=5e-6, rtol=5e-6)
+    by_bias = torch.from_numpy(sums.sum(0))
+    torch.testing.assert_close(by_bias, wanted_bias.grad, atol=2e-5, rtol=2e-5)
+
+
+def test_far_out_a_gelu_is_its_number_or_nothing():
+    x = np.array([[-50.0, -9.0, 0.0, 9.0, 50.0]], np.float32)
+    out = np.empty_like(x)
+    bend(x, np.zeros(5, np.float32), out, CODES["gelu"])
+    np.testing.assert_allclose(out, [[0, 0, 0, 9, 50]], atol=1e-12)
+
+
+def test_halves_are_rounded_once():
+    x = (3 * torch.randn(5, 8, generator=torch.Generator().manual_seed(0))).bfloat16()
+    bias, out = torch.ones(8), torch.empty_like(x)
+    bend(x.view(torch.uint16).numpy(), bias.numpy(), out.view(torch.uint16).numpy(), CODES["gelu"])
+    wanted = functional.gelu(x.float() + 1).bfloat16()
+    torch.testing.assert_close(out, wanted, atol=1e-6, rtol=2**-7)
