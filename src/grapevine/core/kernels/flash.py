@@ -1,6 +1,7 @@
 """Torch's attention in the type that it is quickest in."""
 
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,5 +47,5 @@ def scaled_dot_product(
 def has_matrix_units() -> bool:
     """Whether this processor multiplies bfloat16 tiles (AMX)."""
     # Older versions of torch do not tell.
-    told = getattr(torch.cpu, "get_capabilities", dict)()
+    told: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(told.get("amx_bf16"))
