@@ -21,7 +21,7 @@ from torch.nn.functional import gelu, layer_norm, relu, silu
 from grapevine.core.attention import attend
 from grapevine.core.kernels.activations import Bent
 from grapevine.core.kernels.dropout import Dropout
-from grapevine.core.kernels.fused import Precision, linear_add, normed_linear
+from grapevine.core.kernels.fused import LOW, Precision, bent_linear, linear_add, normed
 from grapevine.core.patterns import Pattern
 
 Activation = Literal["relu", "gelu", "swiglu"]
@@ -198,37 +198,45 @@ class TransformerLayer(nn.Module):
         return y + self._through(1, y, self.feed(second(y)))
 
     def fusible(self, x: States) -> bool:
-        """Whether `fused` does the same: norms first, no gates, float32 on the processor."""
-        plain = self.norm == "pre" and not len(self.gates) and self.dropout.share < 1
+        """Whether `fused` does the same: no gates, float32 on the processor."""
+        plain = not len(self.gates) and self.dropout.share < 1
         return plain and x.dtype == torch.float32 and x.device.type == "cpu" and not x.shape[2] % 4
 
     def fused(self, x: States, pattern: Pattern, there: There | None, bias: Bias | None) -> States:
         """The same layer by `kernels.fused`: fewer passes over the states, and rounded products."""
-        hears, feed = self.attention, self.feed
-        weight = torch.cat([hears.query.weight, hears.keys_values.weight])
-        shift = torch.cat([hears.query.bias, hears.keys_values.bias])
-        told = self._told(0, x, weight, shift)
-        q, k, v = (split_heads(one, hears.heads) for one in told.chunk(3, -1))
+        hears, feed, low = self.attention, self.feed, LOW[self.precision]
+        first, second = (cast("nn.LayerNorm", norm) for norm in self.norms)
+        weight, shift = hears.keys_values.weight, hears.keys_values.bias
+        if self.norm == "sasrec":
+            x_normed = first(x)
+            q = bent_linear(x_normed.to(low), hears.query.weight, hears.query.bias)
+            k, v = bent_linear(x.to(low), weight, shift).chunk(2, -1)
+        else:
+            x_normed = x
+            weight = torch.cat([hears.query.weight, weight])
+            shift = torch.cat([hears.query.bias, shift])
+            told = self._normed(first, x) if self.norm == "pre" else x.to(low)
+            q, k, v = bent_linear(told, weight, shift).chunk(3, -1)
+        q, k, v = (split_heads(one, hears.heads) for one in (q, k, v))
         lost = hears.dropout if self.training else 0.0
         heard = attend(q, k, v, pattern, there=there, bias=bias, dropout=lost)
-        x = self._added(x, heard.transpose(1, 2).flatten(2), hears.out)
+        heard = heard.transpose(1, 2).flatten(2)
+        # What is dropped of the attention of SASRec are weights, and nothing of what it says.
+        y = self._added(x_normed, heard, hears.out, drop=self.norm != "sasrec")
+        y = y if self.norm == "pre" else (first if self.norm == "post" else second)(y)
         bent: Bent = "none" if feed.activation == "swiglu" else feed.activation
-        hidden = self._told(1, x, feed.up.weight, feed.up.bias, bent)
+        told = self._normed(second, y) if self.norm == "pre" else y.to(low)
+        hidden = bent_linear(told, feed.up.weight, feed.up.bias, bent)
         hidden = feed.activate(hidden) if bent == "none" else hidden
-        return self._added(x, feed.dropout(hidden), feed.down)
+        y = self._added(y, feed.dropout(hidden), feed.down)
+        return second(y) if self.norm == "post" else y
 
-    def _told(
-        self, norm: int, x: States, weight: Tensor, shift: Tensor, bent: Bent = "none"
-    ) -> Tensor:
-        """A product of what is normed, bent."""
-        by = cast("nn.LayerNorm", self.norms[norm])
-        return normed_linear(
-            x, by.weight, by.bias, weight, shift, eps=by.eps, precision=self.precision, bent=bent
-        )
+    def _normed(self, by: nn.LayerNorm, x: States) -> States:
+        return normed(x, by.weight, by.bias, eps=by.eps, precision=self.precision)
 
-    def _added(self, x: States, said: Tensor, out: nn.Linear) -> States:
+    def _added(self, x: States, said: Tensor, out: nn.Linear, *, drop: bool = True) -> States:
         """A product of what is said, dropped and added."""
-        share = self.dropout.share if self.training else 0.0
+        share = self.dropout.share if self.training and drop else 0.0
         key = int(torch.randint(2**62, ())) if share else 0
         return linear_add(x, said, out.weight, out.bias, share=share, key=key)
 

@@ -55,9 +55,10 @@ def test_a_layer_of_torch_and_ours_are_the_same(first, causal, activation):
 
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("bfloat16", 0.02)])
 @pytest.mark.parametrize("activation", ["relu", "gelu", "swiglu"])
-def test_a_fused_layer_does_the_same(activation, precision, bound, monkeypatch):
+@pytest.mark.parametrize("norm", ["pre", "post", "sasrec"])
+def test_a_fused_layer_does_the_same(norm, activation, precision, bound, monkeypatch):
     torch.manual_seed(5)
-    layer = TransformerLayer(8, 2, 12, activation=activation, precision=precision)
+    layer = TransformerLayer(8, 2, 12, norm=norm, activation=activation, precision=precision)
     for one in layer.norms:
         nn.init.normal_(one.weight)
     x = torch.randn(3, 5, 8, requires_grad=True)

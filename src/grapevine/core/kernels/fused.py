@@ -26,33 +26,44 @@ Precision = Literal["float32", "bfloat16"]
 LOW: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def normed_linear(
+def normed(
     x: Float[Tensor, "*rows width"],
     gain_D: Float[Tensor, " width"],
     shift_D: Float[Tensor, " width"],
-    weight_OD: Float[Tensor, "out width"],
-    bias_O: Float[Tensor, " out"],
     *,
     eps: float,
     precision: Precision,
-    bent: Bent = "none",
-) -> Float[Tensor, "*rows out"]:
-    """`f(layer_norm(x) W' + b)`, in the type of the precision.
+) -> Float[Tensor, "*rows width"]:
+    """`layer_norm(x)`, in the type of the precision.
 
     Args:
         x: float32.
         gain_D: of the norm.
         shift_D: of the norm.
+        eps: of the norm.
+        precision: of what comes out.
+    """
+    apply: Callable[..., Tensor] = cast("Any", _Normed).apply
+    return apply(x.reshape(-1, x.shape[-1]), gain_D, shift_D, eps, precision).view(x.shape)
+
+
+def bent_linear(
+    y: Float[Tensor, "*rows width"],
+    weight_OD: Float[Tensor, "out width"],
+    bias_O: Float[Tensor, " out"],
+    bent: Bent = "none",
+) -> Float[Tensor, "*rows out"]:
+    """`f(y W' + b)`, in the type of y.
+
+    Args:
+        y: float32 or bfloat16, which is the precision of the product.
         weight_OD: W.
         bias_O: b.
-        eps: of the norm.
-        precision: of the product.
         bent: f.
     """
-    apply: Callable[..., Tensor] = cast("Any", _NormedLinear).apply
-    rows, code = x.reshape(-1, x.shape[-1]), CODES[bent]
-    out = apply(rows, gain_D, shift_D, weight_OD, bias_O, eps, precision, code)
-    return out.view(*x.shape[:-1], -1)
+    apply: Callable[..., Tensor] = cast("Any", _BentLinear).apply
+    out = apply(y.reshape(-1, y.shape[-1]), weight_OD, bias_O, CODES[bent])
+    return out.view(*y.shape[:-1], -1)
 
 
 def linear_add(
@@ -79,52 +90,54 @@ def linear_add(
     return apply(rows, flat, weight_DK, bias_D, share, key).view(x.shape)
 
 
-class _NormedLinear(torch.autograd.Function):
+class _Normed(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        gain: Tensor,
-        shift: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        eps: float,
-        precision: Precision,
-        code: int,
+        ctx: Any, x: Tensor, gain: Tensor, shift: Tensor, eps: float, precision: Precision
     ) -> Tensor:
-        low = LOW[precision]
         x = x.detach().contiguous()
-        normed = torch.empty(x.shape, dtype=low)
+        out = torch.empty(x.shape, dtype=LOW[precision])
         told = torch.empty(len(x), 2)  # mean, and one by the deviation
         with threads_for(x.numel()):
-            _norm(_raw(x), _raw(gain), _raw(shift), np.float32(eps), _raw(normed), _raw(told))
-        light = weight.detach().to(low)
-        said = torch.mm(normed, light.T)
+            _norm(_raw(x), _raw(gain), _raw(shift), np.float32(eps), _raw(out), _raw(told))
+        ctx.save_for_backward(x, gain, told)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, gain, told = ctx.saved_tensors
+        pull, by_x = gradients[0].contiguous(), torch.empty_like(x)
+        sums = torch.empty(-(-len(x) // ROWS), 2, x.shape[1])
+        with threads_for(x.numel()):
+            _norm_back(_raw(pull), _raw(x), _raw(told), _raw(gain), _raw(by_x), _raw(sums))
+        by_gain, by_shift = sums.sum(0)
+        return by_x, by_gain, by_shift, None, None
+
+
+class _BentLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, weight: Tensor, bias: Tensor, code: int) -> Tensor:
+        y, light = y.detach().contiguous(), weight.detach().to(y.dtype)
+        said = torch.mm(y, light.T)
         # What is bent is needed on the way back, what is only added to is not.
         out = torch.empty_like(said) if code else said
         with threads_for(said.numel()):
             bend(_raw(said), _raw(bias), _raw(out), code)
         ctx.code = code
-        ctx.save_for_backward(x, gain, normed, told, light, bias, said if code else None)
+        ctx.save_for_backward(y, light, bias, said if code else None)
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, gain, normed, told, light, bias, said = ctx.saved_tensors
+        y, light, bias, said = ctx.saved_tensors
         pull = gradients[0].contiguous()
         out = pull if said is None else torch.empty_like(pull)
-        by_bias = torch.empty(-(-len(x) // ROWS), pull.shape[1])
+        by_bias = torch.empty(-(-len(y) // ROWS), pull.shape[1])
         with threads_for(pull.numel()):
             before = _raw(pull if said is None else said)
             bend_back(_raw(pull), before, _raw(bias), _raw(out), _raw(by_bias), ctx.code)
-        by_weight = torch.mm(out.T, normed).float()
-        by_normed = torch.mm(out, light)
-        by_x = torch.empty_like(x)
-        sums = torch.empty(-(-len(x) // ROWS), 2, x.shape[1])
-        with threads_for(x.numel()):
-            _norm_back(_raw(by_normed), _raw(x), _raw(told), _raw(gain), _raw(by_x), _raw(sums))
-        by_gain, by_shift = sums.sum(0)
-        return by_x, by_gain, by_shift, by_weight, by_bias.sum(0), None, None, None
+        by_weight = torch.mm(out.T, y).float()
+        return torch.mm(out, light), by_weight, by_bias.sum(0), None
 
 
 class _LinearAdd(torch.autograd.Function):
