@@ -28,13 +28,14 @@ def compare(found, wanted, leaves, *, bound):
 def test_a_norm_and_a_product(rows, precision, bound, bent):
     leaves = drawn((*rows, 12), 12, 12, (7, 12), 7)
     x, gain, shift, weight, bias = leaves
+    if precision == "bfloat16" and bent != "none":
+        with torch.no_grad():  # a rounded number near 0 may be bent the other way
+            bias += 20 * torch.tensor([1, -1, 1, 1, -1, 1, 1])
     between = normed(x, gain, shift, eps=1e-5, precision=precision)
     found = bent_linear(between, weight, bias, bent)
     bend = {"none": lambda x: x, "relu": relu, "gelu": gelu}[bent]
     wanted = bend(linear(layer_norm(x, (12,), gain, shift, 1e-5), weight, bias))
     assert found.shape == wanted.shape
-    # A rounded number near 0 may be bent the other way.
-    bound *= 1 if bent == "none" else 10
     compare(found, wanted, leaves, bound=bound)
 
 
