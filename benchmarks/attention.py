@@ -20,7 +20,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -62,7 +62,10 @@ def over(pattern: Pattern, nodes: int) -> Callable[[], None]:
 def buckets(length: int) -> Callable[[], None]:
     """The same of Reformer's, two chunks to a bucket."""
     q, v = torch.randn(2, 1, HEADS, length, KEY, requires_grad=True).unbind()
-    drawn = turns(2, KEY, max(2, length // 32 // 2 * 2), seed=0)
+    # Two hashes where buckets are many: the work of one would grow with their number.
+    many = length // 32
+    first = 2 ** (many.bit_length() // 2)
+    drawn = turns(2, KEY, *((first, many // first) if many > 32 else (many,)), seed=0)
 
     def once() -> None:
         torch.autograd.grad(lsh_attend(q, v, drawn, chunk=64).sum(), (q, v))
@@ -83,7 +86,7 @@ def works(length: int) -> dict[str, Callable[[], None]]:
 
 
 def least(
-    work: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
+    work: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
 ) -> dict[str, float]:
     """Seconds of each, in turns; the first is not counted."""
     best = dict.fromkeys(work, math.inf)

@@ -9,6 +9,7 @@ if it hears nobody else. Time and memory are linear in the length, but for the s
 B = sequences, H = heads, L = places, K = width of a head, R = rounds, n = chunks, c = their places
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,24 +23,47 @@ ITSELF = -1e5
 """Added to the product of a place with itself: enough to be nothing beside any other."""
 
 
-def turns(rounds: int, key: int, buckets: int, *, seed: int, step: int = 0) -> Tensor:
-    """Random turns for the hash, `(R, K, buckets / 2)`; others for each step of training.
+Turns = tuple[Tensor, ...]
+"""Of each hash `(R, K, buckets / 2)`."""
+
+
+def turns(rounds: int, key: int, *buckets: int, seed: int, step: int = 0) -> Turns:
+    """Random turns for the hash; others for each step of training.
+
+    With several numbers of buckets a vector is hashed by each, and there are as many buckets as
+    their product: 512 by 16 and 32, at the work of 48. So the work does not grow with their number.
+
+    Args:
+        rounds: R.
+        key: K.
+        buckets: of each hash.
+        seed: names the draws.
+        step: of training.
 
     Raises:
-        ValueError: the number of buckets is odd.
+        ValueError: a number of buckets is odd, or there is none.
     """
-    if buckets % 2:
+    if not buckets or any(count % 2 for count in buckets):
         raise ValueError(f"each direction has an opposite: {buckets} buckets are not even")
-    draw = stream(seed, "lsh", step).standard_normal((rounds, key, buckets // 2))
-    return torch.as_tensor(draw).to(torch.get_default_dtype())
+    draw = stream(seed, "lsh", step)
+    return tuple(
+        torch.as_tensor(draw.standard_normal((rounds, key, count // 2))).to(
+            torch.get_default_dtype()
+        )
+        for count in buckets
+    )
 
 
 def hashed(
-    x_BHLK: Float[Tensor, "batch heads places key"], turns_RKb: Float[Tensor, "rounds key half"]
+    x_BHLK: Float[Tensor, "batch heads places key"], by: Turns
 ) -> Int64[Tensor, "rounds batch heads places"]:
-    """The bucket of each vector: the direction that it points in most (section 2)."""
-    toward = torch.einsum("bhlk,rkn->rbhln", x_BHLK, turns_RKb)
-    return torch.cat([toward, -toward], -1).argmax(-1)
+    """The bucket of each vector: the directions that it points in most (section 2)."""
+    bucket = torch.zeros((), dtype=torch.int64)
+    for turns_RKb in by:
+        toward = torch.einsum("bhlk,rkn->rbhln", x_BHLK, turns_RKb)
+        nearest = torch.cat([toward, -toward], -1).argmax(-1)
+        bucket = bucket * (2 * turns_RKb.shape[-1]) + nearest
+    return bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +107,7 @@ class Sorted:
 def lsh_attend(
     q_BHLK: Float[Tensor, "batch heads places key"],
     v_BHLV: Float[Tensor, "batch heads places value"],
-    turns_RKb: Float[Tensor, "rounds key half"],
+    by: Turns,
     *,
     chunk: int = 64,
     causal: bool = True,
@@ -94,14 +118,15 @@ def lsh_attend(
     Args:
         q_BHLK: what places ask, and at length one what they are asked for.
         v_BHLV: what they say.
-        turns_RKb: of the hash; see `turns`.
+        by: of the hash; see `turns`.
         chunk: places of a chunk; about twice the mean of a bucket.
         causal: whether nothing is heard of later places.
         there: which places exist.
     """
-    buckets = hashed(q_BHLK.detach(), turns_RKb)
+    buckets = hashed(q_BHLK.detach(), by)
     if there is not None:
-        buckets = buckets.masked_fill(~there[:, None, :], 2 * turns_RKb.shape[-1])
+        # Those that are not there come behind all others.
+        buckets = buckets.masked_fill(~there[:, None, :], math.prod(2 * t.shape[-1] for t in by))
     rounds = Sorted.of(buckets, chunk)
     k_BHLK = normalize(q_BHLK, dim=-1)
     parts = [

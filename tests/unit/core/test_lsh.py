@@ -43,14 +43,17 @@ def union_of_rounds(buckets, chunk, causal, there):
     chunk=st.integers(1, 5),
     causal=st.booleans(),
     padded=st.booleans(),
+    counts=st.sampled_from([(4,), (2, 2)]),
 )
-def test_it_is_attention_over_the_union_of_the_rounds(seed, length, rounds, chunk, causal, padded):
+def test_it_is_attention_over_the_union_of_the_rounds(
+    seed, length, rounds, chunk, causal, padded, counts
+):
     torch.manual_seed(seed)
     q, v = (
         x.requires_grad_() for x in (torch.randn(2, 2, length, 4), torch.randn(2, 2, length, 3))
     )
     there = torch.rand(2, length) < (0.7 if padded else 2)
-    drawn = turns(rounds, 4, 4, seed=seed)
+    drawn = turns(rounds, 4, *counts, seed=seed)
     out = lsh_attend(q, v, drawn, chunk=chunk, causal=causal, there=there if padded else None)
     buckets = hashed(q, drawn)
     wanted = []
@@ -75,10 +78,20 @@ def test_what_points_the_same_way_shares_a_bucket_and_its_opposite_does_not():
     buckets = hashed(x, drawn)
     assert torch.equal(hashed(3 * x, drawn), buckets)
     assert torch.equal(hashed(-x, drawn), (buckets + 4) % 8)
-    assert torch.equal(turns(2, 6, 8, seed=3, step=0), drawn)
-    assert not torch.equal(turns(2, 6, 8, seed=3, step=1), drawn)
-    with pytest.raises(ValueError, match="7 buckets are not even"):
-        turns(1, 6, 7, seed=0)
+    assert torch.equal(turns(2, 6, 8, seed=3, step=0)[0], drawn[0])
+    assert not torch.equal(turns(2, 6, 8, seed=3, step=1)[0], drawn[0])
+    for odd in ((7,), (4, 7), ()):
+        with pytest.raises(ValueError, match="buckets are not even"):
+            turns(1, 6, *odd, seed=0)
+
+
+def test_two_hashes_share_a_bucket_only_where_both_do():
+    x = torch.randn(1, 1, 200, 6)
+    drawn = turns(2, 6, 4, 6, seed=3)
+    first, second = (hashed(x, (one,)) for one in drawn)
+    both = hashed(x, drawn)
+    assert torch.equal(both, 6 * first + second)
+    assert both.max() < 24
 
 
 def test_places_are_sorted_by_bucket_and_then_by_place():
