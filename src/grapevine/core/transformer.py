@@ -11,7 +11,8 @@
 B = sequences, L = places, D = width, H = heads, K = width of a head
 """
 
-from typing import Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -32,6 +33,8 @@ Asking = Float[Tensor, "batch asking width"]
 """What those hold that listen: all places, or some of them."""
 There = Bool[Tensor, "batch places"]
 Bias = Float[Tensor, "#batch #heads #asking places"]
+Attend = Callable[..., Any]
+"""As `core.attention.attend`."""
 
 
 class Attention(nn.Module):
@@ -42,6 +45,9 @@ class Attention(nn.Module):
         heads: H.
         dropout: share of the weights left out.
         bias: whether the four products have a bias.
+
+    Attributes:
+        attend: what the layer hears by; `core.heads` listens in there.
     """
 
     def __init__(self, width: int, heads: int, *, dropout: float = 0.0, bias: bool = True) -> None:
@@ -53,6 +59,7 @@ class Attention(nn.Module):
         # Keys and values in one product, for they look at the same states.
         self.keys_values = nn.Linear(width, 2 * width, bias)
         self.out = nn.Linear(width, width, bias)
+        self.attend: Attend = attend
 
     def forward(
         self,
@@ -67,7 +74,7 @@ class Attention(nn.Module):
         q = split_heads(self.query(asking), self.heads)
         k, v = (split_heads(part, self.heads) for part in self.keys_values(told).chunk(2, -1))
         dropout = self.dropout if self.training else 0.0
-        heard_BHLK = attend(q, k, v, pattern, there=there, bias=bias, dropout=dropout)
+        heard_BHLK = self.attend(q, k, v, pattern, there=there, bias=bias, dropout=dropout)
         return self.out(heard_BHLK.transpose(1, 2).flatten(2))
 
 
@@ -219,7 +226,7 @@ class TransformerLayer(nn.Module):
             q, k, v = bent_linear(told, weight, shift).chunk(3, -1)
         q, k, v = (split_heads(one, hears.heads) for one in (q, k, v))
         lost = hears.dropout if self.training else 0.0
-        heard = attend(q, k, v, pattern, there=there, bias=bias, dropout=lost)
+        heard = hears.attend(q, k, v, pattern, there=there, bias=bias, dropout=lost)
         heard = heard.transpose(1, 2).flatten(2)
         # What is dropped of the attention of SASRec are weights, and nothing of what it says.
         y = self._added(x_normed, heard, hears.out, drop=self.norm != "sasrec")
@@ -267,6 +274,7 @@ class HSTULayer(nn.Module):
         self.heads, self.key, self.length = heads, key, length
         self.mix = nn.Linear(width, 4 * heads * key, bias=False)
         self.out = nn.Linear(heads * key, width)
+        self.attend: Attend = attend
         self.dropout = Dropout(dropout)
 
     def forward(
@@ -284,7 +292,7 @@ class HSTULayer(nn.Module):
             x = asking
             u, _, q, _ = self._mixed(x)
         v, q, k = (split_heads(one, self.heads) for one in (v, q, k))
-        heard = attend(q, k, v, pattern, there=there, bias=bias, scale=1.0, merge="silu")
+        heard = self.attend(q, k, v, pattern, there=there, bias=bias, scale=1.0, merge="silu")
         heard = heard.transpose(1, 2).flatten(2) / self.length
         return x + self.out(self.dropout(layer_norm(heard, (heard.shape[-1],)) * u))
 
