@@ -40,7 +40,8 @@ def attention_maps(module: nn.Module) -> Generator[list[Maps]]:
 
     Rows sum to one, or to zero where nobody was heard; those of HSTU are `A` of its paper, SiLU
     by the length, and sum to anything. Weights are as they were before dropout, and gradients go
-    through them. What the layers say is the same to rounding; memory grows with L times S.
+    through them. What the layers say is the same to the rounding of their precision, which the
+    maps have too; memory grows with L times S.
 
     Args:
         module: that holds the layers.
@@ -112,7 +113,9 @@ def head_importance(
         gates: dict[str, Tensor] = {}
 
         def gate(layer: Listener, q_BHLK: Tensor, gates: dict[str, Tensor] = gates) -> Tensor:
-            one = torch.ones(q_BHLK.shape[:2], dtype=q_BHLK.dtype, device=q_BHLK.device)
+            # Of products in bfloat16 the gradients are summed more exactly than that.
+            exact = torch.promote_types(q_BHLK.dtype, torch.float32)
+            one = torch.ones(q_BHLK.shape[:2], dtype=exact, device=q_BHLK.device)
             return gates.setdefault(names[layer], one.requires_grad_())
 
         with _replaced(names, lambda layer, attend: _gated(attend, lambda q: gate(layer, q))):

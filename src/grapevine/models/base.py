@@ -134,6 +134,18 @@ class Walked(Protocol):
 
 
 @runtime_checkable
+class Attends(Protocol):
+    """A model that weighs the events of a history against each other."""
+
+    def attended(self, asked: Batch) -> dict[int, float]:
+        """Of all that was heard of the items of one history, the share of each, by row.
+
+        Empty where nothing was heard, or these options of the model weigh nothing.
+        """
+        ...
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """A model that has a vector for every item, and knows how to make them all at once.
 

@@ -3,6 +3,7 @@
 What of the history spoke for it, and how much, is found by asking the model again without it
 (`models.evidence`): that is what the model did. How the one leads to the other is read off the
 graph: how many people took both, and which share of the random walks led from one to the other.
+What a sequence model attended to is told beside it: that is where it looked, whatever it shows.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from grapevine.models.base import Walked
+from grapevine.models.base import Attends, Walked
 from grapevine.models.evidence import evidence
 from grapevine.models.paths import Path, path, together
 from grapevine.structs.batch import Batch
@@ -31,12 +32,15 @@ class Reason:
         share: of all that spoke for the item, in (0, 1].
         together: how many known users took both.
         path: how the walks lead there; None where the model does not listen along walks.
+        attention: of all that the model attended to in the history, for any item; None where it
+            weighs nothing.
     """
 
     item: int
     share: float
     together: int
     path: Path | None = None
+    attention: float | None = None
 
 
 def reasons(run: "Run", asked: Batch, items: Sequence[int], most: int = 3) -> list[list[Reason]]:
@@ -49,6 +53,7 @@ def reasons(run: "Run", asked: Batch, items: Sequence[int], most: int = 3) -> li
         most: how many reasons for each.
     """
     table = run.model.neighbours if isinstance(run.model, Walked) else None
+    attended = run.model.attended(asked) if isinstance(run.model, Attends) else {}
     return [
         [
             Reason(
@@ -56,6 +61,7 @@ def reasons(run: "Run", asked: Batch, items: Sequence[int], most: int = 3) -> li
                 share,
                 together(run.takers, thing, item),
                 None if table is None else path(table, thing, item),
+                attended.get(thing, 0.0) if attended else None,
             )
             for thing, share in parts
         ]
@@ -79,6 +85,7 @@ def in_numbers(run: "Run", part: Reason) -> dict[str, Any]:
         "together": part.together,
         "walks": way.share if part.path else None,
         "via": run.items.ids[way.via] if way.via >= 0 else None,
+        "attention": part.attention,
     }
 
 
@@ -86,7 +93,9 @@ def columns(run: "Run", found: Sequence[Sequence[Reason]]) -> list[pl.Series]:
     """The reasons of each line of a table: `why` in words and `evidence` in numbers."""
     item_id = run.items.ids.dtype
     number = {"share": pl.Float64, "together": pl.Int64, "walks": pl.Float64}
-    kind = pl.List(pl.Struct({"item_id": item_id, **number, "via": item_id}))
+    kind = pl.List(
+        pl.Struct({"item_id": item_id, **number, "via": item_id, "attention": pl.Float64})
+    )
     return [
         pl.Series("why", [in_words(run, parts) for parts in found], dtype=pl.String),
         pl.Series("evidence", [[in_numbers(run, part) for part in parts] for parts in found], kind),
@@ -100,10 +109,10 @@ def title_column(run: "Run") -> str | None:
 
 
 def _way(part: Reason, name: pl.Series) -> str:
-    """How many took both, and how the walks went."""
+    """How many took both, how the walks went, and how closely the model looked."""
     people = "1 person" if part.together == 1 else f"{part.together:,} people"
     said = f"; {people} took both" if part.together else ""
     if part.path is not None and part.path.share > 0:
         said += f"; {part.path.share:.1%} of its walks lead here"
         said += f" through {name[part.path.via]}" if part.path.via >= 0 else ""
-    return said
+    return said if part.attention is None else f"{said}; {part.attention:.0%} of the attention"

@@ -69,7 +69,8 @@ def test_a_table_tells_in_words_and_in_numbers(run):
     assert " people took both)" in table["why"][0]
     (first, second) = table["evidence"][0].to_list()
     assert first["share"] >= second["share"] > 0
-    assert (first["walks"], first["via"]) == (None, None)
+    assert (first["walks"], first["via"], first["attention"]) == (None, None, None)
+    assert "attention" not in table["why"][0]
 
 
 def test_nothing_is_claimed_where_nothing_speaks(run):

@@ -15,6 +15,7 @@ from grapevine.structs.products import Products
 
 if TYPE_CHECKING:  # torch is loaded when something is asked
     from grapevine.models.sequence.network import Network
+    from grapevine.models.sequence.overhear import Overheard
 
 BLOCK = 128
 """Histories that are read at once, of like length."""
@@ -122,6 +123,25 @@ class Sequence:
                 rows = order[start : start + BLOCK]
                 out[rows] = read(self.network, events, rows, asked_at[rows]).numpy()
         return out
+
+    def attention(self, asked: Batch) -> "Overheard | None":
+        """Who heard whom in a history, at every layer and head; items by their rows.
+
+        Args:
+            asked: one question.
+
+        Returns:
+            None where no layer attends ("gru", "mixer"), or nothing is known of the history.
+        """
+        from grapevine.models.sequence.overhear import overhear
+
+        events, asked_at = heard(asked, int(self.behaviour[0]), self.met)
+        return overhear(self.network, events, asked_at) if len(events) else None
+
+    def attended(self, asked: Batch) -> dict[int, float]:
+        """Of all that the last state of a history heard, the share of each item's events."""
+        found = self.attention(asked)
+        return {} if found is None else found.last()
 
     def item_vectors(self) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:
         """The vectors of the items."""

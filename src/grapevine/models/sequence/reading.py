@@ -24,6 +24,17 @@ def read(
         rows: which of them; none is empty.
         asked_at: when each is asked, in milliseconds.
     """
+    seen, lengths = seen_by(network, events, rows, asked_at)
+    return network.ask(network.at(seen, lengths - 1))
+
+
+def seen_by(
+    network: Network,
+    events: Interactions,
+    rows: Int64[np.ndarray, " rows"],
+    asked_at: Int64[np.ndarray, " rows"],
+) -> tuple[Places, Int64[Tensor, " rows"]]:
+    """What the network sees of some histories, and how many places each has; see `read`."""
     cloze = network.config.asks == "cloze"
     stops = events.offsets[rows + 1]
     most = network.config.length - cloze
@@ -35,7 +46,7 @@ def read(
     if cloze:
         seen = with_mask(seen, lengths, network.num_items + 1)
         lengths = lengths + 1
-    return network.ask(network.at(seen, lengths - 1))
+    return seen, lengths
 
 
 def with_mask(seen: Places, lengths: Int64[Tensor, " batch"], mask: int) -> Places:
