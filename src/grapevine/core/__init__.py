@@ -8,6 +8,7 @@
 - `attention`: softmax or SiLU of products over a pattern; `routes` are the ways to the same sums.
 - `positions`: what tells places apart, in sequences and in graphs.
 - `lsh`, `span`: attention to what is alike, and as far back as is learnt.
+- `heads`, `maps`, `hard_concrete`: what the heads of Transformers hear and are worth; fewer heads.
 - `recurrence`, `compressive`: what stays from one segment to the next.
 - `blocks`: the layers of the field, made of what is said, merged and set beside.
 - `edges`, `edgewise`: attention along the edges of a sparse graph, with no row for each edge.

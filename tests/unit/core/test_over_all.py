@@ -137,6 +137,20 @@ def test_the_worked_figures_of_the_calibration():
     assert gbce_power(256, 3416, 1.0) == pytest.approx(0.0749634, abs=1e-7)
 
 
+@given(st.floats(-20, 20), st.floats(0.05, 1))
+def test_the_calibrated_loss_is_the_plain_one_of_bent_scores(score, beta):
+    """Spec 04: `gamma(s) = -log(sigmoid(s)^-beta - 1)`, of which the sigmoid is sigmoid(s)^beta."""
+
+    def gamma(s, beta):
+        return -np.log(np.expm1(beta * np.logaddexp(0, -s)))
+
+    assert gamma(0.0, 0.5) == pytest.approx(0.8813736, abs=1e-7)
+    scores, lost = np.array([[score, -1e9]], np.float32), np.empty(1, np.float32)
+    bent, answers = gamma(float(scores[0, 0]), beta), np.array([0])
+    gbce_rows(scores, answers, np.ones(1, np.float32), lost, negatives=1, beta=beta, key=0, first=0)
+    np.testing.assert_allclose(lost[0], np.logaddexp(0, -bent) / 2, rtol=2e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize(("beta", "told"), [(1.0, 0.597015), (0.075, 0.1)])
 def test_drawing_few_makes_a_model_too_sure_and_the_calibration_mends_it(beta, told):
     """Spec 04: chance 0.1, each other item drawn for 7.5 % of the questions."""

@@ -90,6 +90,8 @@ def test_constant_scores_are_chance(make_world):
     assert ranked.ranks[0].tolist() == [35 / 4, 2 * 35 / 4, 3 * 35 / 4]
     single = rank_model(world.constant(), make_world().holdout)
     assert single.ranks[0].tolist() == [(1 + 34) / 2]
+    # The middle of a tie of all is beyond the list: who knows nothing has no hits.
+    assert not metrics.hr(single.ranks, 10).any()
 
 
 def test_random_scores_hit_as_often_as_chance(make_world):

@@ -77,6 +77,31 @@ def test_what_depends_on_the_event_before_the_last_is_learnt_too(name):
     for first in range(4):
         history = [row_of(data, f"a{first}"), same]
         assert asked(model, history)[0].argmax() == row_of(data, f"b{first}")
+    # Who knows the last item alone says the same of all four.
+    chain = MODELS["markov"].config.fit(data)
+    told = {asked(chain, [row_of(data, f"a{a}"), same])[0].argmax() for a in range(4)}
+    assert len(told) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("length", "tells"), [(5, True), (3, False)])
+def test_what_the_first_event_decides_is_learnt_within_the_window_alone(length, tells):
+    """Three events in any order stand between the first and the one that it decides."""
+    rng = np.random.default_rng(0)
+    events = [
+        (f"u{user}", item)
+        for user in range(64)
+        for item in (f"a{user % 2}", *rng.permutation(["x", "y", "z"]), f"b{user % 2}")
+    ]
+    data = world(events)
+    model = learnt("sasrec", data, epochs=30, length=length, blocks=1)
+    between = [row_of(data, item) for item in "xyz"]
+    told = [
+        int(asked(model, [row_of(data, f"a{first}"), *between])[0].argmax()) for first in range(2)
+    ]
+    right = [row_of(data, f"b{first}") for first in range(2)]
+    assert (told == right) == tells
+    assert set(told) <= set(right)
 
 
 def states(learner, batch):
