@@ -105,8 +105,13 @@ def head_importance(
 
     Returns:
         The importance of each head of each layer that was called, by name.
+
+    Raises:
+        ValueError: the module holds no layer of attention.
     """
     names = {layer: name for name, layer in listeners(module).items()}
+    if not names:
+        raise ValueError(f"{type(module).__name__} has no heads: it holds no layer of attention")
     total: dict[str, Tensor] = {}
     sequences = 0
     for batch in batches:

@@ -164,26 +164,38 @@ def test_a_layer_that_is_not_there_has_no_gates():
         pass
 
 
-def test_importance_is_the_derivative_by_the_gate_sequence_by_sequence():
+LAYERS = {
+    "attention": lambda: TransformerLayer(8, 2, 12, norm="sasrec"),
+    "": lambda: HSTULayer(8, 2, 4, length=5),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_importance_is_the_derivative_by_the_gate_sequence_by_sequence(name):
     x = inputs(3, 5, 8)
-    layer = TransformerLayer(8, 2, 12).double()
+    layer = LAYERS[name]().double()
     pull = torch.randn(5, 8, dtype=torch.float64)
 
     def losses(batch):
         return (layer(batch, Causal()) * pull).sum((1, 2)).tanh()
 
-    found = head_importance(layer, losses, [x[:2], x[2:]], by_layer=False)["attention"]
+    found = head_importance(layer, losses, [x[:2], x[2:]], by_layer=False)[name]
     step, wanted = 1e-5, torch.zeros(2, dtype=torch.float64)
     for head in range(2):
         gates, sides = torch.ones(2, dtype=torch.float64), []
         for side in (step, -step):
             gates[head] = 1 + side
-            with gated_heads(layer, {"attention": gates}), torch.no_grad():
+            with gated_heads(layer, {name: gates}), torch.no_grad():
                 sides.append(losses(x))
         wanted[head] = ((sides[0] - sides[1]) / (2 * step)).abs().mean()
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-8)
-    relative = head_importance(layer, losses, [x])["attention"]
+    relative = head_importance(layer, losses, [x])[name]
     torch.testing.assert_close(relative, wanted / wanted.norm(), rtol=1e-6, atol=1e-8)
+
+
+def test_where_nobody_attends_there_is_nothing_to_weigh():
+    with pytest.raises(ValueError, match="Linear has no heads"):
+        head_importance(nn.Linear(2, 2), lambda _: torch.zeros(1), [0])
 
 
 def planted(carries=2):

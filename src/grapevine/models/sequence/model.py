@@ -132,9 +132,14 @@ class Sequence:
 
         Returns:
             None where no layer attends ("gru", "mixer"), or nothing is known of the history.
+
+        Raises:
+            ValueError: there is more than one question, or none.
         """
         from grapevine.models.sequence.overhear import overhear
 
+        if len(asked) != 1:
+            raise ValueError(f"maps are of one history at a time: got {len(asked)}")
         events, asked_at = heard(asked, int(self.behaviour[0]), self.met)
         return overhear(self.network, events, asked_at) if len(events) else None
 

@@ -67,6 +67,12 @@ def test_of_nothing_nothing_is_heard():
     assert model.attended(history()) == {}
 
 
+def test_maps_are_of_one_history():
+    model = learnt("sasrec", world(circling()))
+    with pytest.raises(ValueError, match="one history at a time: got 2"):
+        model.attention(Batch.of_histories(Jagged.from_lists([[1], [2]])))
+
+
 def test_the_way_through_two_layers_by_hand():
     """The last place hears the middle one, which in the layer below heard the first."""
     first = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1]], np.float32)
