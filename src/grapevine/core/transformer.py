@@ -34,7 +34,7 @@ Asking = Float[Tensor, "batch asking width"]
 There = Bool[Tensor, "batch places"]
 Bias = Float[Tensor, "#batch #heads #asking places"]
 Attend = Callable[..., Any]
-"""As `core.attention.attend`."""
+"""As `core.attention.attend`, which it is unless `core.heads` listens in."""
 
 
 class Attention(nn.Module):
@@ -45,9 +45,6 @@ class Attention(nn.Module):
         heads: H.
         dropout: share of the weights left out.
         bias: whether the four products have a bias.
-
-    Attributes:
-        attend: what the layer hears by; `core.heads` listens in there.
     """
 
     def __init__(self, width: int, heads: int, *, dropout: float = 0.0, bias: bool = True) -> None:
