@@ -33,13 +33,13 @@ class Blend:
         """The parts, how much each says, and their own options."""
 
         parts: tuple[str, ...] = ("chebycf", "lightgcn")
-        """Names of models; one of them is trained step by step, the others in closed form."""
+        """Names of models; one of them at least is trained step by step."""
         weights: tuple[float, ...] = (1.0, 1.0)
         """What each part's scores are multiplied by, once their mean square is 1."""
         settings: tuple[str, ...] = ()
         """Options of the parts, such as `lightgcn.width=256`."""
         epochs: int = 0
-        """Of the part that is trained, at most, whatever `settings` has; 0 for its own."""
+        """Of the parts that are trained, at most, whatever `settings` has; 0 for their own."""
 
         def __post_init__(self) -> None:
             check_bounds(self, "blend", "epochs", least=0)
@@ -63,7 +63,7 @@ class Blend:
             """The options of each part, by its name, in order.
 
             Raises:
-                ConfigError: a part, or an option of one, is unknown, or not one part is trained.
+                ConfigError: a part, or an option of one, is unknown, or no part is trained.
             """
             from grapevine.models import MODELS  # which has this row, too
 
@@ -85,18 +85,17 @@ class Blend:
                         f"in model.settings of the blend: {error.args[0]}", hint=error.hint
                     ) from error
             trained = [name for name, one in found.items() if isinstance(one, Trained)]
-            if len(trained) != 1:
+            if not trained:
                 raise ConfigError(
-                    f"blend: exactly one part is trained step by step: got {len(trained)} "
-                    f"({', '.join(trained) or 'all are in closed form'})",
+                    "blend: one part at least is trained step by step, and all are in closed form",
                     hint='model.parts=["chebycf","lightgcn"] is the default',
                 )
-            if self.epochs:
-                found[trained[0]] = replace(found[trained[0]], epochs=self.epochs)
+            for name in trained if self.epochs else ():
+                found[name] = replace(found[name], epochs=self.epochs)
             return found
 
         def learner(self, train: Dataset, *, seed: int = 0) -> "BlendLearner":
-            """Fit what is in closed form, and start the other."""
+            """Fit what is in closed form, and start the others."""
             return BlendLearner(self, train, seed)
 
     config: Config
@@ -153,48 +152,106 @@ def scaled(
     return score_QI / np.where(length_Q1 > 0, length_Q1, 1).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Turns:
+    """One epoch of several learners, one after another.
+
+    Attributes:
+        of: the batches of each, by its name.
+    """
+
+    of: Mapping[str, Batches]
+
+    @property
+    def examples(self) -> int:
+        """What all of them learn from, as far as they tell."""
+        return sum(getattr(batches, "examples", 0) for batches in self.of.values())
+
+    def __len__(self) -> int:
+        return sum(len(batches) for batches in self.of.values())
+
+    def __getitem__(self, step: int) -> tuple[str, Any]:
+        name, _, inner = self.at(step)
+        return name, self.of[name][inner]
+
+    def at(self, step: int) -> tuple[str, Batches, int]:
+        """Whose step it is, the batches of that epoch, and which of them.
+
+        Raises:
+            IndexError: there are not so many.
+        """
+        for name, batches in self.of.items():
+            if step < len(batches):
+                return name, batches, step
+            step -= len(batches)
+        raise IndexError(step)
+
+
 @dataclass
 class BlendLearner:
-    """The learner of the one part that is trained; validation hears the whole blend."""
+    """The learners of the parts that are trained, in turns; validation hears the whole blend."""
 
     config: Blend.Config
     train: Dataset
     seed: int
     solved: dict[str, Model] = field(init=False)
-    inner: Learner[Model] = field(init=False)
+    inner: dict[str, Learner[Model]] = field(init=False)
 
     def __post_init__(self) -> None:
         options = self.config.configs()
-        self.solved = {
-            name: one.fit(self.train, seed=self.seed)
-            for name, one in options.items()
-            if not isinstance(one, Trained)
-        }
-        (self.taught,) = options.keys() - self.solved.keys()
-        self.inner = options[self.taught].learner(self.train, seed=self.seed)
-        self.epochs, self.patience = self.inner.epochs, self.inner.patience
+        self.solved, self.inner = {}, {}
+        for name, one in options.items():
+            if isinstance(one, Trained):
+                self.inner[name] = one.learner(self.train, seed=self.seed)
+            else:
+                self.solved[name] = one.fit(self.train, seed=self.seed)
+        self.epochs = max(one.epochs for one in self.inner.values())
+        patience = [one.patience for one in self.inner.values()]
+        self.patience = max(patience) if all(patience) else 0
 
-    def batches(self, epoch: int) -> Batches:
-        """Those of the part that is trained."""
-        return self.inner.batches(epoch)
+    def batches(self, epoch: int) -> Turns:
+        """Those of each part that still learns, part by part."""
+        return self._turns(epoch)
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
-        """As that part has it."""
-        return self.inner.rate(epoch, step, steps)
+        """As the part has it whose turn it is."""
+        name, batches, inner = self._turns(epoch).at(step)
+        return self.inner[name].rate(epoch, inner, len(batches))
 
-    def step(self, batch: Any, rate: float) -> Mapping[str, float]:
-        """One update of that part."""
-        return self.inner.step(batch, rate)
+    def step(self, batch: tuple[str, Any], rate: float) -> dict[str, float]:
+        """One update of a part; of several, what each loses is told by its name."""
+        name, inner = batch
+        lost = self.inner[name].step(inner, rate)
+        if len(self.inner) == 1 or self._epoch is None:
+            return lost
+        # The mean over all steps of the epoch is then the mean over those of the part.
+        share = len(self._epoch[1].of[name]) / len(self._epoch[1])
+        return {f"{name} {kind}": one / share for kind, one in lost.items()}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Of that part: the others are solved again, to the same bits."""
-        return self.inner.state()
+        """Of the parts that are trained: the others are solved again, to the same bits."""
+        return {
+            f"{name}.{key}": array
+            for name, one in self.inner.items()
+            for key, array in one.state().items()
+        }
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a state."""
-        self.inner.load(state)
+        for name, one in self.inner.items():
+            start = f"{name}."
+            one.load({k.removeprefix(start): a for k, a in state.items() if k.startswith(start)})
 
     def model(self) -> Blend:
         """The blend as it is now."""
-        fitted = {**self.solved, self.taught: self.inner.model()}
+        fitted = {**self.solved, **{name: one.model() for name, one in self.inner.items()}}
         return Blend(config=self.config, parts=tuple(fitted[name] for name in self.config.parts))
+
+    def _turns(self, epoch: int) -> Turns:
+        if self._epoch is None or self._epoch[0] != epoch:
+            going = {name: one for name, one in self.inner.items() if epoch < one.epochs}
+            self._epoch = epoch, Turns({name: one.batches(epoch) for name, one in going.items()})
+        return self._epoch[1]
+
+    _epoch: tuple[int, Turns] | None = field(init=False, default=None)
+    """The epoch under way: its batches are laid out once, and every step asks for them."""
