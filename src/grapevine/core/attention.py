@@ -9,6 +9,7 @@
 | a reach that is short beside the length | `band` |
 | a sparse pattern of which few pairs are edges | `edges`, compiled; `table` on another device |
 | more pairs than memory should hold, where the fused kernel would write them out | `chunked` |
+| a merge without softmax, in float32 on a processor | `bent`, compiled |
 | dropout on a processor, or a merge without softmax | `matrix` |
 | all else | `fused` |
 
@@ -29,11 +30,11 @@ from grapevine.core.routes.along import along_edges, edges_of, gathered
 from grapevine.core.routes.ask import Ask, Bias, Keys, Merge, Places, Queries, Values
 from grapevine.core.routes.band import band, block_of
 from grapevine.core.routes.chunked import chunked
-from grapevine.core.routes.dense import fused, is_plainly_causal, matrix
+from grapevine.core.routes.dense import bent, fused, is_plainly_bent, is_plainly_causal, matrix
 from grapevine.core.routes.flex import flex
 from grapevine.core.routes.packed import packed
 
-Route = Literal["fused", "matrix", "band", "edges", "table", "chunked", "flex", "packed"]
+Route = Literal["fused", "matrix", "bent", "band", "edges", "table", "chunked", "flex", "packed"]
 PAIRS = 2**26
 """Weights that are written out before memory is spared."""
 EDGES = 8
@@ -111,6 +112,7 @@ def attend(
 ROUTES: dict[Route, Callable[[Ask], Tensor]] = {
     "fused": fused,
     "matrix": lambda ask: matrix(ask)[0],
+    "bent": bent,
     "band": band,
     "edges": along_edges,
     "table": gathered,
@@ -131,6 +133,8 @@ def _fastest(ask: Ask) -> Route:
             return "band"
         if pattern.sparse() and _has_few_edges(ask):
             return "edges" if ask.q.device.type == "cpu" else "table"
+    if is_plainly_bent(ask):
+        return "bent"
     written_out = ask.dropout > 0 or not isinstance(ask.bias, Tensor | None) or ask.merge == "silu"
     if written_out and ask.pairs > PAIRS:
         return "chunked"

@@ -6,6 +6,7 @@ from torch.nn.functional import silu
 
 from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.kernels.flash import scaled_dot_product
+from grapevine.core.kernels.pointwise import pointwise
 from grapevine.core.patterns import Causal
 from grapevine.core.routes.ask import Ask, Merge
 
@@ -32,6 +33,24 @@ def is_plainly_causal(ask: Ask) -> bool:
     same = ask.queries == ask.keys or ask.queries == 1
     plain = ask.there is None and ask.bias is None and ask.merge == "softmax"
     return isinstance(ask.pattern, Causal) and same and plain
+
+
+def bent(ask: Ask) -> Tensor:
+    """SiLU weights a few sequences at a time, by compiled code: float32 on the processor."""
+    bias = ask.whole_bias()
+    if bias is not None:
+        bias = bias.expand(bias.shape[0], 1, ask.queries, ask.keys)
+    mask = ask.whole_mask()
+    if mask is not None:
+        mask = mask.expand(*mask.shape[:-2], ask.queries, ask.keys)
+    return pointwise(ask.q, ask.k, ask.v, bias=bias, mask=mask, scale=ask.scale)
+
+
+def is_plainly_bent(ask: Ask) -> bool:
+    """Whether `bent` serves: nothing dropped, and all heads told the same beside products."""
+    numbers = ask.bias is None or (isinstance(ask.bias, Tensor) and ask.bias.shape[1] == 1)
+    plain = ask.q.dtype == torch.float32 and ask.q.device.type == "cpu"
+    return ask.merge == "silu" and not ask.dropout and numbers and plain
 
 
 def matrix(ask: Ask) -> tuple[Tensor, Tensor]:
