@@ -28,6 +28,8 @@ class Places:
         times: `(B, L)` when, in seconds.
         asked: `(B, L)` when what came next did: what a place may know of its question.
         there: `(B, L)` which places hold an event.
+        behaviours: `(B, L)` what each event was; -1 where that is not told.
+        gone: `(B, L)` seconds since the event before; -1 where there was none, or it is not told.
         returns: `(B, L)` what is still to come after each, where the network is told.
     """
 
@@ -36,6 +38,8 @@ class Places:
     times: Int64[Tensor, "batch places"]
     asked: Int64[Tensor, "batch places"]
     there: Bool[Tensor, "batch places"]
+    behaviours: Int64[Tensor, "batch places"]
+    gone: Int64[Tensor, "batch places"]
     returns: Float[Tensor, "batch places"] | None = None
 
 
@@ -78,6 +82,7 @@ def side_by_side(
     firsts: Int64[np.ndarray, " batch"],
     stops: Int64[np.ndarray, " batch"],
     asked_at: Int64[np.ndarray, " batch"],
+    goes_on: Bool[np.ndarray, " batch"] | None = None,
 ) -> Places:
     """The events from each first up to each stop, as a table.
 
@@ -86,6 +91,7 @@ def side_by_side(
         firsts: place of the first event of each history.
         stops: place after the last.
         asked_at: when what comes after the last did, in milliseconds.
+        goes_on: which histories began before their first event here; none if not given.
     """
     lengths = stops - firsts
     longest = max(int(lengths.max(initial=0)), 1)
@@ -94,8 +100,13 @@ def side_by_side(
     event = np.where(there, firsts[:, None] + column, 0)
     items = np.where(there, events.items[event] if len(events) else 0, events.num_items)
     times = np.where(there, events.times[event] if len(events) else 0, 0)
+    behaviours = np.where(
+        there, events.behaviours.astype(np.int64)[event] if len(events) else -1, -1
+    )
     asked = np.concatenate([times[:, 1:], times[:, :1]], 1)
     last = column == lengths[:, None] - 1
+    follows = there & (column > 0) if goes_on is None else there & (goes_on[:, None] | (column > 0))
+    before = events.times[np.maximum(event - 1, 0)] if len(events) else 0
     asked = np.where(last, asked_at[:, None], asked)
     return Places(
         items=torch.from_numpy(items.astype(np.int64)),
@@ -103,6 +114,8 @@ def side_by_side(
         times=torch.from_numpy(times // 1000),
         asked=torch.from_numpy(asked // 1000),
         there=torch.from_numpy(there),
+        behaviours=torch.from_numpy(behaviours),
+        gone=torch.from_numpy(np.where(follows, np.maximum(times - before, 0) // 1000, -1)),
     )
 
 
@@ -222,5 +235,11 @@ class EpochBatches:
         asking = hidden.flatten().nonzero().squeeze(1)
         answers = places.items.flatten()[asking]
         items = places.items.masked_fill(hidden, self.events.num_items + 1)
-        seen = Places(items, places.back, places.times, places.asked, places.there)
+        # Of a masked event nothing is told but where it is.
+        seen = replace(
+            places,
+            items=items,
+            behaviours=places.behaviours.masked_fill(hidden, -1),
+            gone=places.gone.masked_fill(hidden, -1),
+        )
         return Minibatch(seen, asking, answers, int(draw.integers(2**63)))

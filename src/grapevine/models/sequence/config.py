@@ -42,6 +42,10 @@ class Config:
     """Whether places are told what is still to come; "shuffled" tells them somebody else's."""
     rewards: Rewards = "values"
     """What an event adds to a return: its value where there are some, or how far it goes."""
+    behaviour_input: bool = False
+    """Whether places are told what was done with their item; only with behaviours="all"."""
+    gap_input: bool = False
+    """Whether places are told how long after the event before theirs was."""
 
     # The network
     encoder: Encoder = "transformer"
@@ -171,6 +175,13 @@ class Config:
                 f'model.returns="{self.returns}" stands between the events of a transformer that '
                 f'asks what comes next, not of "{self.encoder}" that asks "{self.asks}"',
                 hint='set model.returns="none"',
+            )
+
+        if self.behaviour_input and self.behaviours != "all":
+            raise ConfigError(
+                "model.behaviour_input tells events of different behaviours apart, and "
+                f'model.behaviours="{self.behaviours}" has those of one alone',
+                hint='set model.behaviours="all", or model.behaviour_input=false',
             )
 
     def learner(self, train: Dataset, *, seed: int = 0) -> "SequenceLearner":

@@ -103,7 +103,7 @@ class LaneBatches:
         start, steps = lanes.start[pieces], lanes.steps[pieces]
         firsts = lanes.first[pieces] + np.maximum(low - start, 0)
         stops = lanes.first[pieces] + np.minimum(high - start, steps)
-        seen = side_by_side(self.events, firsts, stops, self.events.times[stops])
+        seen = side_by_side(self.events, firsts, stops, self.events.times[stops], start < low)
         asking = seen.there.flatten().nonzero().squeeze(1)
         event = firsts[:, None] + np.arange(seen.there.shape[1])
         answers = self.events.items[event[seen.there.numpy()] + 1].astype(np.int64)

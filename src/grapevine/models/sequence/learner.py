@@ -30,7 +30,10 @@ class SequenceLearner(GradientLearner):
         self.proposal = Proposal.of(config, self.events.counts())
         torch.manual_seed(int(stream(seed, "sequence", "start").integers(2**63)))
         super().__init__(
-            Network(config, self.events.num_items, times=train.schema.timed),
+            Network(
+                config, self.events.num_items, times=train.schema.timed,
+                behaviours=len(train.schema.behaviours),
+            ),
             seed=seed,
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
@@ -98,5 +101,5 @@ class SequenceLearner(GradientLearner):
         state = {name: one.detach().numpy().copy() for name, one in weights.items()}
         return Sequence.of(
             self.config, state, behaviour=self.behaviour, met=np.asarray(self.events.counts() > 0),
-            times=self.network.gap is not None,
+            times=self.network.timed,
         )  # fmt: skip

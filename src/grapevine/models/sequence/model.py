@@ -91,7 +91,13 @@ class Sequence:
 
         from grapevine.models.sequence.network import Network
 
-        network = Network(self.config, len(self.items), times=bool(self.timed[0]))
+        told = self.weights.get("inputs.behaviour")
+        network = Network(
+            self.config,
+            len(self.items),
+            times=bool(self.timed[0]),
+            behaviours=1 if told is None else len(told) - 1,
+        )
         network.load_state_dict({n: torch.from_numpy(one) for n, one in self.weights.items()})
         return network.eval()
 

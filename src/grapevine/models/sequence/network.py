@@ -9,17 +9,16 @@ from torch.nn.functional import normalize
 
 from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.patterns import Causal, Complete, Pattern
+from grapevine.core.positions.relative import log_times
 from grapevine.core.transformer import HSTULayer, TransformerLayer
 from grapevine.models.sequence.batches import Places
 from grapevine.models.sequence.config import Config
+from grapevine.models.sequence.inputs import GAPS, Inputs
 from grapevine.models.sequence.mixer import MixerLayer
 from grapevine.models.sequence.returns import Returns
 
 EVERYTHING = 20_000
 """Items up to which all are scored rather than some gathered, where a loss draws from them."""
-
-TIME_BUCKETS = 128
-"""Of gaps in time, by their logarithm (code of Zhai et al., ICML 2024)."""
 
 States = Float[Tensor, "batch places width"]
 
@@ -33,12 +32,15 @@ class Network(nn.Module):
         config: the options.
         num_items: I.
         times: whether the times of events mean anything.
+        behaviours: how many there are.
 
     Attributes:
         gathers: whether the loss looks up what it drew, of so many items, and touches no others.
     """
 
-    def __init__(self, config: Config, num_items: int, *, times: bool = True) -> None:
+    def __init__(
+        self, config: Config, num_items: int, *, times: bool = True, behaviours: int = 1
+    ) -> None:
         super().__init__()
         width = config.width
         self.config, self.num_items = config, num_items
@@ -62,13 +64,20 @@ class Network(nn.Module):
         hstu = config.encoder == "hstu"
         self.near = nn.Parameter(torch.empty(config.length)) if hstu else None
         gaps = hstu and config.times and times
-        self.gap = nn.Parameter(torch.empty(TIME_BUCKETS + 1)) if gaps else None
+        self.gap = nn.Parameter(torch.empty(GAPS + 1)) if gaps else None
+        self.inputs = Inputs(config, behaviours, times=times)
         self.pattern = Causal() if config.asks == "next" else Complete()
         self.start()
 
+    @property
+    def timed(self) -> bool:
+        """Whether it looks at times."""
+        return self.gap is not None or self.inputs.gap is not None
+
     def start(self) -> None:
         """Tables from a normal distribution of deviation 0.02, cut off at two deviations."""
-        for part in (self.items, self.asked, self.places, self.near, self.gap):
+        parts = (self.items, self.asked, self.places, self.near, self.gap)
+        for part in (*parts, *self.inputs.parameters()):
             table = part.weight if isinstance(part, nn.Embedding) else part
             if table is not None:
                 nn.init.trunc_normal_(table, std=0.02, a=-0.04, b=0.04)
@@ -118,6 +127,7 @@ class Network(nn.Module):
         x_BLD = self.items(seen.items)
         if self.config.scaled:
             x_BLD = x_BLD * math.sqrt(self.config.width)
+        x_BLD = self.inputs(x_BLD, seen)
         if self.returns is not None:
             assert seen.returns is not None
             x_BLD = torch.stack([x_BLD, self.returns(seen.returns)], 2)
@@ -137,9 +147,8 @@ class Network(nn.Module):
         apart = (torch.arange(length)[:, None] - torch.arange(length)).clamp_min(0)
         bias = self.near[apart][None]
         if self.gap is not None:
-            gone = (seen.asked[:, :, None] - seen.times[:, None, :]).abs().clamp_min(1)
-            bucket = (gone.float().log() / 0.301).long().clamp_max(TIME_BUCKETS)
-            bias = bias + self.gap[bucket]
+            gone = seen.asked[:, :, None] - seen.times[:, None, :]
+            bias = bias + self.gap[log_times(gone.float(), GAPS)]
         return bias[:, None]
 
     def vectors(self, rows: Int[Tensor, " rows"] | None = None) -> Float[Tensor, "rows width"]:

@@ -64,4 +64,12 @@ def with_mask(seen: Places, lengths: Int64[Tensor, " batch"], mask: int) -> Plac
     there[row, lengths] = True
     back = longer(seen.back + 1, 0)
     back[torch.arange(longest + 1) >= lengths[:, None]] = 0
-    return Places(items, back, longer(seen.times, 0), longer(seen.asked, 0), there)
+    return Places(
+        items=items,
+        back=back,
+        times=longer(seen.times, 0),
+        asked=longer(seen.asked, 0),
+        there=there,
+        behaviours=longer(seen.behaviours, -1),
+        gone=longer(seen.gone, -1),
+    )
