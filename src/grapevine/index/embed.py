@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 import grapevine
 from grapevine import manifest
-from grapevine.errors import CheckFailed, ConfigError
+from grapevine.errors import CheckFailed
 from grapevine.index.folder import (
     IDS,
     VECTORS,
@@ -23,11 +23,9 @@ from grapevine.index.folder import (
     write_settings,
 )
 from grapevine.log import track
-from grapevine.models import MODELS
-from grapevine.models.base import Embeds, Factored
+from grapevine.models.base import Factored
+from grapevine.models.embedding import item_vectors
 from grapevine.models.run import Run
-from grapevine.structs.batch import Batch
-from grapevine.structs.jagged import Jagged
 
 USER_VECTORS, USER_IDS = "user_vectors.npy", "user_ids.parquet"
 USERS_AT_ONCE = 4096
@@ -89,29 +87,6 @@ def embed(run: Run, out: Path) -> dict[str, Any]:
         vectors.flush()
         write_settings(folder, "embeddings", facts)
     return facts
-
-
-def item_vectors(run: Run) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:
-    """One vector an item, and what the model counted while it made them.
-
-    Raises:
-        ConfigError: the model has none.
-    """
-    model = run.model
-    if isinstance(model, Embeds):
-        return model.item_vectors()
-    if isinstance(model, Factored):
-        # The item side is the same whoever asks: somebody without a history will do.
-        return model.products(Batch.of_histories(Jagged.empty(1))).items, {}
-    able = [
-        name
-        for name, row in MODELS.items()
-        if hasattr(row.model, "item_vectors") or hasattr(row.model, "products")
-    ]
-    raise ConfigError(
-        f"{run.name} has no vectors: its scores are not products of one vector with another",
-        hint=f"models that have: {', '.join(sorted(able))}",
-    )
 
 
 def open_embeddings(folder: Path) -> Embeddings:

@@ -16,6 +16,7 @@ Encoder = Literal["transformer", "hstu", "gru", "mixer"]
 Loss = Literal["softmax", "gbce", "bce", "bpr", "bpr-max", "sampled-softmax"]
 Drawn = Literal["uniform", "popularity", "in-batch", "mixed"]
 LogQ = Literal["none", "classic", "refined"]
+ItemVectors = Literal["ids", "features", "ids+features", "run", "ids+run"]
 Asks = Literal["next", "cloze", "last"]
 Windows = Literal["random", "latest", "lanes"]
 Returns = Literal["none", "given", "shuffled"]
@@ -46,6 +47,23 @@ class Config:
     """Whether places are told what was done with their item; only with behaviours="all"."""
     gap_input: bool = False
     """Whether places are told how long after the event before theirs was."""
+
+    # What items are told by
+    item_vectors: ItemVectors = "ids"
+    """What an item's vector is the sum of: one of its own, one made of its features, and one made
+    of what the run of `items_from` has."""
+    features: tuple[str, ...] = ("title", "text", "category", "tags", "number", "time", "vector")
+    """Kinds of item columns (also "image"), or columns by name, with "features"."""
+    id_dropout: float = 0.1
+    """How often an item must do without its own vector in training, where it has another."""
+    items_from: str = ""
+    """A run folder whose item vectors are taken over by their ids, with "run"."""
+    frozen: bool = True
+    """Whether they stay as they are, seen through a learnt map; else they are learnt on."""
+    graph_layers: int = 0
+    """Graph convolutions over the items that are met on walks, which are learnt with the rest."""
+    neighbours: int = 20
+    """Of an item, with `graph_layers`."""
 
     # The network
     encoder: Encoder = "transformer"
@@ -133,11 +151,11 @@ class Config:
     def __post_init__(self) -> None:
         check_bounds(
             self, "sequence", "length", "width", "blocks", "heads", "epochs", "batch", "negatives",
-            "lane_steps", least=1,
+            "lane_steps", "neighbours", least=1,
         )  # fmt: skip
         check_bounds(
             self, "sequence", "hidden", "patience", "warm_up", "weight_decay", "clip", "alpha",
-            "regularisation", "bend", least=0,
+            "regularisation", "bend", "graph_layers", least=0,
         )  # fmt: skip
         check_bounds(
             self,
@@ -147,6 +165,7 @@ class Config:
             "masked",
             "last_masked",
             "calibration",
+            "id_dropout",
             least=0,
             most=1,
         )
@@ -183,6 +202,32 @@ class Config:
                 f'model.behaviours="{self.behaviours}" has those of one alone',
                 hint='set model.behaviours="all", or model.behaviour_input=false',
             )
+        if self.made and not self.tied:
+            raise ConfigError(
+                "item vectors that are made of more than ids are those of answers too",
+                hint='set model.tied=true, or model.item_vectors="ids" and model.graph_layers=0',
+            )
+        if ("run" in self.parts) != bool(self.items_from):
+            raise ConfigError(
+                f'model.item_vectors="{self.item_vectors}" and '
+                f'model.items_from="{self.items_from}" do not go together',
+                hint='name a run folder in model.items_from, and have "run" or "ids+run"',
+            )
+        if not self.frozen and not self.items_from:
+            raise ConfigError(
+                "model.frozen=false learns the vectors of a run on, and there is none",
+                hint="name a run folder in model.items_from",
+            )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What an item's vector is the sum of."""
+        return tuple(self.item_vectors.split("+"))
+
+    @property
+    def made(self) -> bool:
+        """Whether an item's vector is more than its own row of a table."""
+        return self.item_vectors != "ids" or self.graph_layers > 0
 
     def learner(self, train: Dataset, *, seed: int = 0) -> "SequenceLearner":
         """Cut the histories, start the network; nothing is learnt yet."""

@@ -5,16 +5,19 @@ import torch
 from torch import Tensor
 
 from grapevine.data.dataset import Dataset
+from grapevine.errors import ConfigError
 from grapevine.models.histories import training_events
 from grapevine.models.learning import GradientLearner
 from grapevine.models.schedules import Schedule
 from grapevine.models.sequence.batches import EpochBatches, Minibatch
 from grapevine.models.sequence.config import Config
+from grapevine.models.sequence.items import written_out
 from grapevine.models.sequence.lanes import LaneBatches, Lanes, along, cleared
 from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.model import Sequence
-from grapevine.models.sequence.network import Network
+from grapevine.models.sequence.network import EVERYTHING, Network
 from grapevine.models.sequence.proposal import Proposal
+from grapevine.models.sequence.sources import Sources
 from grapevine.random import stream
 
 
@@ -27,12 +30,17 @@ class SequenceLearner(GradientLearner):
         self.config, self.seed = config, seed
         self.epochs, self.patience = config.epochs, config.patience
         self.events, self.behaviour = training_events(train, config.behaviours)
-        self.proposal = Proposal.of(config, self.events.counts())
+        counts = self.events.counts()
+        _check_size(config, len(counts))
+        self.sources = Sources.of(config, train, self.events, seed)
+        # Nobody could have taken an item that is not yet there, and none is told off for it.
+        self.rows = None if self.sources is None else torch.from_numpy(np.flatnonzero(counts))
+        self.proposal = Proposal.of(config, counts if self.rows is None else counts[counts > 0])
         torch.manual_seed(int(stream(seed, "sequence", "start").integers(2**63)))
         super().__init__(
             Network(
                 config, self.events.num_items, times=train.schema.timed,
-                behaviours=len(train.schema.behaviours),
+                behaviours=len(train.schema.behaviours), sources=self.sources,
             ),
             seed=seed,
             learning_rate=config.learning_rate,
@@ -87,19 +95,38 @@ class SequenceLearner(GradientLearner):
 
     def loss(self, batch: Minibatch) -> dict[str, Tensor]:
         """By how much the answers of the batch do not stand above the other items."""
-        network, config = self.network, self.config
-        states_BLD = (
-            network(batch.places) if batch.carried is None else along(network, batch, self.held)
-        )
-        h_TD = network.ask(states_BLD.flatten(0, 1)[batch.asking])
-        asked = Asked(h_TD, batch.answers, network, config, self.proposal, batch.key)
-        return {config.loss: LOSSES[config.loss](asked)}
+        network, config, answers = self.network, self.config, batch.answers
+        if self.rows is not None:
+            answers = torch.searchsorted(self.rows, answers)
+        with network.items_at_hand():
+            states_BLD = (
+                network(batch.places) if batch.carried is None else along(network, batch, self.held)
+            )
+            h_TD = network.ask(states_BLD.flatten(0, 1)[batch.asking])
+            asked = Asked(h_TD, answers, network, config, self.proposal, batch.key, self.rows)
+            return {config.loss: LOSSES[config.loss](asked)}
 
     def model(self) -> Sequence:
         """The model as it is now."""
-        weights = self.network.state_dict() | self.means
+        weights, known = self.network.state_dict() | self.means, self.events.counts() > 0
+        if self.sources is not None and self.network.made is not None:
+            weights, known = written_out(self.network.made, weights), self.sources.known
         state = {name: one.detach().numpy().copy() for name, one in weights.items()}
         return Sequence.of(
-            self.config, state, behaviour=self.behaviour, met=np.asarray(self.events.counts() > 0),
+            self.config, state, behaviour=self.behaviour, met=np.asarray(known),
             times=self.network.timed,
         )  # fmt: skip
+
+
+def _check_size(config: Config, num_items: int) -> None:
+    """Refuse to make the vectors of so many items that a step should not touch them all.
+
+    Raises:
+        ConfigError: the loss would look up what it drew of a table, and there is none.
+    """
+    if config.made and config.loss != "softmax" and num_items > EVERYTHING:
+        raise ConfigError(
+            f'model.loss="{config.loss}" looks up what it drew where there are more than '
+            f"{EVERYTHING:,} items, and of {num_items:,} all vectors are made in each step",
+            hint='set model.loss="softmax", or model.item_vectors="ids" and model.graph_layers=0',
+        )

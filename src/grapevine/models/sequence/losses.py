@@ -31,11 +31,12 @@ class Asked:
 
     Attributes:
         h: `(T, width)` what they ask with.
-        answers: `(T,)` item rows.
+        answers: `(T,)` item rows, or places among `rows`.
         network: has the items' vectors.
         config: the options.
         proposal: how negatives are drawn.
         key: names the draws of this step.
+        rows: the items that may be answers; all if not given.
     """
 
     h: Float[Tensor, "asking width"]
@@ -44,17 +45,28 @@ class Asked:
     config: Config
     proposal: Proposal
     key: int
+    rows: Int64[Tensor, " items"] | None = None
+
+    @property
+    def num_items(self) -> int:
+        """How many items may be answers."""
+        return self.network.num_items if self.rows is None else len(self.rows)
 
     @property
     def whole(self) -> dict[str, Any]:
         """What every loss over all items is given."""
         return {
             "x_TD": self.h,
-            "items_ID": self.network.vectors(),
+            "items_ID": self.network.vectors(self.rows),
             "answers_T": self.answers,
-            "bias_I": self.network.bias,
+            "bias_I": self.bias(self.rows),
             "precision": self.config.precision,
         }
+
+    def bias(self, rows: Int64[Tensor, " rows"] | None) -> Float[Tensor, " rows"] | None:
+        """What is added to the scores of these items; of all if none are named."""
+        bias = self.network.bias
+        return bias if bias is None or rows is None else bias[rows]
 
 
 def softmax(asked: Asked) -> Tensor:
@@ -73,7 +85,7 @@ def bce(asked: Asked) -> Tensor:
 
 
 def _yes_and_no(asked: Asked, calibration: float) -> Tensor:
-    count, num_items = asked.config.negatives, asked.network.num_items
+    count, num_items = asked.config.negatives, asked.num_items
     if not asked.network.gathers:
         return gbce_over_all(**asked.whole, negatives=count, calibration=calibration, key=asked.key)
     beta = gbce_power(count, num_items, calibration)
@@ -89,7 +101,7 @@ def bpr(asked: Asked) -> Tensor:
 
 def _of_own(asked: Asked, loss: BlockLoss) -> Tensor:
     """Of items drawn for each position: uniform over all but its answer."""
-    answers, items = asked.answers.numpy(), asked.network.num_items
+    answers, items = asked.answers.numpy(), asked.num_items
     draw = stream(asked.key, "sequence", "negatives")
     drawn = draw.integers(items - 1, size=(len(answers), asked.config.negatives))
     return _gathered(asked, loss, drawn + (drawn >= answers[:, None]))
@@ -166,11 +178,12 @@ def _shared(asked: Asked) -> Any:
 def _gathered(asked: Asked, loss: BlockLoss, drawn: Int64[np.ndarray, "..."]) -> Tensor:
     """The loss over what was drawn, with no row looked up but of it and of the answers."""
     network = asked.network
-    rows, (answers, others) = lookups(network.num_items, asked.answers.numpy(), drawn)
+    rows, (answers, others) = lookups(asked.num_items, asked.answers.numpy(), drawn)
     wanted = torch.from_numpy(rows)
+    wanted = wanted if asked.rows is None else asked.rows[wanted]
     return over_drawn(
         loss, asked.h, network.vectors(wanted), torch.from_numpy(answers),
-        torch.from_numpy(others), bias_C=None if network.bias is None else network.bias[wanted],
+        torch.from_numpy(others), bias_C=asked.bias(wanted),
     )  # fmt: skip
 
 

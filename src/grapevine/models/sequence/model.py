@@ -30,9 +30,10 @@ class Sequence:
 
     Attributes:
         config: the options.
-        items: `(items, width)` what an item is told by; of zeros where training never met it.
+        items: `(items, width)` what an item is told by; of zeros where it is not known.
         bias: `(items,)` what is added to an item's every score; of no length where there is none.
-        met: `(items,)` which items training met; others are not heard in a history.
+        met: `(items,)` which items are known: training met them, or they are told by features or
+            by another run. Others are not heard in a history.
         behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
         timed: `(1,)` whether the network looks at times.
         weights: parameters of the network, by name.
@@ -66,7 +67,7 @@ class Sequence:
             config: the options.
             weights: of the network.
             behaviour: that histories are made of.
-            met: which items training met.
+            met: which items are known.
             times: whether the network looks at times.
         """
         table = weights.get("asked.weight", weights["items.weight"][: len(met)])

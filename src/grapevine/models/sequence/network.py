@@ -1,6 +1,8 @@
 """The network of the sequence models: items at their places, and layers that listen."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float, Int
@@ -14,8 +16,10 @@ from grapevine.core.transformer import HSTULayer, TransformerLayer
 from grapevine.models.sequence.batches import Places
 from grapevine.models.sequence.config import Config
 from grapevine.models.sequence.inputs import GAPS, Inputs
+from grapevine.models.sequence.items import MadeItems
 from grapevine.models.sequence.mixer import MixerLayer
 from grapevine.models.sequence.returns import Returns
+from grapevine.models.sequence.sources import Sources
 
 EVERYTHING = 20_000
 """Items up to which all are scored rather than some gathered, where a loss draws from them."""
@@ -33,20 +37,28 @@ class Network(nn.Module):
         num_items: I.
         times: whether the times of events mean anything.
         behaviours: how many there are.
+        sources: what item vectors are made of; if not given, they stand in a table.
 
     Attributes:
         gathers: whether the loss looks up what it drew, of so many items, and touches no others.
     """
 
     def __init__(
-        self, config: Config, num_items: int, *, times: bool = True, behaviours: int = 1
+        self,
+        config: Config,
+        num_items: int,
+        *,
+        times: bool = True,
+        behaviours: int = 1,
+        sources: Sources | None = None,
     ) -> None:
         super().__init__()
         width = config.width
         self.config, self.num_items = config, num_items
         self.gathers = config.loss != "softmax" and num_items > EVERYTHING
         # One row more for padding, and one for what is masked.
-        self.items = _table(num_items + 2, width, self.gathers)
+        ids = num_items if sources is None or sources.ids.any() else 0
+        self.items = _table(ids + 2, width, self.gathers)
         self.asked = None if config.tied else _table(num_items, width, self.gathers)
         learned = config.positions == "learned" and config.encoder in {"transformer", "hstu"}
         self.places = nn.Parameter(torch.empty(config.length, width)) if learned else None
@@ -66,6 +78,8 @@ class Network(nn.Module):
         gaps = hstu and config.times and times
         self.gap = nn.Parameter(torch.empty(GAPS + 1)) if gaps else None
         self.inputs = Inputs(config, behaviours, times=times)
+        self.made = None if sources is None else MadeItems(config, sources)
+        self._held: Tensor | None = None
         self.pattern = Causal() if config.asks == "next" else Complete()
         self.start()
 
@@ -86,6 +100,23 @@ class Network(nn.Module):
                 nn.init.xavier_normal_(part.weight)
                 if part.bias is not None:
                     nn.init.zeros_(part.bias)
+        if self.made is not None:
+            self.made.start()
+
+    @contextmanager
+    def items_at_hand(self) -> Iterator[None]:
+        """Within it item vectors are made once, whoever asks for them."""
+        self._held = None if self.made is None else self.made(self.items.weight)
+        try:
+            yield
+        finally:
+            self._held = None
+
+    def _looked_up(self, rows: Int[Tensor, " *any"]) -> Float[Tensor, "*any width"]:
+        if self.made is None:
+            return self.items(rows)
+        table = self.made(self.items.weight) if self._held is None else self._held
+        return nn.functional.embedding(rows, table)
 
     def forward(self, seen: Places) -> States:
         """What each place holds in the end."""
@@ -124,7 +155,7 @@ class Network(nn.Module):
 
     def start_of(self, seen: Places) -> States:
         """What each place holds before it has heard anyone."""
-        x_BLD = self.items(seen.items)
+        x_BLD = self._looked_up(seen.items)
         if self.config.scaled:
             x_BLD = x_BLD * math.sqrt(self.config.width)
         x_BLD = self.inputs(x_BLD, seen)
@@ -157,8 +188,11 @@ class Network(nn.Module):
         Args:
             rows: of these items; of all if not given.
         """
-        table = self.items if self.asked is None else self.asked
-        vectors = table.weight[: self.num_items] if rows is None else table(rows)
+        if self.made is not None:
+            vectors = self._looked_up(torch.arange(self.num_items) if rows is None else rows)
+        else:
+            table = self.items if self.asked is None else self.asked
+            vectors = table.weight[: self.num_items] if rows is None else table(rows)
         return normalize(vectors, dim=1) if self.config.cosine else vectors
 
     def ask(self, h_TD: Float[Tensor, "asking width"]) -> Float[Tensor, "asking width"]:
