@@ -148,6 +148,8 @@ class EpochBatches:
     events: Interactions
     seed: int
     epoch: int
+    answering: int = -1
+    """The behaviour that an answer must have; -1 for any."""
     to_go: Float32[np.ndarray, " events"] | None = None
     """What is still to come after each event, where the network is told."""
 
@@ -173,8 +175,7 @@ class EpochBatches:
     def batches(self) -> list[Int64[np.ndarray, " batch"]]:
         """The windows of each batch, in the order of training."""
         firsts, stops = self.windows
-        least = 1 if self.config.asks == "cloze" else 2
-        asking = np.flatnonzero(stops - firsts >= least)
+        asking = np.flatnonzero(self._answers > 0)
         draw = stream(self.seed, "sequence", "order", self.epoch)
         order = draw.permutation(asking)
         size, found = self.config.batch, list[np.ndarray]()
@@ -184,14 +185,21 @@ class EpochBatches:
             found += [pool[at : at + size] for at in range(0, len(pool), size)]
         return [found[place] for place in draw.permutation(len(found))]
 
+    @cached_property
+    def _answers(self) -> Int64[np.ndarray, " windows"]:
+        """Events of each window that are answers, or may be masked."""
+        firsts, stops = self.windows
+        heard = np.minimum(firsts + (self.config.asks != "cloze"), stops)
+        if self.answering < 0:
+            return stops - heard
+        sums = np.concatenate([[0], np.cumsum(self.events.behaviours == self.answering)])
+        return sums[stops] - sums[heard]
+
     @property
     def examples(self) -> int:
         """Events that are answers, or may be masked, all batches together."""
-        firsts, stops = self.windows
         asking = np.concatenate([*self.batches, np.empty(0, np.int64)])
-        if self.config.asks == "last":
-            return len(asking)
-        return int((stops - firsts - (self.config.asks == "next"))[asking].sum())
+        return len(asking) if self.config.asks == "last" else int(self._answers[asking].sum())
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -210,10 +218,12 @@ class EpochBatches:
         if self.to_go is not None:
             shuffled = draw if self.config.returns == "shuffled" else None
             places = with_returns(places, firsts, self.to_go, shuffled)
-        asking = asked.flatten().nonzero().squeeze(1)
         # The answer of a place is the event after it.
-        of_places = np.where(places.there, firsts[:, None] + np.arange(places.there.shape[1]), 0)
-        answers = events.items[of_places.ravel()[asking.numpy()] + 1].astype(np.int64)
+        after = np.where(places.there, firsts[:, None] + np.arange(places.there.shape[1]) + 1, 0)
+        if self.answering >= 0:
+            asked = asked & torch.from_numpy(events.behaviours[after] == self.answering)
+        asking = asked.flatten().nonzero().squeeze(1)
+        answers = events.items[after.ravel()[asking.numpy()]].astype(np.int64)
         return Minibatch(places, asking, torch.from_numpy(answers), int(draw.integers(2**63)))
 
     def _cloze(

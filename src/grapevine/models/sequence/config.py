@@ -100,6 +100,8 @@ class Config:
     # What is asked
     asks: Asks = "next"
     """After each event, the next; or those that were masked; or what came after the last alone."""
+    answers: Behaviours = "all"
+    """Which events of a history may be what came next: with "target" the others are only heard."""
     masked: float = 0.2
     """Share of the events that a cloze masks."""
     last_masked: float = 0.1
@@ -201,6 +203,12 @@ class Config:
                 "model.behaviour_input tells events of different behaviours apart, and "
                 f'model.behaviours="{self.behaviours}" has those of one alone',
                 hint='set model.behaviours="all", or model.behaviour_input=false',
+            )
+        if self.answers == "target" and (self.asks != "next" or self.windows == "lanes"):
+            raise ConfigError(
+                'model.answers="target" leaves out places that would ask for another event, and '
+                f'asks="{self.asks}" with windows="{self.windows}" has none to spare',
+                hint='set model.asks="next" and model.windows="random", or model.answers="all"',
             )
         if self.made and not self.tied:
             raise ConfigError(

@@ -56,6 +56,7 @@ class SequenceLearner(GradientLearner):
             behaviours = len(train.schema.behaviours)
             to_go = returns.learn(self.events, config.rewards, behaviours)
         self.to_go = to_go
+        self.answering = train.schema.target_row if config.answers == "target" else -1
         self.lanes = Lanes.of(self.events, config.batch) if config.windows == "lanes" else None
         self.held = cleared(self.network, config.batch) if self.lanes else []
         parameters = self.network.named_parameters() if config.average else ()
@@ -65,7 +66,7 @@ class SequenceLearner(GradientLearner):
         """The mini-batches of an epoch, counted from 0."""
         if self.lanes is not None:
             return LaneBatches(self.config, self.events, self.lanes, self.seed, epoch)
-        return EpochBatches(self.config, self.events, self.seed, epoch, self.to_go)
+        return EpochBatches(self.config, self.events, self.seed, epoch, self.answering, self.to_go)
 
     def step(self, batch: Minibatch, rate: float) -> dict[str, float]:
         """One update, of the means of the weights too."""

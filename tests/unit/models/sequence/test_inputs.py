@@ -12,6 +12,7 @@ from grapevine.models import MODELS
 from grapevine.models.sequence.batches import side_by_side, with_returns
 from grapevine.models.sequence.lanes import along, cleared
 from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
 from grapevine.testing.worlds import world
 
 CAUSAL = ("sasrec", "gsasrec", "gru4rec", "hstu", "mlp4rec", "decision-transformer")
@@ -137,3 +138,53 @@ def test_where_no_time_is_a_time_no_gap_is_told():
 def test_events_of_one_behaviour_cannot_be_told_apart():
     with pytest.raises(ConfigError, match="behaviour_input"):
         small("sasrec", behaviour_input=True)
+
+
+def test_only_events_of_the_target_may_be_asked_for():
+    """All others are heard all the same, and a window that would ask for none is in no batch."""
+    data = shopping(30)
+    events, buy = data.interactions, data.schema.target_row
+    lone = events.users == 7
+    looked = replace(events, behaviours=np.where(lone, 0, events.behaviours).astype(np.uint8))
+    data = replace(data, interactions=looked)
+    options = {"behaviours": "all", "answers": "target", "batch": 4, "length": 5}
+    batches = small("sasrec", **options).learner(data, seed=0).batches(1)
+    seen, count, heard = 0, 0, set()
+    for step in range(len(batches)):
+        batch = batches[step]
+        # Of a place that asks, the one after it stands beside it, but of the last of a window.
+        following = batch.places.behaviours.roll(-1, 1).flatten()[batch.asking]
+        inner = batch.places.back.flatten()[batch.asking] > 0
+        assert (following[inner] == buy).all()
+        heard |= {*batch.places.behaviours[batch.places.there].tolist()}
+        seen, count = seen + len(batch.places.items), count + len(batch.answers)
+        names = [data.items.ids[row] for row in batch.answers.tolist()]
+        assert len(batch.asking) == len(names) > 0
+    assert seen == 29
+    assert heard == {0, buy}
+    assert count == batches.examples < 29 * 5
+
+
+@pytest.mark.slow
+def test_bought_is_asked_for_though_much_more_is_looked_at():
+    """Asked for any event the next look is foretold, asked for the target what is bought."""
+    rng, events = np.random.default_rng(0), []
+    for user in range(40):
+        for kind in rng.integers(3, size=4):
+            looks = [(f"u{user}", one, "look") for one in (str(kind), *["window"] * 3)]
+            events += [*looks[: rng.integers(2, 5)], (f"u{user}", f"bought {kind}", "buy")]
+        events += [(f"u{user}", "window", "look")] * int(rng.integers(3))
+    data, found = world(events, behaviours=("look", "buy")), {}
+    for answers in ("all", "target"):
+        options = {"behaviours": "all", "answers": answers, "epochs": 25, "learning_rate": 0.01}
+        model = training.fit(small("sasrec", **options), data, seed=0)
+        rows = data.items.rows(["2", "window", "window"])
+        asked = Batch.of_histories(Jagged.from_lists([rows]), behaviour=0)
+        found[answers] = data.items.ids[int(np.asarray(model.score(asked))[0].argmax())]
+    assert found == {"all": "window", "target": "bought 2"}
+
+
+@pytest.mark.parametrize("options", [{"asks": "cloze"}, {"asks": "last"}], ids=str)
+def test_what_asks_for_one_event_alone_cannot_choose_it(options):
+    with pytest.raises(ConfigError, match="answers"):
+        small("sasrec", answers="target", **options)
