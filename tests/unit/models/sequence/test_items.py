@@ -192,6 +192,21 @@ def test_items_hear_their_neighbours_once_a_step():
     assert all(one.weight.grad.abs().sum() > 0 for one in network.made.convolutions)
 
 
+def test_what_is_written_out_is_made_by_the_means_of_the_weights():
+    options, data = small(average=0.5, graph_layers=1), world(checkerboard(16, 12))
+    learner = options.learner(data, seed=0)
+    for step in range(3):
+        learner.step(learner.batches(0)[0], 0.05 * (step + 1))
+    fresh = options.learner(data, seed=0).network.eval()
+    assert {f"mean.{name}" for name, _ in fresh.named_parameters()} <= learner.state().keys()
+    for name, one in fresh.named_parameters():
+        one.data.copy_(learner.means[name])
+    found = learner.model()
+    np.testing.assert_allclose(found.items, fresh.vectors().detach().numpy(), rtol=1e-5, atol=1e-7)
+    assert not np.allclose(found.items, learner.network.eval().vectors().detach().numpy())
+    assert not any(name.startswith("made.") for name in found.weights)
+
+
 def titled(data):
     return described(data, title=("title", [f"thing {name}" for name in data.items.ids]))
 
@@ -203,6 +218,10 @@ OPTIONS = {
     "graph": {"graph_layers": 1, "average": 0.9},
     "run": {"item_vectors": "run"},
     "learnt on": {"item_vectors": "ids+run", "frozen": False, "graph_layers": 1},
+    "lanes": {"encoder": "gru", "windows": "lanes", "graph_layers": 1, "gap_input": True},
+    "cloze": {"asks": "cloze", "norm": "post", "head": True, "item_vectors": "ids+features"},
+    "cosine": {"encoder": "hstu", "times": True, "cosine": True, "item_vectors": "features"},
+    "drawn": {"loss": "sampled-softmax", "drawn": "mixed", "head": True, "graph_layers": 2},
 }
 
 
@@ -229,7 +248,7 @@ def test_training_goes_on_to_the_bit(name, other, tmp_path):
 
 
 @pytest.mark.parametrize("world_name", AWKWARD)
-@pytest.mark.parametrize("name", ["both", "graph", "features"])
+@pytest.mark.parametrize("name", ["both", "graph", "features", "cloze", "drawn"])
 def test_the_contract_is_kept(name, world_name):
     data = AWKWARD[world_name]()
     check_model(small(epochs=2, **OPTIONS[name]), titled(data))
