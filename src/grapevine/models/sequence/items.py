@@ -35,14 +35,15 @@ class MadeItems(nn.Module):
     """
 
     mine: Tensor
+    left_out: Tensor
 
     def __init__(self, config: Config, sources: Sources) -> None:
         super().__init__()
         width = config.width
-        others = sources.features is not None or sources.vectors is not None
-        self.id_dropout = config.id_dropout if others else 0.0
         mine = torch.from_numpy(sources.ids.astype(np.float32))
+        left_out = torch.from_numpy(sources.others * np.float32(config.id_dropout))
         self.register_buffer("mine", mine, persistent=False)
+        self.register_buffer("left_out", left_out, persistent=False)
         self.encoder = self.project = self.heard = None
         if sources.features is not None and sources.shapes is not None:
             how = ItemEncoder.Config(width=width, hidden=2 * width)
@@ -51,7 +52,7 @@ class MadeItems(nn.Module):
         if sources.vectors is not None:
             given = torch.from_numpy(sources.vectors.copy())
             self.project = nn.Linear(given.shape[1], width, bias=False)
-            # In a buffer, so that a training that goes on does so with the very same vectors.
+            # Kept in the checkpoints either way: what goes on does so with the very same vectors.
             if config.frozen:
                 self.register_buffer("given", given)
             else:
@@ -77,9 +78,9 @@ class MadeItems(nn.Module):
         x_ID = ids.new_zeros(len(self.mine), ids.shape[1])
         if len(ids) > 2:
             mine_I = self.mine
-            if self.training and self.id_dropout:
+            if self.training:
                 # Now and then an item must do without, as one that nobody has met always must.
-                mine_I = mine_I * (torch.rand(len(mine_I)) >= self.id_dropout)
+                mine_I = mine_I * (torch.rand(len(mine_I)) >= self.left_out)
             x_ID = ids[:-2] * mine_I[:, None]
         if self.encoder is not None:
             x_ID = x_ID + self.encoder(self.rows)

@@ -74,11 +74,16 @@ class Sources:
         )
 
     @property
-    def known(self) -> Bool[np.ndarray, " items"]:
-        """`(I,)` which items have a vector that says something of them."""
+    def others(self) -> Bool[np.ndarray, " items"]:
+        """`(I,)` which items have a vector that does not come of their own events."""
         if self.features is not None:
             return np.ones_like(self.met)
-        return self.met if self.vectors is None else self.met | self.vectors.any(1)
+        return np.zeros_like(self.met) if self.vectors is None else self.vectors.any(1)
+
+    @property
+    def known(self) -> Bool[np.ndarray, " items"]:
+        """`(I,)` which items have a vector that says something of them."""
+        return self.met | self.others
 
 
 def _features(config: Config, train: Dataset, events: Interactions) -> tuple[Features, Shapes]:

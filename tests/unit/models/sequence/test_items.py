@@ -141,6 +141,16 @@ def test_vectors_of_another_run_are_taken_over_by_their_ids(other, frozen):
     assert learner.model().items[lone].any()
 
 
+def test_who_has_but_its_own_vector_never_does_without_it(other):
+    options = {"item_vectors": "ids+run", "items_from": str(other), "id_dropout": 1.0}
+    data = narrower()
+    network = small(**options).learner(data, seed=0).network
+    (lone,) = data.items.rows(["y"])
+    made = network.made.project(network.made.given)
+    made[lone] += network.items.weight[lone]
+    torch.testing.assert_close(network.train().vectors(), made)
+
+
 def test_an_item_that_the_other_run_alone_has_met_is_recommended(other):
     options = {"item_vectors": "run", "items_from": str(other), "epochs": 20, "batch": 4}
     data = narrower()
