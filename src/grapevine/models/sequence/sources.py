@@ -78,7 +78,7 @@ class Sources:
         """`(I,)` which items have a vector that does not come of their own events."""
         if self.features is not None:
             return np.ones_like(self.met)
-        return np.zeros_like(self.met) if self.vectors is None else self.vectors.any(1)
+        return np.zeros_like(self.met) if self.vectors is None else np.asarray(self.vectors.any(1))
 
     @property
     def known(self) -> Bool[np.ndarray, " items"]:
