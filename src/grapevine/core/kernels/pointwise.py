@@ -79,19 +79,19 @@ class _Pointwise(torch.autograd.Function):
         added, heard, scale = ctx.rest
         pull = gradients[0].contiguous()
         by_q, by_k, by_v = (torch.empty_like(one) for one in (q, k, v))
-        by_bias = np.zeros_like(added)
+        by_bias = torch.zeros(added.shape)
         for here in _parts(q, k):
             weights = torch.matmul(q[here], k[here].transpose(-1, -2))
             pulled = torch.matmul(pull[here], v[here].transpose(-1, -2))
             with threads_for(weights.numel()):
                 _bend_back(
-                    weights.numpy(), pulled.numpy(), added, by_bias, heard, here.start,
+                    weights.numpy(), pulled.numpy(), added, by_bias.numpy(), heard, here.start,
                     np.float32(scale),
                 )  # fmt: skip
             torch.matmul(weights.transpose(-1, -2), pull[here], out=by_v[here])
             torch.matmul(pulled, k[here], out=by_q[here])
             torch.matmul(pulled.transpose(-1, -2), q[here], out=by_k[here])
-        back = torch.from_numpy(by_bias)[:, None] if len(added) else None
+        back = by_bias[:, None] if len(added) else None
         return by_q, by_k, by_v, back, None, None
 
 
