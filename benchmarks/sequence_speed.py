@@ -100,6 +100,9 @@ class Ours:
         )  # fmt: skip
         self.learner, self.epoch, self.steps = config.learner(train, seed=0), 0, iter(())
 
+    def __len__(self) -> int:
+        return len(self.learner.batches(0))
+
     def take(self, steps: int) -> tuple[float, int]:
         """Seconds of so many steps, and the histories in them."""
         histories, began = 0, time.perf_counter()
@@ -164,7 +167,8 @@ def measured(name: str, options: argparse.Namespace, train: Any, path: Path) -> 
     rates: dict[str, list[float]] = {"ours": [], "peer": []}
     for turn in range(options.turns + 1):
         for side, one in (("ours", ours), ("peer", peer)):
-            seconds, histories = one.take(options.steps * (3 if side == "ours" else 1))
+            # Lengths differ much from batch to batch of ours: an epoch has all of them.
+            seconds, histories = one.take(len(ours) if side == "ours" else options.steps)
             if turn:
                 rates[side].append(histories / seconds)
                 print(f"{name} {side}: {rates[side][-1]:.1f} histories/s", flush=True)
@@ -183,7 +187,9 @@ def main() -> None:
     parser.add_argument("--mirror", type=Path)
     parser.add_argument("--models", nargs="+", default=["sasrec", "bert4rec"])
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=8, help="of the peer's turns; ours take 3 x")
+    parser.add_argument(
+        "--steps", type=int, default=8, help="of the peer's turns; ours are an epoch"
+    )
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--tuned", action="store_true", help="give the peer's allocator huge pages")
     parser.add_argument("--as-peer", help=argparse.SUPPRESS)

@@ -83,7 +83,9 @@ class GradientLearner:
 
     def step(self, batch: Any, rate: float) -> dict[str, float]:
         """One update; raises `CheckFailed`, with nothing updated, where it is not finite."""
-        torch.manual_seed(int(stream(self.seed, "step", self.steps_done).integers(2**63)))
+        # Not by `torch.manual_seed`, which looks for other devices each time, for a millisecond.
+        seed = int(stream(self.seed, "step", self.steps_done).integers(2**63))
+        torch.default_generator.manual_seed(seed)
         self.network.train()
         self._rate = rate
         with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):

@@ -1,8 +1,5 @@
 """Torch's attention in the type that it is quickest in."""
 
-from functools import cache
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -20,8 +17,8 @@ def scaled_dot_product(
 ) -> Tensor:
     """`scaled_dot_product_attention`, in float32 where bfloat16 would take longer.
 
-    On a processor without matrix units torch's way back in bfloat16 takes two to four times what
-    it takes in float32 (4.4 times for histories of 104, 2.2 times for 200, width 32, torch 2.13);
+    On a processor torch's way back in bfloat16 takes two to four times what it takes in float32
+    (4.4 times for histories of 104, 2.2 times for 200, heads of width 32, torch 2.13, AVX-512);
     what comes out is rounded to bfloat16 either way.
 
     Args:
@@ -34,18 +31,10 @@ def scaled_dot_product(
         scale: of the products.
     """
     asked = q.dtype
-    if asked == torch.bfloat16 and q.device.type == "cpu" and not has_matrix_units():
+    if asked == torch.bfloat16 and q.device.type == "cpu":
         q, k, v = q.float(), k.float(), v.float()
         mask = mask.float() if mask is not None and mask.is_floating_point() else mask
     heard = scaled_dot_product_attention(
         q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=causal, scale=scale
     )
     return heard.to(asked)
-
-
-@cache
-def has_matrix_units() -> bool:
-    """Whether this processor multiplies bfloat16 tiles (AMX)."""
-    # Older versions of torch do not tell.
-    told: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(told.get("amx_bf16"))

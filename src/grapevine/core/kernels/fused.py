@@ -18,9 +18,9 @@ from numba import njit, prange
 from torch import Tensor
 
 from grapevine.core.kernels.activations import CODES, ROWS, Bent, bend, bend_back
+from grapevine.core.kernels.dropout import Draws, draws, keeps
 from grapevine.core.kernels.spmm import narrow, widen
 from grapevine.core.kernels.threads import threads_for
-from grapevine.graph.counter import mix
 
 Precision = Literal["float32", "bfloat16"]
 LOW: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -78,7 +78,7 @@ def linear_add(
     """`x + dropout(y W' + b)`, in float32.
 
     Args:
-        x: float32; its width divides by 4.
+        x: float32.
         y: float32 or bfloat16, which is the precision of the product.
         weight_DK: W.
         bias_D: b.
@@ -149,20 +149,19 @@ class _LinearAdd(torch.autograd.Function):
         said = torch.mm(y, light.T)
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
         ctx.save_for_backward(y, light)
-        bound, scale, name = ctx.drop = _drop(share, key)
+        ctx.drawn = draws(share, key)
         with threads_for(x.numel()):
-            _add(_raw(x.contiguous()), _raw(said), _raw(bias), bound, scale, name, _raw(out))
+            _add(_raw(x.contiguous()), _raw(said), _raw(bias), ctx.drawn, _raw(out))
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         y, light = ctx.saved_tensors
-        bound, scale, name = ctx.drop
         out = gradients[0].contiguous()
         by_said = torch.empty(out.shape, dtype=y.dtype)
         sums = torch.empty(-(-len(out) // ROWS), out.shape[1])
         with threads_for(out.numel()):
-            _add_back(_raw(out), bound, scale, name, _raw(by_said), _raw(sums))
+            _add_back(_raw(out), ctx.drawn, _raw(by_said), _raw(sums))
         by_y, by_weight = torch.mm(by_said, light), torch.mm(by_said.T, y).float()
         return out, by_y, by_weight, sums.sum(0), None, None
 
@@ -171,12 +170,6 @@ def _raw(x: Tensor) -> np.ndarray:
     """The same memory as numpy sees it; bfloat16 as uint16."""
     x = x.detach()
     return (x.view(torch.uint16) if x.dtype == torch.bfloat16 else x).numpy()
-
-
-def _drop(share: float, key: int) -> tuple[np.uint64, np.float32, np.uint64]:
-    """What is left out, below which draw; by what the rest is multiplied; the key."""
-    bound = round(share * 65536)
-    return np.uint64(bound), np.float32(65536 / (65536 - bound)), np.uint64(key)
 
 
 @njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
@@ -236,46 +229,22 @@ def _norm_back(
 
 
 @njit(parallel=True, nogil=True, cache=True)
-def _add(
-    x: np.ndarray,
-    said: np.ndarray,
-    bias: np.ndarray,
-    bound: np.uint64,
-    scale: np.float32,
-    key: np.uint64,
-    out: np.ndarray,
-) -> None:
+def _add(x: np.ndarray, said: np.ndarray, bias: np.ndarray, drawn: Draws, out: np.ndarray) -> None:
     rows, width = x.shape
-    low = np.uint64(0xFFFF)
     for block in prange((rows + ROWS - 1) // ROWS):
         for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
-            for d in range(0, width, 4):
-                draw = mix(key, np.uint64(row * width + d))
-                for lane in range(4):
-                    kept = ((draw >> np.uint64(16 * lane)) & low) >= bound
-                    told = np.float32(widen(said[row, d + lane])) + bias[d + lane]
-                    more = told * scale if kept else np.float32(0)
-                    out[row, d + lane] = x[row, d + lane] + more
+            for d in range(width):
+                told = np.float32(widen(said[row, d])) + bias[d]
+                out[row, d] = x[row, d] + told * keeps(row * width + d, drawn)
 
 
 @njit(parallel=True, nogil=True, cache=True)
-def _add_back(
-    pull: np.ndarray,
-    bound: np.uint64,
-    scale: np.float32,
-    key: np.uint64,
-    out: np.ndarray,
-    sums: np.ndarray,
-) -> None:
+def _add_back(pull: np.ndarray, drawn: Draws, out: np.ndarray, sums: np.ndarray) -> None:
     rows, width = pull.shape
-    low = np.uint64(0xFFFF)
     for block in prange((rows + ROWS - 1) // ROWS):
         sums[block] = 0
         for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
-            for d in range(0, width, 4):
-                draw = mix(key, np.uint64(row * width + d))
-                for lane in range(4):
-                    kept = ((draw >> np.uint64(16 * lane)) & low) >= bound
-                    passed = pull[row, d + lane] * scale if kept else np.float32(0)
-                    sums[block, d + lane] += passed
-                    out[row, d + lane] = narrow(passed, out)
+            for d in range(width):
+                passed = pull[row, d] * keeps(row * width + d, drawn)
+                sums[block, d] += passed
+                out[row, d] = narrow(passed, out)
