@@ -18,6 +18,7 @@ from grapevine.data.audit import LEAKS
 from grapevine.data.sources import SOURCES
 from grapevine.evaluation import METRICS
 from grapevine.models import MODELS
+from grapevine.recipes import RECIPES
 
 DOCS = Path(__file__).parent
 TUTORIAL = DOCS.parent / "examples" / "tutorial.py"
@@ -133,6 +134,14 @@ def options() -> Iterator[str]:
             yield f"| `{name}` | " + " | ".join(map(_cell, cells)) + " |"
 
 
+def recipes() -> Iterator[str]:
+    """Every recipe, and what to expect of it."""
+    yield "| recipe | what it shows | data | model | expects |\n| --- | --- | --- | --- | --- |"
+    for name, recipe in RECIPES.items():
+        cells = (recipe.about, f"`{recipe.data}`", f"`{recipe.model}`", recipe.expects)
+        yield f"| `{name}` | " + " | ".join(map(_cell, cells)) + " |"
+
+
 def tutorial(piece: str) -> Iterator[str]:
     """A piece of the tutorial's code."""
     code = TUTORIAL.read_text(encoding="utf-8")
@@ -148,6 +157,7 @@ PARTS = {
     "models": models,
     "options": options,
     "papers": papers,
+    "recipes": recipes,
     "sources": sources,
     "tutorial": tutorial,
 }
