@@ -11,7 +11,7 @@ does not depend on which others are taken, or on which thread.
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, Shaped, UInt32, UInt64
+from jaxtyping import Int32, Int64, Shaped, UInt32, UInt64
 from numba import njit, prange
 
 from grapevine.graph.alias import alias_tables
@@ -67,10 +67,17 @@ def adjacency(graph: Bipartite) -> Adjacency:
 
 
 def _spans(lists: Jagged) -> UInt64[np.ndarray, " lists"]:
-    spans = lists.offsets[:-1].astype(np.uint64)
-    spans <<= np.uint64(32)
-    spans |= lists.lengths.astype(np.uint64)
+    spans = np.empty(len(lists.offsets) - 1, np.uint64)
+    _fill_spans(lists.offsets, spans)
     return spans
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _fill_spans(offsets: Int64[np.ndarray, " ends"], spans: UInt64[np.ndarray, " lists"]) -> None:
+    """In one pass: with millions of nodes the copies of numpy cost as much as some walks."""
+    for row in prange(len(spans)):
+        start = np.uint64(offsets[row])
+        spans[row] = (start << HALF) | (np.uint64(offsets[row + 1]) - start)
 
 
 def _aliases(
@@ -136,6 +143,9 @@ def _walk_together(
 ) -> None:
     lanes = new_lanes(len(out))
     walk = np.empty(len(out), np.uint64)
+    # Nodes are gathered step by step, in the cache, and written walk by walk: written at once, each
+    # would wait for a line of memory of its own, and those after it with it.
+    taken = np.empty((out.shape[1], len(out)), np.int32)
     busy = 0
     for row in range(len(out)):
         if graph.item_spans[out[row, 0]] & LOW == 0:
@@ -149,8 +159,13 @@ def _walk_together(
         hop(graph, np.uint64(step), lanes, np.uint64(busy))
         column = np.uint64(2 * step + 1)
         for lane in range(np.uint64(busy)):
-            out[walk[lane], column] = lanes.middle[lane]
-            out[walk[lane], column + np.uint64(1)] = lanes.current[lane]
+            taken[column, lane] = lanes.middle[lane]
+        for lane in range(np.uint64(busy)):
+            taken[column + np.uint64(1), lane] = lanes.current[lane]
+    for lane in range(np.uint64(busy)):
+        row = out[walk[lane]]
+        for column in range(np.uint64(1), np.uint64(out.shape[1])):
+            row[column] = taken[column, lane]
 
 
 class Lanes(NamedTuple):
