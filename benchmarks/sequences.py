@@ -29,7 +29,7 @@ RESULTS = Path(__file__).parent / "results"
 WAYS: dict[str, dict[str, Any]] = {
     "seen left out": {},
     "seen kept": {"exclude_seen": False},
-    "popularity-100": {"candidates": "popularity-100"},
+    "popular-100": {"candidates": "popular-100"},
 }
 BASELINES = ("popularity", "recent-popularity", "markov", "item-knn", "ease")
 METRICS = ("ndcg@10", "hr@10")

@@ -23,9 +23,13 @@ def data(incomplete: str) -> list[str]:
 
 
 def models(incomplete: str) -> list[str]:
+    """Names of the one table."""
+    return [name for name in gv.models.MODELS if name.startswith(incomplete)]
+
+
+def trainable(incomplete: str) -> list[str]:
     """Names of the one table, and of recipes."""
-    names = [*gv.models.MODELS, *gv.recipes.RECIPES]
-    return [name for name in names if name.startswith(incomplete)]
+    return models(incomplete) + recipes(incomplete)
 
 
 def recipes(incomplete: str) -> list[str]:

@@ -39,7 +39,7 @@ def train(
         typer.Argument(
             help="A name of the one table (`grapevine models`), a recipe (`grapevine recipes`) or "
             "a CONFIG.toml.",
-            autocompletion=complete.models,
+            autocompletion=complete.trainable,
         ),
     ],
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
@@ -93,10 +93,9 @@ def train(
         if recipe is None:
             raise ConfigError("no data to learn from", hint="name a folder or a dataset: --data")
         data = recipe.data
-    if recipe and split_by == "auto":
-        split_by = recipe.split_by
     replaced = new_run(out, force=force, resume=resume)
     dataset = gv.load(data)
+    split_by = gv.recipes.split_for(model, dataset, split_by)
     split = gv.pipeline.prepare(dataset, split_by)
     target_events = len(split.train.target_interactions)
     try:

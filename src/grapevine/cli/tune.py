@@ -25,7 +25,7 @@ def tune(
         str,
         typer.Argument(
             help="A name of the one table (`grapevine models`), a recipe or a CONFIG.toml.",
-            autocompletion=complete.models,
+            autocompletion=complete.trainable,
         ),
     ],
     data: Data,
@@ -82,7 +82,9 @@ def tune(
         raise ConfigError(
             f"model.{min(clash)} is both set and searched", hint="leave out one of the two"
         )
-    split = gv.pipeline.prepare(gv.load(data), split_by)
+    dataset = gv.load(data)
+    split_by = gv.recipes.split_for(model, dataset, split_by)
+    split = gv.pipeline.prepare(dataset, split_by)
     try:
         found = gv.pipeline.tune(
             model,

@@ -173,6 +173,8 @@ def prune_heads(layer: Layer, heads: Iterable[int]) -> Layer:
         smaller = deepcopy(layer)
         smaller.attention = prune_heads(layer.attention, heads)
         return smaller
+    if isinstance(layer, HSTULayer):
+        raise ValueError("a layer of HSTU norms all heads together: none goes without the others")
     gone = {*heads}
     if not gone < {*range(layer.heads)}:
         raise ValueError(f"of {layer.heads} heads, {sorted(gone)} cannot go")

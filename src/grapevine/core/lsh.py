@@ -43,7 +43,7 @@ def turns(rounds: int, key: int, *buckets: int, seed: int, step: int = 0) -> Tur
     Raises:
         ValueError: a number of buckets is odd, or there is none.
     """
-    if not buckets or any(count % 2 for count in buckets):
+    if not buckets or any(count < 2 or count % 2 for count in buckets):
         raise ValueError(f"each direction has an opposite: {buckets} buckets are not even")
     draw = stream(seed, "lsh", step)
     return tuple(

@@ -204,7 +204,8 @@ class TransformerLayer(nn.Module):
     def fusible(self, x: States) -> bool:
         """Whether `fused` does the same: no gates, float32 on the processor."""
         plain = not len(self.gates) and self.dropout.share < 1
-        return plain and x.dtype == torch.float32 and x.device.type == "cpu"
+        here = x.dtype == torch.float32 and x.device.type == "cpu"
+        return plain and here and not torch.is_autocast_enabled("cpu")
 
     def fused(self, x: States, pattern: Pattern, there: There | None, bias: Bias | None) -> States:
         """The same layer by `kernels.fused`: fewer passes over the states, and rounded products."""

@@ -6,6 +6,7 @@ results for seeds, intervals and the machine.
 
 from typing import Any
 
+from grapevine.data.dataset import Dataset
 from grapevine.models import named
 from grapevine.recipes.amazon import AMAZON
 from grapevine.recipes.movielens import MOVIELENS
@@ -26,4 +27,17 @@ def resolve(model: Any) -> tuple[str, Any]:
     return named.resolve(model, also=RECIPES)
 
 
-__all__ = ["RECIPES", "Recipe", "resolve"]
+def split_for(model: str, data: Dataset, by: str) -> str:
+    """How events are held out: as asked for, by the data's own labels, or as the recipe does.
+
+    Args:
+        model: a recipe, or anything else that can be trained.
+        data: where the events are.
+        by: what was asked for.
+    """
+    if by == "auto" and model in RECIPES and data.labels is None:
+        return RECIPES[model].split_by
+    return by
+
+
+__all__ = ["RECIPES", "Recipe", "resolve", "split_for"]

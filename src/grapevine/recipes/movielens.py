@@ -8,7 +8,7 @@ from grapevine.recipes.recipe import Recipe
 
 DATA = "ml-1m-5core"
 
-QUICK: dict[str, Any] = {"batch": 64, "learning_rate": 0.003, "average": 0.998}
+QUICK: dict[str, Any] = {"batch": 64, "learning_rate": 0.003, "average": 0.998, "patience": 20}
 """Small batches and long steps learn in half the time; the mean of the steps makes up for their
 noise."""
 

@@ -61,8 +61,9 @@ def train_with(
         return Outcome(model=config.fit(train, seed=seed), seconds=time.monotonic() - began)
     with reproducible(seed):
         try:
-            identity = _identity(config, train, seed) if session.folder else {}
             learner = config.learner(train, seed=seed)
+            identity = _identity(config, train, seed) if session.folder else {}
+            identity |= getattr(learner, "identity", {}) if session.folder else {}
         except KeyboardInterrupt as stop:
             if session.folder is None:
                 raise

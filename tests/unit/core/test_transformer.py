@@ -140,3 +140,19 @@ def test_the_worked_figures_of_hstu():
 def test_heads_must_share_the_width():
     with pytest.raises(ValueError, match="a width of 7 cannot be shared by 2 heads"):
         TransformerLayer(7, 2, 8)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post", "sasrec"])
+def test_who_asks_for_autocast_gets_torchs_own(norm):
+    layer, x = TransformerLayer(8, 2, 12, norm=norm), torch.randn(2, 5, 8, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not layer.fusible(x)
+        out = layer(x, Causal())
+    out.float().sum().backward()
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+
+
+def test_no_histories_are_none_afterwards():
+    layer = TransformerLayer(8, 2, 12)
+    assert layer(torch.zeros(0, 5, 8), Causal()).shape == (0, 5, 8)

@@ -63,7 +63,7 @@ def bent_linear(
     """
     apply: Callable[..., Tensor] = cast("Any", _BentLinear).apply
     out = apply(y.reshape(-1, y.shape[-1]), weight_OD, bias_O, CODES[bent])
-    return out.view(*y.shape[:-1], -1)
+    return out.view(*y.shape[:-1], len(weight_OD))
 
 
 def linear_add(

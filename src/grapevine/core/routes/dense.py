@@ -48,9 +48,12 @@ def bent(ask: Ask) -> Tensor:
 
 def is_plainly_bent(ask: Ask) -> bool:
     """Whether `bent` serves: nothing dropped, and all heads told the same beside products."""
-    numbers = ask.bias is None or (isinstance(ask.bias, Tensor) and ask.bias.shape[1] == 1)
+    numbers = ask.bias is None or (
+        isinstance(ask.bias, Tensor) and ask.bias.shape[1] == 1 and ask.bias.dtype == torch.float32
+    )
     plain = ask.q.dtype == torch.float32 and ask.q.device.type == "cpu"
-    return ask.merge == "silu" and not ask.dropout and numbers and plain
+    by_hand = numbers and plain and not torch.is_autocast_enabled("cpu")
+    return ask.merge == "silu" and not ask.dropout and by_hand
 
 
 def matrix(ask: Ask) -> tuple[Tensor, Tensor]:

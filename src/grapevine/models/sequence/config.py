@@ -146,9 +146,10 @@ class Config:
     """Most length of a gradient; 0 sets no bound."""
     average: float = 0.0
     """How much of what a weight was stays in its mean at each step, where the model is that mean of
-    all its steps, such as 0.999; 0 takes the weights as the last step left them."""
+    all its steps, such as 0.999; 0 takes the weights as the last step left them. A step then costs
+    more for every item there is."""
     precision: Precision = "bfloat16"
-    """Of the products by all items; weights and all else are float32."""
+    """Of the products of transformers and by all items; weights, states and sums are float32."""
 
     def __post_init__(self) -> None:
         check_bounds(
@@ -203,6 +204,12 @@ class Config:
                 "model.behaviour_input tells events of different behaviours apart, and "
                 f'model.behaviours="{self.behaviours}" has those of one alone',
                 hint='set model.behaviours="all", or model.behaviour_input=false',
+            )
+        if self.answers == "target" and self.behaviours != "all":
+            raise ConfigError(
+                'model.answers="target" leaves out events that are heard and not asked for, and '
+                f'model.behaviours="{self.behaviours}" has no others',
+                hint='set model.behaviours="all", or model.answers="all"',
             )
         if self.answers == "target" and (self.asks != "next" or self.windows == "lanes"):
             raise ConfigError(

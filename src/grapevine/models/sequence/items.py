@@ -52,7 +52,7 @@ class MadeItems(nn.Module):
         if sources.vectors is not None:
             given = torch.from_numpy(sources.vectors.copy())
             self.project = nn.Linear(given.shape[1], width, bias=False)
-            # Kept in the checkpoints either way: what goes on does so with the very same vectors.
+            # In the checkpoints either way; where the run has others by now, none goes on.
             if config.frozen:
                 self.register_buffer("given", given)
             else:

@@ -1,5 +1,8 @@
 """The sequence models on their way: what a step loses, and the model that comes of it."""
 
+import hashlib
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -35,7 +38,13 @@ class SequenceLearner(GradientLearner):
         self.sources = Sources.of(config, train, self.events, seed)
         # Nobody could have taken an item that is not yet there, and none is told off for it.
         self.rows = None if self.sources is None else torch.from_numpy(np.flatnonzero(counts))
-        self.proposal = Proposal.of(config, counts if self.rows is None else counts[counts > 0])
+        self.answering = train.schema.target_row if config.answers == "target" else -1
+        drawn = counts
+        if self.answering >= 0 and config.drawn in {"in-batch", "mixed"}:
+            # Of a batch answers are drawn, and not all events are.
+            taken = self.events.items[self.events.behaviours == self.answering]
+            drawn = np.bincount(taken, minlength=len(counts))
+        self.proposal = Proposal.of(config, drawn if self.rows is None else drawn[counts > 0])
         torch.manual_seed(int(stream(seed, "sequence", "start").integers(2**63)))
         super().__init__(
             Network(
@@ -56,11 +65,17 @@ class SequenceLearner(GradientLearner):
             behaviours = len(train.schema.behaviours)
             to_go = returns.learn(self.events, config.rewards, behaviours)
         self.to_go = to_go
-        self.answering = train.schema.target_row if config.answers == "target" else -1
         self.lanes = Lanes.of(self.events, config.batch) if config.windows == "lanes" else None
         self.held = cleared(self.network, config.batch) if self.lanes else []
         parameters = self.network.named_parameters() if config.average else ()
         self.means = {name: one.detach().clone() for name, one in parameters}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What is learnt from beside the training set: no checkpoint goes on with another."""
+        if self.sources is None or self.sources.vectors is None:
+            return {}
+        return {"items_from": hashlib.sha256(self.sources.vectors.tobytes()).hexdigest()}
 
     def batches(self, epoch: int) -> EpochBatches | LaneBatches:
         """The mini-batches of an epoch, counted from 0."""

@@ -1,6 +1,6 @@
 """The losses of the sequence models: each one function of what was asked, by its name.
 
-Two of them score every item of a small catalogue, though they only draw from it: a product of
+Three of them score every item of a small catalogue, though they only draw from it: a product of
 matrices is then less work than gathering rows. In a large one what was drawn is gathered, and no
 step costs more for there being more items (`gathers` says which it is).
 """

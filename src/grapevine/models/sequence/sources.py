@@ -93,6 +93,11 @@ def _features(config: Config, train: Dataset, events: Interactions) -> tuple[Fea
     view = FeatureView.fit(train, use=config.features, degrees=degrees)
     features = view.encode(train.item_table, degrees)
     shapes = Shapes.of(features, buckets=view.buckets, degree=view.degree is not None)
+    if not shapes.describe:
+        raise ConfigError(
+            "how often an item was taken says nothing of one that nobody took",
+            hint="name other columns of the catalogue in model.features",
+        )
     return features, shapes
 
 

@@ -184,7 +184,22 @@ def test_bought_is_asked_for_though_much_more_is_looked_at():
     assert found == {"all": "window", "target": "bought 2"}
 
 
-@pytest.mark.parametrize("options", [{"asks": "cloze"}, {"asks": "last"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"asks": "cloze"}, {"asks": "last"}, {"behaviours": "target"}], ids=str
+)
 def test_what_asks_for_one_event_alone_cannot_choose_it(options):
     with pytest.raises(ConfigError, match="answers"):
-        small("sasrec", answers="target", **options)
+        small("sasrec", answers="target", **{"behaviours": "all", **options})
+
+
+def test_answers_are_drawn_as_often_as_they_are_answers():
+    """Of a batch target events alone are drawn: what is only looked at never is."""
+    events = [("u", f"look {n}", "view") for n in range(3)]
+    events += [("u", "bought", "buy"), ("v", "look 0", "view"), ("v", "bought", "buy")]
+    data = world(events, behaviours=("view", "buy"))
+    options = {"loss": "sampled-softmax", "drawn": "in-batch", "behaviours": "all"}
+    (bought,) = data.items.rows(["bought"])
+    by_target = small("sasrec", answers="target", **options).learner(data, seed=0).proposal
+    assert by_target.chances[bought] == 1
+    by_all = small("sasrec", **options).learner(data, seed=0).proposal
+    assert by_all.chances[bought] == pytest.approx(2 / 6)

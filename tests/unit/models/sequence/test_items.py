@@ -141,6 +141,22 @@ def test_vectors_of_another_run_are_taken_over_by_their_ids(other, frozen):
     assert learner.model().items[lone].any()
 
 
+def test_no_checkpoint_goes_on_with_other_vectors(tmp_path):
+    data, source = narrower(), tmp_path / "source"
+    gv.fit("als", data, out=source, settings=["model.factors=4"])
+    options = small(item_vectors="run", items_from=str(source), epochs=2)
+
+    def go_on(resume):
+        session = training.Session(folder=tmp_path / "kept", resume=resume)
+        return training.train_with(options, data, seed=0, session=session)
+
+    go_on(resume=False)
+    shutil.rmtree(source)
+    gv.fit("als", data, out=source, settings=["model.factors=4"], seed=1)
+    with pytest.raises(ConfigError, match="items_from"):
+        go_on(resume=True)
+
+
 def test_who_has_but_its_own_vector_never_does_without_it(other):
     options = {"item_vectors": "ids+run", "items_from": str(other), "id_dropout": 1.0}
     data = narrower()
