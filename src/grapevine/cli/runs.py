@@ -135,6 +135,8 @@ def train(
             f"{run.name} learnt from {_learnt_from(run)} in {run.record['train_seconds']:.1f} s"
             f"{_epochs(run.record)} -> {out}{' (replaced)' if replaced else ''}"
         )
+        if run.record.get("epochs") == 0:
+            say("note: the time was over within the first epoch: hardly anything is learnt yet")
         if run.record.get("stopped_by") == "time limit":
             say(f"go on with: {_again(model, data, out, settings, seed, split_by, log)}")
         users = run.users.ids
