@@ -209,6 +209,15 @@ class BlendLearner:
         patience = [one.patience for one in self.inner.values()]
         self.patience = max(patience) if all(patience) else 0
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the parts are learnt from beside the training set, by the part's name."""
+        return {
+            f"{name}.{what}": told
+            for name, one in self.inner.items()
+            for what, told in getattr(one, "identity", {}).items()
+        }
+
     def batches(self, epoch: int) -> Turns:
         """Those of each part that still learns, part by part."""
         return self._turns(epoch)

@@ -62,8 +62,7 @@ def train_with(
     with reproducible(seed):
         try:
             learner = config.learner(train, seed=seed)
-            identity = _identity(config, train, seed) if session.folder else {}
-            identity |= getattr(learner, "identity", {}) if session.folder else {}
+            identity = _identity(config, train, seed, learner) if session.folder else {}
         except KeyboardInterrupt as stop:
             if session.folder is None:
                 raise
@@ -71,14 +70,17 @@ def train_with(
         return Training(learner, session, identity=identity, began=began).run()
 
 
-def _identity(config: Trained[Any], train: Dataset, seed: int) -> dict[str, Any]:
-    """All that decides what is learnt."""
+def _identity(
+    config: Trained[Any], train: Dataset, seed: int, learner: Learner[Any]
+) -> dict[str, Any]:
+    """All that decides what is learnt; a learner may tell of more, such as another run."""
     return {
         "model": _class_of(config),
         "options": configs.to_dict(config),
         "seed": seed,
         "data": train.fingerprint,
         "items": train.catalogue_fingerprint,
+        **getattr(learner, "identity", {}),
     }
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import grapevine as gv
 from grapevine import training
 from grapevine.errors import BundleError, ConfigError
 from grapevine.models import MODELS
@@ -113,6 +114,16 @@ def test_several_parts_take_turns_and_go_on_where_they_stood():
             one.step(first[step], one.rate(0, step, len(first)))
     for name, array in learner.state().items():
         np.testing.assert_array_equal(again.state()[name], array)
+
+
+def test_a_blend_tells_what_its_parts_are_learnt_from(tmp_path):
+    assert TWO.learner(DATA).identity == {}
+    gv.fit("als", DATA, out=tmp_path / "als", settings=["model.factors=4"])
+    options = Blend.Config(
+        parts=("popularity", "gru4rec"),
+        settings=("gru4rec.item_vectors=run", f"gru4rec.items_from={tmp_path / 'als'}"),
+    )
+    assert list(options.learner(DATA).identity) == ["gru4rec.items_from"]
 
 
 def test_the_row_of_the_table_is_the_default():

@@ -17,9 +17,8 @@ def scaled_dot_product(
 ) -> Tensor:
     """`scaled_dot_product_attention`, in float32 where bfloat16 would take longer.
 
-    On a processor torch's way back in bfloat16 takes two to four times what it takes in float32
-    (4.4 times for histories of 104, 2.2 times for 200, heads of width 32, torch 2.13, AVX-512);
-    what comes out is rounded to bfloat16 either way.
+    On a processor without matrix units torch's way back in bfloat16 is slower than in float32; what
+    comes out is rounded to bfloat16 either way.
 
     Args:
         q: `(B, H, L, K)`.
