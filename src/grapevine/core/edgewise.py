@@ -16,6 +16,7 @@ from torch import Tensor
 
 from grapevine.core.edges import Edges
 from grapevine.core.kernels import edges as loops
+from grapevine.core.kernels.memory import empty, tensor_of
 from grapevine.core.kernels.spmm import blocks_of
 from grapevine.core.kernels.threads import threads_for
 from grapevine.structs.jagged import Jagged
@@ -78,7 +79,7 @@ def softmax(edges: Edges, logits_EH: Float[Tensor, "edges heads"]) -> Float[Tens
 def _summed(
     lists: Jagged, places: np.ndarray | None, weights_EH: np.ndarray, x_NHK: np.ndarray
 ) -> Tensor:
-    out = np.empty((len(lists), *x_NHK.shape[1:]), x_NHK.dtype)
+    out = empty((len(lists), *x_NHK.shape[1:]), x_NHK.dtype)
     with threads_for(len(lists.values) * x_NHK.shape[1] * x_NHK.shape[2]):
         loops.weighted_sum(
             blocks_of(lists.lengths), lists.offsets, lists.values, places, weights_EH, x_NHK, out
@@ -87,7 +88,7 @@ def _summed(
 
 
 def _multiplied(lists: Jagged, q_MHK: np.ndarray, k_NHK: np.ndarray) -> Tensor:
-    out = np.empty((len(lists.values), q_MHK.shape[1]), q_MHK.dtype)
+    out = empty((len(lists.values), q_MHK.shape[1]), q_MHK.dtype)
     with threads_for(len(lists.values) * q_MHK.shape[1] * q_MHK.shape[2]):
         starts = blocks_of(lists.lengths)
         loops.dot_products(starts, lists.offsets, lists.values, q_MHK, k_NHK, out)
@@ -95,7 +96,7 @@ def _multiplied(lists: Jagged, q_MHK: np.ndarray, k_NHK: np.ndarray) -> Tensor:
 
 
 def _added(lists: Jagged, places: np.ndarray | None, values_EH: np.ndarray) -> Tensor:
-    out = np.empty((len(lists), values_EH.shape[1]), values_EH.dtype)
+    out = empty((len(lists), values_EH.shape[1]), values_EH.dtype)
     with threads_for(values_EH.size):
         loops.edge_sums(blocks_of(lists.lengths), lists.offsets, places, values_EH, out)
     return torch.as_tensor(out)
@@ -145,7 +146,7 @@ class _BentSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, edges: Edges, q: Tensor, k: Tensor, slope: float) -> Tensor:
         lists = edges.heard
-        out = np.empty((len(lists.values), q.shape[1]), _numpy(q).dtype)
+        out = empty((len(lists.values), q.shape[1]), _numpy(q).dtype)
         with threads_for(2 * out.size):
             starts = blocks_of(lists.lengths)
             loops.bent_sums(starts, lists.offsets, lists.values, _numpy(q), _numpy(k), slope, out)
@@ -164,7 +165,7 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, edges: Edges, logits: Tensor) -> Tensor:
         given = _numpy(logits)
-        shares, lists = np.empty_like(given), edges.heard
+        shares, lists = empty(given.shape, given.dtype), edges.heard
         with threads_for(4 * given.size):
             loops.softmax(blocks_of(lists.lengths), lists.offsets, given, shares)
         ctx.lists, ctx.shares = lists, shares
@@ -173,7 +174,7 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         lists, shares = cast("Jagged", ctx.lists), cast("np.ndarray", ctx.shares)
-        back = np.empty_like(shares)
+        back = empty(shares.shape, shares.dtype)
         with threads_for(shares.size):
             starts = blocks_of(lists.lengths)
             loops.softmax_back(starts, lists.offsets, shares, _numpy(gradients[0]), back)
@@ -186,7 +187,7 @@ class _BentProducts(torch.autograd.Function):
         ctx.edges, ctx.slope = edges, slope
         ctx.save_for_backward(q, k, a)
         lists = edges.heard
-        out = np.empty((len(lists.values), q.shape[1]), _numpy(q).dtype)
+        out = empty((len(lists.values), q.shape[1]), _numpy(q).dtype)
         with threads_for(len(lists.values) * q.shape[1] * q.shape[2]):
             loops.bent_products(
                 blocks_of(lists.lengths), lists.offsets, lists.values,
@@ -199,8 +200,8 @@ class _BentProducts(torch.autograd.Function):
         q, k, a = map(_numpy, ctx.saved_tensors)
         edges, pull = cast("Edges", ctx.edges), _numpy(gradients[0])
         starts = blocks_of(edges.heard.lengths)
-        of_q, of_k = np.empty_like(q), np.empty_like(k)
-        of_a = np.empty((len(starts) - 1, *a.shape), a.dtype)
+        of_q, of_k = empty(q.shape, q.dtype), empty(k.shape, k.dtype)
+        of_a = empty((len(starts) - 1, *a.shape), a.dtype)
         with threads_for(pull.size * a.shape[1]):
             loops.bent_back(
                 starts, edges.heard.offsets, edges.heard.values, None,
@@ -211,4 +212,4 @@ class _BentProducts(torch.autograd.Function):
                 k, q, a, ctx.slope, pull, of_k, None,
             )  # fmt: skip
         as_tensor = torch.as_tensor
-        return None, as_tensor(of_q), as_tensor(of_k), as_tensor(of_a.sum(0)), None
+        return None, as_tensor(of_q), as_tensor(of_k), tensor_of(of_a.sum(0)), None

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from grapevine.core.kernels.memory import tensor_of
 from grapevine.encoders.image import SmallCNN
 from grapevine.encoders.numbers import Numbers
 from grapevine.encoders.tokens import HashedTokens
@@ -190,10 +191,10 @@ def gather(
             out[f"tokens.{name}"] = torch.from_numpy(taken.values.astype(np.int64))
             out[f"offsets.{name}"] = torch.from_numpy(taken.offsets[:-1])
     if features.numbers is not None and (kinds is None or {"numbers", "degree"} & {*kinds}):
-        out["numbers"] = torch.from_numpy(features.numbers[rows])
+        out["numbers"] = tensor_of(features.numbers[rows])
     for name, vectors in features.vectors.items():
         if kinds is None or f"vector.{name}" in kinds:
-            out[f"vector.{name}"] = torch.from_numpy(vectors[rows])
+            out[f"vector.{name}"] = tensor_of(vectors[rows])
     if features.images is not None and (kinds is None or "image" in kinds):
-        out["image"] = torch.from_numpy(features.images[rows])
+        out["image"] = tensor_of(features.images[rows])
     return out

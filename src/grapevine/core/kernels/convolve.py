@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int32, Int64
 from numba import njit, prange
 
+from grapevine.core.kernels.memory import empty, zeros
 from grapevine.core.kernels.spmm import blocks_of, narrow, widen
 from grapevine.core.kernels.threads import threads_for
 from grapevine.structs.jagged import Jagged
@@ -69,9 +70,9 @@ class Convolution:
         self.shares = np.zeros(len(degrees), table.dtype)
         self.shares[degrees > 0] = degrees[degrees > 0] ** -0.5
         kind = np.uint16 if rounded else table.dtype
-        self.passed, self.spare = (aligned(table.shape, kind) for _ in range(2))
-        self.table = aligned(table.shape, table.dtype)
-        self.mean, self.square = (aligned(table.shape, table.dtype) for _ in range(2))
+        self.passed, self.spare = (zeros(table.shape, kind) for _ in range(2))
+        self.table = zeros(table.shape, table.dtype)
+        self.mean, self.square = (zeros(table.shape, table.dtype) for _ in range(2))
         self.work = table.size + len(neighbours.values) * table.shape[1]
         self.everyone = np.arange(len(table), dtype=np.int32)
         self.load(table, np.zeros_like(table), np.zeros_like(table))
@@ -96,7 +97,7 @@ class Convolution:
         self.passes_table = self.layers <= 1
         lists = self.neighbours
         starts = blocks_of(lists.lengths[rows])
-        out = np.empty((len(rows), self.table.shape[1]), self.table.dtype)
+        out = empty((len(rows), self.table.shape[1]), self.table.dtype)
         _gather(
             starts, rows, lists.offsets, lists.values, self.shares, self.passed, self.table,
             self.layers, out,
@@ -153,14 +154,6 @@ class Convolution:
             self.spare,
         )  # fmt: skip
         self.passed, self.spare = self.spare, self.passed
-
-
-def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Zeros that start at a line of the cache, so that no row reads one line more than it must."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 @njit(inline="always", cache=True)

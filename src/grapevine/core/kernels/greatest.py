@@ -15,6 +15,7 @@ from jaxtyping import Float
 from numba import njit, prange
 from torch import Tensor
 
+from grapevine.core.kernels.memory import tensor_of
 from grapevine.core.kernels.spmm import Sparse, blocks_of
 
 
@@ -44,7 +45,7 @@ class _Greatest(torch.autograd.Function):
         _forward(blocks_of(rows.lengths), rows.offsets, rows.values, said, peak, ties)
         ctx.said, ctx.peak, ctx.ties, ctx.transpose = said, peak, ties, transpose
         ctx.dtype = x.dtype
-        return torch.as_tensor(peak).to(x.dtype)
+        return tensor_of(peak).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -53,7 +54,7 @@ class _Greatest(torch.autograd.Function):
         back = np.zeros_like(ctx.said)
         starts = blocks_of(rows.lengths)
         _backward(starts, rows.offsets, rows.values, ctx.said, ctx.peak, pull, back)
-        return torch.as_tensor(back).to(ctx.dtype), None, None
+        return tensor_of(back).to(ctx.dtype), None, None
 
 
 def _as_numpy(x: Tensor) -> np.ndarray:

@@ -18,6 +18,7 @@ from numba import njit, prange, types
 from numba.extending import overload
 from torch import Tensor
 
+from grapevine.core.kernels.memory import empty
 from grapevine.core.kernels.threads import threads_for
 from grapevine.structs.jagged import Jagged, offsets_of
 
@@ -93,7 +94,7 @@ def multiply(
     if len(x) != matrix.num_columns:
         raise ValueError(f"a matrix of {matrix.num_columns} columns cannot take {len(x)} rows")
     if out is None:
-        out = np.empty(wanted, np.float32 if x.dtype == np.uint16 else x.dtype)
+        out = empty(wanted, np.float32 if x.dtype == np.uint16 else x.dtype)
     if out.shape != wanted:
         raise ValueError(f"the product is {wanted}: it does not fit into {out.shape}")
     rows, starts = matrix.rows, blocks_of(matrix.rows.lengths)

@@ -16,6 +16,7 @@ from grapevine.core.additive import GAT, GATv2, Heard
 from grapevine.core.blocks import Block, Layer, unit_length
 from grapevine.core.edges import Edges
 from grapevine.core.graph_transformer import GraphTransformer
+from grapevine.core.kernels.memory import tensor_of
 from grapevine.core.kernels.spmm import Sparse
 from grapevine.core.listen import listen
 from grapevine.core.neighbourhoods import (
@@ -176,7 +177,7 @@ def hear_histories(
         weights *= np.sqrt(np.repeat(lengths + 1, lengths) / (degrees_I[histories.values] + 1))
     matrix = Sparse(histories, len(said_ID), weights.astype(np.float32))
     asked = Adjacency(matrix, matrix.transposed())
-    said = torch.as_tensor(said_ID)
+    said = tensor_of(said_ID)
     heard = listen(asked, said, "importance" if kind.loops else kind.merge)
     own = torch.as_tensor(own_D).expand(len(histories), -1)
     if kind.loops:
@@ -203,7 +204,7 @@ def attend_histories(
         histories: distinct items that each listener hears.
     """
     layer = attention_of(config).eval()
-    nn.utils.vector_to_parameters(torch.as_tensor(parameters), layer.parameters())
+    nn.utils.vector_to_parameters(tensor_of(parameters), layer.parameters())
     items, count = len(held_ID), len(histories)
     centres = torch.arange(items, items + count)
     listeners = np.repeat(np.arange(count), histories.lengths)
@@ -214,5 +215,5 @@ def attend_histories(
         items + count,
     )
     own = torch.as_tensor(own_D).expand(count, -1)
-    made = layer(torch.cat([torch.as_tensor(held_ID), own]), edges, centres)
+    made = layer(torch.cat([tensor_of(held_ID), own]), edges, centres)
     return unit_length(own + made if config.residual else made).numpy()

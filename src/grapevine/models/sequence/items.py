@@ -50,7 +50,7 @@ class MadeItems(nn.Module):
             self.encoder = how.build(sources.shapes)
             self.rows = self.encoder.gather(sources.features, np.arange(len(mine)))
         if sources.vectors is not None:
-            given = torch.from_numpy(sources.vectors.copy())
+            given = torch.from_numpy(sources.vectors).clone()
             self.project = nn.Linear(given.shape[1], width, bias=False)
             # In the checkpoints either way; where the run has others by now, none goes on.
             if config.frozen:

@@ -1,0 +1,36 @@
+"""Memory that starts where a line of the cache does, so that results do not hang on luck.
+
+Products of matrices take other paths, and round otherwise, where their operands start elsewhere
+within a line. Torch starts each of its own at a line and numpy wherever there is room, so one
+training in two processes could differ in the last bit. What flows into products is made here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LINE = 64
+"""Bytes of a line, and what torch's memory is a multiple of."""
+
+
+def empty(shape: int | Sequence[int], dtype: Any) -> np.ndarray:
+    """An array of whatever was there, starting at a line; a tensor of it has the same memory."""
+    return torch.empty(shape, dtype=_kind(dtype)).numpy()
+
+
+def zeros(shape: int | Sequence[int], dtype: Any) -> np.ndarray:
+    """The same of zeros."""
+    return torch.zeros(shape, dtype=_kind(dtype)).numpy()
+
+
+def _kind(dtype: Any) -> torch.dtype:
+    return torch.as_tensor(np.empty(0, dtype)).dtype
+
+
+def tensor_of(array: np.ndarray) -> Tensor:
+    """The array as a tensor that starts at a line: its own memory if that does, else a copy."""
+    tensor = torch.as_tensor(array)
+    return tensor if tensor.data_ptr() % LINE == 0 else tensor.clone()
