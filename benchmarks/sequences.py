@@ -22,6 +22,7 @@ from typing import Any
 import grapevine as gv
 from grapevine.data.split import Split
 from grapevine.evaluation import Report
+from grapevine.models.blend import Blend
 from grapevine.models.run import Run
 from grapevine.recipes import RECIPES
 
@@ -49,9 +50,31 @@ class Budget:
         return self.ends - time.monotonic()
 
 
+def blended(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> Run | None:
+    """The blend of a recipe, of runs of the recipes that its parts are, so that none learns twice.
+
+    A blend that is trained in one keeps the epoch in which it is best as a whole; here each part
+    has kept its own.
+    """
+    wanted = RECIPES[name].config.configs()
+    home = {
+        part: other
+        for part in wanted
+        for other, one in RECIPES.items()
+        if one.data == RECIPES[name].data and one.config == wanted[part]
+    }
+    runs = [trained(home[part], parts, seed, folder, budget) for part in wanted]
+    there = [run for run in runs if run is not None]
+    if len(there) < len(runs):
+        return None
+    return gv.blend(there, weights=RECIPES[name].config.weights, out=folder / f"{name}-{seed}")
+
+
 def trained(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> Run | None:
     """The run of a recipe: what is there, or trained now; none if the time did not suffice."""
     recipe = RECIPES[name]
+    if isinstance(recipe.config, Blend.Config):
+        return blended(name, parts, seed, folder, budget)
     out = folder / f"{name}-{seed}"
     if (out / "MANIFEST.json").is_file():
         run = gv.open_run(out)
@@ -129,7 +152,7 @@ def section(
         label = labels[str(results[0].run)]
         of_seeds = done.get(label, [])
         cells = [cell(one.metrics[metric]) for one in results for metric in METRICS]
-        epochs = ", ".join(str(run.record["epochs"]) for run in of_seeds) or "-"
+        epochs = ", ".join(str(run.record.get("epochs", "-")) for run in of_seeds) or "-"
         minutes = results[0].train_seconds / 60
         lines.append(
             f"| {label} | {len(of_seeds) or '-'} | {' | '.join(cells)} | {epochs} | {minutes:.1f} |"

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from grapevine import models, pipeline, recipes
     from grapevine.data import split
     from grapevine.models.run import open_run
-    from grapevine.pipeline import evaluate, fit, load, tune
+    from grapevine.pipeline import blend, evaluate, fit, load, tune
     from grapevine.pipeline import make_shop as shop
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "blend",
     "evaluate",
     "fit",
     "load",
@@ -36,6 +37,7 @@ __all__ = [
 
 # Loaded when first asked for, so that `import grapevine` and `grapevine --help` answer at once.
 _HOMES = {
+    "blend": "grapevine.pipeline:blend",
     "evaluate": "grapevine.pipeline:evaluate",
     "fit": "grapevine.pipeline:fit",
     "load": "grapevine.pipeline:load",

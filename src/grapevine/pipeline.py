@@ -31,6 +31,7 @@ from grapevine.index import folder as indexes
 from grapevine.log import logger, track
 from grapevine.models import named, traces
 from grapevine.models.base import Config, Model, Trained
+from grapevine.models.blending import blend_of
 from grapevine.models.run import Run, open_run, refuse_to_replace
 from grapevine.random import stream
 
@@ -197,6 +198,29 @@ def fit(
     }
     run = replace(Run.of(name, outcome.model, train, facts, known), epochs=outcome.epochs)
     return run.save(place, resumable=bool(outcome.record)) if place else run
+
+
+def blend(
+    runs: Sequence[Run | str | Path],
+    *,
+    weights: Sequence[float] | None = None,
+    out: str | Path | None = None,
+) -> Run:
+    """One run that asks several together, and write its folder if `out` is given.
+
+    Args:
+        runs: fitted runs of different models on the same training set, or folders of them.
+        weights: what each one's scores are multiplied by, once their mean square is 1; 1 each if
+            not given.
+        out: the run folder.
+
+    Raises:
+        ConfigError: their training sets differ, a model is there twice, or weights do not fit.
+    """
+    if out:
+        refuse_to_replace(Path(out))
+    blended = blend_of([run if isinstance(run, Run) else open_run(run) for run in runs], weights)
+    return blended.save(Path(out)) if out else blended
 
 
 def tune(

@@ -147,6 +147,33 @@ def train(
         )
 
 
+def blend(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, of different models.")],
+    out: Annotated[Path, typer.Option(help="The run folder to write.")],
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(help="How much each says, in the order of the runs; 1 each if not given."),
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Make one run of several that are trained: their scores, of like size, weighted and summed.
+
+    Models that err in different ways are better together than the best of them. Nothing is learnt
+    anew; the runs must be of the same data and split.
+
+    Example: `grapevine blend runs/sasrec runs/hstu --weight 1 --weight 0.5 --out runs/both`
+    """
+    new_run(out, force=force)
+    run = gv.blend(runs, weights=weight, out=out)
+    facts = {"run": str(out), "model": run.name, **run.record}
+    if json:
+        print_json(facts)
+    else:
+        say(f"a blend of {', '.join(run.model.config.parts)} -> {out}")
+        say(f"next: grapevine evaluate {out} --data {run.record.get('data', 'DIR')}")
+
+
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     data: Data,

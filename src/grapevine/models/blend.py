@@ -1,7 +1,7 @@
 """A blend: several models asked the same question, their scores added up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -33,7 +33,7 @@ class Blend:
         """The parts, how much each says, and their own options."""
 
         parts: tuple[str, ...] = ("chebycf", "lightgcn")
-        """Names of models; one of them at least is trained step by step."""
+        """Names of models; to be trained, one of them at least is trained step by step."""
         weights: tuple[float, ...] = (1.0, 1.0)
         """What each part's scores are multiplied by, once their mean square is 1."""
         settings: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Blend:
             """The options of each part, by its name, in order.
 
             Raises:
-                ConfigError: a part, or an option of one, is unknown, or no part is trained.
+                ConfigError: a part, or an option of one, is unknown.
             """
             from grapevine.models import MODELS  # which has this row, too
 
@@ -84,18 +84,23 @@ class Blend:
                     raise ConfigError(
                         f"in model.settings of the blend: {error.args[0]}", hint=error.hint
                     ) from error
-            trained = [name for name, one in found.items() if isinstance(one, Trained)]
-            if not trained:
-                raise ConfigError(
-                    "blend: one part at least is trained step by step, and all are in closed form",
-                    hint='model.parts=["chebycf","lightgcn"] is the default',
-                )
-            for name in trained if self.epochs else ():
-                found[name] = replace(found[name], epochs=self.epochs)
+            for name, one in found.items() if self.epochs else ():
+                if isinstance(one, Trained):
+                    found[name] = configs.override(one, [f"epochs={self.epochs}"])
             return found
 
         def learner(self, train: Dataset, *, seed: int = 0) -> "BlendLearner":
-            """Fit what is in closed form, and start the others."""
+            """Fit what is in closed form, and start the others.
+
+            Raises:
+                ConfigError: no part is trained.
+            """
+            if not any(isinstance(one, Trained) for one in self.configs().values()):
+                raise ConfigError(
+                    "blend: one part at least is trained step by step, and all are in closed form",
+                    hint='model.parts=["chebycf","lightgcn"] is the default; runs that are there '
+                    "are blended by `grapevine blend`",
+                )
             return BlendLearner(self, train, seed)
 
     config: Config
