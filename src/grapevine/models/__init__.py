@@ -7,6 +7,7 @@ from grapevine.models.als import ALS
 from grapevine.models.blend import Blend
 from grapevine.models.bpr import BPR
 from grapevine.models.bspm import BSPM
+from grapevine.models.cascade import CRGCN, EHCF, ESMM, GHCF, MBCGCN, NMTR
 from grapevine.models.chebycf import ChebyCF
 from grapevine.models.content_knn import ContentKNN
 from grapevine.models.ease import EASE
@@ -257,6 +258,53 @@ MODELS: dict[str, ModelRow] = {
         merge="softmax of dot products",
         update="residual, feed-forward, norm",
         asked="next item, if the return shall be high",
+    ),
+    "nmtr": ModelRow(
+        model=NMTR,
+        config=NMTR.Config(),
+        neighbourhood="behaviour of a pair <- the behaviour before it",
+        merge="sum of logits",
+        update="product and perceptron of both ends",
+        asked="each behaviour in turn, yes or no",
+    ),
+    "esmm": ModelRow(
+        model=ESMM,
+        config=ESMM.Config(),
+        neighbourhood="behaviour of a pair <- the behaviour before it",
+        merge="product of chances",
+        update="perceptron of both ends",
+        asked="each behaviour in turn, yes or no",
+    ),
+    "ehcf": ModelRow(
+        model=EHCF,
+        config=EHCF.Config(),
+        neighbourhood="behaviour <- the behaviour before it",
+        merge="map of its weights",
+        update="weighted product of both ends",
+        asked="each behaviour, of all pairs",
+    ),
+    "ghcf": ModelRow(
+        model=GHCF,
+        config=GHCF.Config(),
+        neighbourhood="user <-> its items by each behaviour, four hops",
+        merge="symmetric-normalised sum, times the relation",
+        update="linear, leaky ReLU, mean over the hops",
+        asked="each behaviour, of all pairs",
+    ),
+    "mb-cgcn": ModelRow(
+        model=MBCGCN,
+        config=MBCGCN.Config(),
+        neighbourhood="user <-> its items, behaviour by behaviour",
+        merge="symmetric-normalised sum",
+        update="mapped for the next behaviour, summed over all",
+    ),
+    "crgcn": ModelRow(
+        model=CRGCN,
+        config=CRGCN.Config(),
+        neighbourhood="user <-> its items, behaviour by behaviour",
+        merge="symmetric-normalised sum",
+        update="added to what the behaviour before left",
+        asked="each behaviour, next item",
     ),
     "taste-oracle": ModelRow(
         model=Oracle,

@@ -44,20 +44,34 @@ class UserItemVectors(Fitted):
         known = met_users(self.users, batch)
         asking[known] = self.users[batch.users[known]]
         if not known.all():
-            asking[~known] = self._strangers(batch)[~known]
+            strangers = stranger_vectors(batch, self.behaviour, self.degrees, self.items)
+            asking[~known] = strangers[~known]
         return Products(asking, self.items)
 
-    def _strangers(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
-        """One convolution from the items of each history, every item once."""
-        history = distinct(asked_history(batch, self.behaviour), len(self.items))
-        history = history.where(self.degrees[history.values] > 0)
-        lengths = history.lengths.repeat(history.lengths)
-        weights = (self.degrees[history.values] * lengths) ** -0.5
-        matrix = csr_matrix(
-            (weights.astype(np.float32), history.values, history.offsets),
-            shape=(len(history), len(self.items)),
-        )
-        return matrix @ self.items
+
+def stranger_vectors(
+    batch: Batch,
+    behaviour: Int64[np.ndarray, " one"],
+    degrees_I: Int64[np.ndarray, " items"],
+    items_ID: Float32[np.ndarray, "items width"],
+) -> Float32[np.ndarray, "queries width"]:
+    """One convolution from the items of each history, every item once; those nobody took say none.
+
+    Args:
+        batch: the questions.
+        behaviour: of a history that counts, -1 for all.
+        degrees_I: how many users took each item.
+        items_ID: what items say.
+    """
+    history = distinct(asked_history(batch, behaviour), len(items_ID))
+    history = history.where(degrees_I[history.values] > 0)
+    lengths = history.lengths.repeat(history.lengths)
+    weights = (degrees_I[history.values] * lengths) ** -0.5
+    matrix = csr_matrix(
+        (weights.astype(np.float32), history.values, history.offsets),
+        shape=(len(history), len(items_ID)),
+    )
+    return matrix @ items_ID
 
 
 def met_users(

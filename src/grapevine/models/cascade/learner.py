@@ -1,0 +1,198 @@
+"""How the models of several behaviours learn: the losses of all of them, step by step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from grapevine.core.all_pairs import all_pairs
+from grapevine.core.kernels.spmm import Sparse
+from grapevine.core.losses import bpr
+from grapevine.core.neighbourhoods import Adjacency
+from grapevine.core.over_all import softmax_over_all
+from grapevine.data.dataset import Dataset
+from grapevine.graph.cooccurrence import distinct
+from grapevine.models.cascade.batches import Asked, ByPairs, ByUsers, Step
+from grapevine.models.cascade.config import Config
+from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
+from grapevine.models.cascade.network import Network, View
+from grapevine.models.learning import GradientLearner
+from grapevine.models.schedules import Schedule
+from grapevine.models.tables import Pairs
+from grapevine.tasks.cascade import cascaded, log_loss
+
+
+class CascadeLearner(GradientLearner):
+    """Steps of Adam for all behaviours that are asked for."""
+
+    network: Network
+
+    def __init__(self, config: Config, train: Dataset, *, seed: int) -> None:
+        self.config = config
+        self.epochs, self.patience = config.epochs, config.patience
+        self.target = train.schema.target_row
+        self.places = [self.target] if config.behaviours == "target" else [*range(self.target + 1)]
+        self.names = [train.schema.behaviours[row] for row in self.places]
+        events = train.interactions
+        self.pairs = {
+            place: Pairs.of(distinct(events.of(row).histories, events.num_items), events.num_items)
+            for place, row in enumerate(self.places)
+        }
+        rows = {row: place for place, row in enumerate(self.places)}
+        self.asked = {rows[row]: one for row, one in config.asked(train).items()}
+        self.taken = _taken(self.pairs)
+        graphs = () if config.encoder == "ids" else [graph_of(one) for one in self.pairs.values()]
+        network = Network(config, events.num_users, events.num_items, self.names, graphs, seed=seed)
+        super().__init__(
+            network,
+            seed=seed,
+            learning_rate=config.learning_rate,
+            schedule=Schedule(peak=config.learning_rate, epochs=config.epochs, decay=config.decay),
+        )
+
+    def batches(self, epoch: int) -> ByPairs | ByUsers:
+        """The steps of an epoch, counted from 0."""
+        config = self.config
+        pairs = {place: self.pairs[place] for place in self.asked}
+        if config.loss == "all-pairs":
+            return ByUsers(pairs, size=config.batch, seed=self.seed, epoch=epoch)
+        drawn = {"log-loss": config.negatives, "bpr": 1}.get(config.loss, 0)
+        return ByPairs(
+            pairs, self.taken, dict(enumerate(self.names)), size=config.batch, negatives=drawn,
+            seed=self.seed, epoch=epoch,
+        )  # fmt: skip
+
+    def loss(self, batch: Step) -> dict[str, Tensor]:
+        """What each behaviour loses, by how much it counts, and the regularisation."""
+        network, config = self.network, self.config
+        views = network.views()
+        lose: Callable[[list[View], int, Asked, Step], Tensor] = LOSSES[config.loss](self)
+        parts = {
+            self.names[place]: self.asked[place] * lose(views, place, one, batch)
+            for place, one in batch.asked.items()
+            if len(one.users)
+        }
+        if config.regularization:
+            nodes = [torch.from_numpy(np.concatenate([
+                batch.users[one.users] if len(batch.users) else one.users,
+                network.num_users + one.items,
+                network.num_users + one.negatives.ravel(),
+            ])) for one in batch.asked.values()]  # fmt: skip
+            asked = max(max(len(one.users) for one in batch.asked.values()), 1)
+            squares = network.rows(torch.cat(nodes)).square().sum()
+            parts["regularization"] = config.regularization * squares / (2 * asked)
+        return parts or {"nothing": network.held.weight.sum() * 0}
+
+    @torch.no_grad()
+    def model(self) -> CascadeVectors | CascadePairs:
+        """The model as it is now."""
+        network, target = self.network.eval(), len(self.names) - 1
+        views, users = network.views(), self.network.num_users
+        pairs = self.pairs[target]
+        degrees = np.bincount(pairs.items, minlength=pairs.num_items)
+        # Of nodes without a pair nothing is known but that they were drawn.
+        met = np.zeros(network.held.num_embeddings, bool)
+        for one in self.pairs.values():
+            met[one.users] = met[users + one.items] = True
+        behaviour = np.array([self.target])
+        if isinstance(self.config, VectorsConfig):
+            nodes = _kept(views[target].nodes, met)
+            return CascadeVectors(
+                config=self.config, users=nodes[:users], items=nodes[users:], degrees=degrees,
+                behaviour=behaviour, scale=views[target].weights.numpy().copy(),
+            )  # fmt: skip
+        shared = self.config.encoder == "ids"
+        tables = (
+            {"held": views[0].nodes}
+            if shared
+            else {name: view.nodes for name, view in zip(self.names, views, strict=True)}
+        )
+        if self.config.scorer == "neumf":
+            tables["deep"] = network.deep.weight
+        towers = network.scorer.state_dict()
+        return CascadePairs(
+            config=self.config,
+            tables={name: _kept(one, met) for name, one in tables.items()},
+            towers={name: one.numpy().copy() for name, one in towers.items()},
+            scales=torch.stack([view.weights for view in views]).numpy(),
+            names=tuple(self.names), degrees=degrees, met=met[:users], behaviour=behaviour,
+            heard=met[users:],
+        )  # fmt: skip
+
+    def _scores(self, views: list[View], place: int, one: Asked) -> tuple[Tensor, Tensor]:
+        """What the taken item scores, and each that was drawn."""
+        items = torch.from_numpy(np.column_stack([one.items, one.negatives]))
+        users = torch.from_numpy(one.users)
+        needed = [place] if self.config.how == "none" else range(place + 1)
+        own = [self.network.own(views, at, users, items) for at in needed]
+        said = cascaded(own, self.config.how)[-1]
+        return said[:, 0], said[:, 1:]
+
+    def log_loss(self, views: list[View], place: int, one: Asked, _: Step) -> Tensor:
+        """Yes for what was taken, no for what was drawn."""
+        return log_loss(*self._scores(views, place, one), self.config.how)
+
+    def bpr(self, views: list[View], place: int, one: Asked, _: Step) -> Tensor:
+        """What was taken before what was drawn."""
+        return bpr(*self._scores(views, place, one))
+
+    def all_pairs(self, views: list[View], place: int, one: Asked, batch: Step) -> Tensor:
+        """The squared error over all items, for each user of the step."""
+        view, first = views[place], self.network.num_users
+        lost = all_pairs(
+            view.nodes[torch.from_numpy(batch.users)] * view.weights,
+            view.nodes[first:],
+            torch.from_numpy(one.users),
+            torch.from_numpy(one.items),
+            negative=self.config.negative_weight,
+        )
+        return lost / len(batch.users)
+
+    def softmax(self, views: list[View], place: int, one: Asked, _: Step) -> Tensor:
+        """The share of what was taken among all items."""
+        view, first = views[place], self.network.num_users
+        asking = view.nodes[torch.from_numpy(one.users)] * view.weights
+        items = view.nodes[first:]
+        if self.config.cosine:
+            asking, items = normalize(asking), normalize(items)
+        answers = torch.from_numpy(one.items)
+        return softmax_over_all(asking / self.config.temperature, items, answers)
+
+
+LOSSES: dict[str, Callable[[CascadeLearner], Any]] = {
+    "log-loss": lambda learner: learner.log_loss,
+    "bpr": lambda learner: learner.bpr,
+    "all-pairs": lambda learner: learner.all_pairs,
+    "softmax": lambda learner: learner.softmax,
+}
+
+
+def _kept(nodes_ND: Tensor, met: np.ndarray) -> np.ndarray:
+    return np.where(met[:, None], nodes_ND.detach().numpy(), 0).astype(np.float32)
+
+
+def graph_of(pairs: Pairs) -> Adjacency:
+    """Who hears whom by one behaviour: an edge weighs one by the roots of both degrees."""
+    lists = pairs.neighbours()
+    degrees = np.maximum(lists.lengths, 1).astype(np.float64)
+    receivers = np.repeat(np.arange(len(lists)), lists.lengths)
+    weights = (degrees[receivers] * degrees[lists.values]) ** -0.5
+    matrix = Sparse(lists, len(lists), weights.astype(np.float32))
+    return Adjacency(matrix, matrix)  # symmetric: it is its own transpose
+
+
+def _taken(pairs: dict[int, Pairs]) -> dict[int, np.ndarray]:
+    """Of each behaviour `user * I + item` of what was taken by it or by one after it, rising.
+
+    What was bought without a recorded click is no negative of clicks.
+    """
+    found: dict[int, np.ndarray] = {}
+    later = np.empty(0, np.int64)
+    for place in sorted(pairs, reverse=True):
+        one = pairs[place]
+        later = np.union1d(later, one.users * one.num_items + one.items)
+        found[place] = later
+    return found

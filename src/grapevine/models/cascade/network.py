@@ -1,0 +1,275 @@
+"""What users and items hold for each behaviour, and how a pair scores.
+
+U = users, I = items, N = nodes: the users, then the items; R = behaviours, D = width, B = pairs,
+S = items of each
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import dropout, leaky_relu, normalize
+
+from grapevine.core.listen import listen
+from grapevine.core.neighbourhoods import Adjacency
+from grapevine.models.cascade.config import Config
+from grapevine.random import stream
+
+SPREAD = 0.1
+"""Standard deviation of the tables at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What nodes hold for one behaviour, and how much each of it counts.
+
+    Attributes:
+        nodes: `(N, D)`.
+        weights: `(D,)` h, of the product of both ends.
+    """
+
+    nodes: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Both ends of pairs.
+
+    Attributes:
+        users: `(B, D)`.
+        items: `(B, S, D)` some for each user, or `(I, D)` the same for all.
+    """
+
+    users: Tensor
+    items: Tensor
+
+
+class Scorer(nn.Module):
+    """What a pair scores by a behaviour: a weighted product, what a tower makes of it, or both.
+
+    GMF, MLP and NeuMF of He, Liao, Zhang, Nie, Hu, Chua: Neural collaborative filtering, WWW 2017,
+    arXiv:1708.05031, eq. 8 to 12, without the sigmoid.
+
+    Args:
+        config: the options.
+        names: the behaviours.
+        seed: of the towers.
+    """
+
+    def __init__(self, config: Config, names: Sequence[str], *, seed: int = 0) -> None:
+        super().__init__()
+        self.kind, self.names = config.scorer, tuple(names)
+        self.towers = nn.ModuleList()
+        for name in self.names if self.kind != "gmf" else ():
+            _seeded(seed, "tower", name)
+            self.towers.append(_tower(config.width))
+
+    def forward(
+        self, place: int, ends: Ends, weights: Float[Tensor, " width"], deep: Ends
+    ) -> Float[Tensor, "pairs items"]:
+        """The scores.
+
+        Args:
+            place: of the behaviour.
+            ends: of the product, or of the tower where that is all.
+            weights: of the product.
+            deep: of the tower.
+        """
+        score_BS = None
+        if self.kind != "mlp":
+            asking_BD = ends.users * weights
+            if ends.items.ndim == 2:
+                score_BS = asking_BD @ ends.items.T
+            else:
+                score_BS = (asking_BD[:, None] * ends.items).sum(2)
+        if self.kind == "gmf":
+            assert score_BS is not None
+            return score_BS
+        first, *rest = cast("nn.Sequential", self.towers[place])
+        first = cast("nn.Linear", first)
+        # Both ends go through the first layer apart, so that none is multiplied for each pair.
+        of_users, of_items = first.weight.chunk(2, 1)
+        x_BSH = (deep.users @ of_users.T)[:, None] + (deep.items @ of_items.T + first.bias)
+        for layer in rest:
+            x_BSH = layer(x_BSH)
+        made_BS = x_BSH[..., 0]
+        return made_BS if score_BS is None else score_BS + made_BS
+
+
+class Network(nn.Module):
+    """Tables, graphs and scorers of behaviours that lead to each other.
+
+    Args:
+        config: the options.
+        num_users: U.
+        num_items: I.
+        names: the behaviours in order, the target last.
+        graphs: of each, over all nodes; none where the encoder has no use for them.
+        seed: of the start. What a behaviour starts from is named by it, so that it is the same
+            whatever others there are.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        num_users: int,
+        num_items: int,
+        names: Sequence[str],
+        graphs: Sequence[Adjacency] = (),
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config, self.num_users, self.names = config, num_users, tuple(names)
+        self.graphs = list(graphs)
+        width = config.width
+        self.held = _table(num_users + num_items, width, seed, "held")
+        if config.scorer == "neumf":
+            self.deep = _table(num_users + num_items, width, seed, "deep")
+        held = 0
+        if config.scorer != "mlp" and config.encoder != "relations":
+            held = 1 if config.transfer else len(self.names)
+        self.weights = nn.ParameterList(torch.ones(width) for _ in range(held))
+        maps = len(self.names) - 1 if config.transfer else 0
+        self.maps = nn.ModuleList(_still(width) for _ in range(maps))
+        self.scorer = Scorer(config, self.names, seed=seed)
+        self.turns = nn.ModuleList()
+        if config.encoder == "blocks" and config.through == "linear":
+            for name in self.names[:-1]:
+                _seeded(seed, "turn", name)
+                self.turns.append(nn.Linear(width, width, bias=False))
+        self.relations = nn.ParameterList()
+        self.layers = nn.ModuleList()
+        if config.encoder == "relations":
+            _seeded(seed, "relations")
+            self.relations.extend(torch.ones(width) for _ in self.names)
+            self.layers.extend(Relational(width) for _ in range(config.layers))
+
+    def views(self) -> list[View]:
+        """What all nodes hold for each behaviour."""
+        x_ND = self._dropped(self.held.weight)
+        if self.config.encoder == "relations":
+            return self._related(x_ND)
+        if self.config.encoder == "blocks":
+            nodes = self._in_blocks(x_ND)
+        else:
+            nodes = [x_ND] * len(self.names)
+        weights = [*self.weights] or [torch.ones(self.config.width)] * len(self.names)
+        for turn in self.maps:
+            weights.append(turn(weights[-1]))
+        return [View(*both) for both in zip(nodes, weights, strict=True)]
+
+    def own(
+        self,
+        views: Sequence[View],
+        place: int,
+        users_B: Int64[Tensor, " pairs"],
+        items_BS: Int64[Tensor, "pairs items"],
+    ) -> Float[Tensor, "pairs items"]:
+        """What pairs of users and items score by one behaviour of its own.
+
+        Args:
+            views: as they are now.
+            place: of the behaviour.
+            users_B: their rows.
+            items_BS: theirs.
+        """
+        view, nodes_BS = views[place], items_BS + self.num_users
+        ends = Ends(view.nodes[users_B], view.nodes[nodes_BS])
+        deep = ends
+        if self.config.scorer == "neumf":
+            deep_ND = self._dropped(self.deep.weight)
+            deep = Ends(deep_ND[users_B], deep_ND[nodes_BS])
+        return self.scorer(place, ends, view.weights, deep)
+
+    def rows(self, nodes_B: Int64[Tensor, " rows"]) -> Float[Tensor, "rows columns"]:
+        """What these nodes have of their own, all tables side by side."""
+        tables = [one.weight for one in self.children() if isinstance(one, nn.Embedding)]
+        return torch.cat([table[nodes_B] for table in tables], 1)
+
+    def _dropped(self, x_ND: Tensor) -> Tensor:
+        return dropout(x_ND, self.config.dropout, self.training)
+
+    def _in_blocks(self, x_ND: Tensor) -> list[Tensor]:
+        """LightGCN by each behaviour in turn (CRGCN; MB-CGCN)."""
+        out: list[Tensor] = []
+        for place, graph in enumerate(self.graphs):
+            said_ND = total_ND = x_ND
+            for _ in range(self.config.layers):
+                said_ND = listen(graph, said_ND, "importance")
+                total_ND = total_ND + said_ND
+            heard_ND = normalize(total_ND)
+            if self.config.through == "residual":
+                x_ND = x_ND + heard_ND
+                out.append(x_ND)
+            else:
+                out.append(out[-1] + heard_ND if out else heard_ND)
+                x_ND = self.turns[place](heard_ND) if place < len(self.turns) else heard_ND
+        return out
+
+    def _related(self, x_ND: Tensor) -> list[View]:
+        """All behaviours at once, what is said being multiplied by the relation (GHCF)."""
+        said_RD = torch.stack([*self.relations])
+        nodes, relations = x_ND, said_RD
+        for layer in self.layers:
+            x_ND, said_RD = layer(x_ND, said_RD, self.graphs)
+            x_ND = self._dropped(x_ND)
+            nodes, relations = nodes + x_ND, relations + said_RD
+        share = 1 / (1 + len(self.layers))
+        return [View(nodes * share, one * share) for one in relations]
+
+
+class Relational(nn.Module):
+    """`leaky_relu(W sum_r A_r (h * e_r))`, and a map of e_r (Chen et al., AAAI 2021, eq. 2, 4).
+
+    Args:
+        width: D.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.nodes = nn.Linear(width, width, bias=False)
+        self.relations = nn.Linear(width, width, bias=False)
+        nn.init.eye_(self.relations.weight)
+
+    def forward(
+        self, x_ND: Tensor, said_RD: Tensor, graphs: Sequence[Adjacency]
+    ) -> tuple[Tensor, Tensor]:
+        """What nodes and relations hold afterwards."""
+        heard_ND = sum(
+            (listen(graph, x_ND * one, "importance") for graph, one in zip(graphs, said_RD)),
+            torch.zeros_like(x_ND),
+        )
+        return leaky_relu(self.nodes(heard_ND), 0.2), self.relations(said_RD)
+
+
+def _table(rows: int, width: int, seed: int, name: str) -> nn.Embedding:
+    _seeded(seed, name)
+    table = nn.Embedding(rows, width)
+    nn.init.normal_(table.weight, std=SPREAD)
+    return table
+
+
+def _tower(width: int) -> nn.Sequential:
+    """A perceptron from both ends of a pair to a score, half as wide at each layer."""
+    half = max(width // 2, 1)
+    return nn.Sequential(
+        nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, half), nn.ReLU(),
+        nn.Linear(half, 1, bias=False),
+    )  # fmt: skip
+
+
+def _still(width: int) -> nn.Linear:
+    """A map that changes nothing yet."""
+    out = nn.Linear(width, width)
+    nn.init.eye_(out.weight)
+    nn.init.zeros_(out.bias)
+    return out
+
+
+def _seeded(seed: int, *names: str) -> None:
+    torch.manual_seed(int(stream(seed, "cascade", *names).integers(2**63)))
