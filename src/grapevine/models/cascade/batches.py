@@ -9,8 +9,8 @@ from jaxtyping import Int64
 from grapevine.models.tables import Pairs
 from grapevine.random import stream
 
-ROUNDS = 8
-"""How often an item that was taken is drawn again; then it stands, as where all were taken."""
+ROUNDS = 100
+"""How often an item that was taken is drawn again; then it stands, as where a user took all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,15 @@ class ByPairs:
             return np.empty((len(users), 0), np.int64)
         num_items, taken = self.pairs[row].num_items, self.taken[row]
         draw = stream(self.seed, "negatives", self.names[row], self.epoch, step)
-        items = draw.integers(num_items, size=(len(users), self.negatives))
+        firsts = np.repeat(users * num_items, self.negatives)
+        items = draw.integers(num_items, size=len(firsts))
+        again = np.arange(len(items))
         for _ in range(ROUNDS):
-            again = holds(taken, users[:, None] * num_items + items)
-            if not again.any():
+            again = again[holds(taken, firsts[again] + items[again])]
+            if not len(again):
                 break
-            items[again] = draw.integers(num_items, size=int(again.sum()))
-        return items
+            items[again] = draw.integers(num_items, size=len(again))
+        return items.reshape(len(users), self.negatives)
 
 
 class ByUsers:

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import leaky_relu, normalize
+
+from grapevine.models.cascade.config import Config
+from grapevine.models.cascade.learner import graph_of
+from grapevine.models.cascade.network import Ends, Network, Scorer
+from grapevine.models.tables import Pairs
+
+USERS, ITEMS, WIDTH = 4, 5, 6
+TAKEN = {
+    "view": [(0, 0), (0, 1), (1, 1), (1, 4), (2, 2), (3, 0), (3, 3)],
+    "cart": [(0, 1), (1, 4), (3, 0)],
+    "buy": [(0, 1), (2, 2)],
+}
+
+
+def pairs_of(taken):
+    users, items = np.array(taken, np.int64).T
+    return Pairs(users, items, USERS, ITEMS)
+
+
+def network(**options):
+    config = Config(width=WIDTH, **options)
+    graphs = [graph_of(pairs_of(one)) for one in TAKEN.values()]
+    graphs = () if config.encoder == "ids" else graphs
+    return Network(config, USERS, ITEMS, list(TAKEN), graphs, seed=3).eval()
+
+
+def dense(taken):
+    """The graph of users and items by the roots of both degrees."""
+    out = torch.zeros(USERS + ITEMS, USERS + ITEMS)
+    for user, item in taken:
+        out[user, USERS + item] = out[USERS + item, user] = 1
+    degrees = out.sum(1).clamp_min(1)
+    return out / (degrees[:, None] * degrees).sqrt()
+
+
+@pytest.mark.parametrize("through", ["linear", "residual"])
+def test_each_block_starts_from_what_the_one_before_it_left(through):
+    made = network(encoder="blocks", through=through, layers=2)
+    x = made.held.weight
+    wanted, total = [], 0
+    for place, taken in enumerate(TAKEN.values()):
+        graph = dense(taken)
+        heard = normalize(x + graph @ x + graph @ graph @ x)
+        if through == "residual":
+            x = x + heard
+            wanted.append(x)
+            continue
+        total = total + heard
+        wanted.append(total)
+        x = heard @ made.turns[place].weight.T if place < 2 else heard
+    for view, one in zip(made.views(), wanted, strict=True):
+        torch.testing.assert_close(view.nodes, one)
+
+
+def test_relations_multiply_what_is_said_and_all_behaviours_are_heard_at_once():
+    made = network(encoder="relations", layers=2)
+    with torch.no_grad():
+        for place, one in enumerate(made.relations):
+            one.copy_(torch.linspace(0.5, 1.5, WIDTH) * (place + 1))
+    x, relations = made.held.weight, torch.stack([*made.relations])
+    nodes, said = [x], [relations]
+    for layer in made.layers:
+        heard = sum(
+            dense(taken) @ (x * one) for taken, one in zip(TAKEN.values(), relations, strict=True)
+        )
+        x = leaky_relu(heard @ layer.nodes.weight.T, 0.2)
+        relations = relations @ layer.relations.weight.T
+        nodes.append(x)
+        said.append(relations)
+    for place, view in enumerate(made.views()):
+        torch.testing.assert_close(view.nodes, torch.stack(nodes).mean(0))
+        torch.testing.assert_close(view.weights, torch.stack(said).mean(0)[place])
+
+
+def test_weights_of_a_behaviour_are_a_map_of_those_of_the_one_before():
+    made = network(transfer=True)
+    with torch.no_grad():
+        made.maps[0].weight.mul_(2)
+        made.maps[1].bias.fill_(0.5)
+    ones = torch.ones(WIDTH)
+    for view, wanted in zip(made.views(), [ones, 2 * ones, 2.5 * ones], strict=True):
+        torch.testing.assert_close(view.weights, wanted)
+        assert view.nodes is made.views()[0].nodes or torch.equal(view.nodes, made.held.weight)
+
+
+def test_with_even_weights_a_product_is_that_of_matrix_factorisation():
+    made = network()
+    users, items = torch.tensor([2, 0]), torch.tensor([[1, 3], [0, 4]])
+    found = made.own(made.views(), 1, users, items)
+    wanted = torch.einsum("bd,bsd->bs", made.held.weight[users], made.held.weight[USERS + items])
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "neumf"])
+def test_a_tower_has_both_ends_side_by_side(kind):
+    scorer = Scorer(Config(width=WIDTH, scorer=kind), ["view", "buy"], seed=1)
+    draw = torch.Generator().manual_seed(0)
+    users, deep = torch.randn(2, 3, WIDTH, generator=draw)
+    items, deep_items = torch.randn(2, 3, 4, WIDTH, generator=draw)
+    weights = torch.rand(WIDTH, generator=draw)
+    if kind == "mlp":
+        deep, deep_items = users, items
+    found = scorer(1, Ends(users, items), weights, Ends(deep, deep_items))
+    both = torch.cat([deep[:, None].expand_as(deep_items), deep_items], 2)
+    wanted = scorer.towers[1](both)[..., 0]
+    if kind == "neumf":
+        wanted = wanted + torch.einsum("d,bd,bsd->bs", weights, users, items)
+    torch.testing.assert_close(found, wanted)
+    # The same items for all are those of each.
+    same = scorer(1, Ends(users, items[0]), weights, Ends(deep, deep_items[0]))
+    torch.testing.assert_close(same[0], found[0])
