@@ -26,6 +26,7 @@ from grapevine.data.split import Split
 from grapevine.evaluation import Report
 from grapevine.models import MODELS
 from grapevine.models.run import Run
+from resumable import cell
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -218,12 +219,6 @@ def table(found: dict[str, Any], metrics: Sequence[str]) -> list[str]:
         cells = [cell(result.metrics[name]) for name in metrics]
         lines.append(f"| {label} | {' | '.join(cells)} | {result.train_seconds:.1f} |")
     return lines
-
-
-def cell(estimate: Any) -> str:
-    if estimate.low is None:
-        return f"{estimate.mean:.4f}"
-    return f"{estimate.mean:.4f} ({estimate.low:.4f} – {estimate.high:.4f})"
 
 
 def budget(row: Row) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from steps import Steps
 
 WIDTH, FEATURES = 64, 32

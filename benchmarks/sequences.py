@@ -12,9 +12,7 @@ items drawn by popularity. The result goes to results/sequences.md.
 import argparse
 import os
 import platform
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from grapevine.evaluation import Report
 from grapevine.models.blend import Blend
 from grapevine.models.run import Run
 from grapevine.recipes import RECIPES
+from resumable import Budget, cell, trained
 
 RESULTS = Path(__file__).parent / "results"
 WAYS: dict[str, dict[str, Any]] = {
@@ -36,18 +35,6 @@ BASELINES = ("popularity", "recent-popularity", "markov", "item-knn", "ease")
 DENSE = 20_000
 """Most items of which `ease` is asked: it solves a matrix of items by items."""
 METRICS = ("ndcg@10", "hr@10")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Seconds that this part of the benchmark may still train."""
-
-    ends: float
-
-    @property
-    def left(self) -> float:
-        """How many are left."""
-        return self.ends - time.monotonic()
 
 
 def blended(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> Run | None:
@@ -63,37 +50,19 @@ def blended(name: str, parts: Split, seed: int, folder: Path, budget: Budget) ->
         for other, one in RECIPES.items()
         if one.data == RECIPES[name].data and one.config == wanted[part]
     }
-    runs = [trained(home[part], parts, seed, folder, budget) for part in wanted]
+    runs = [learnt(home[part], parts, seed, folder, budget) for part in wanted]
     there = [run for run in runs if run is not None]
     if len(there) < len(runs):
         return None
     return gv.blend(there, weights=RECIPES[name].config.weights, out=folder / f"{name}-{seed}")
 
 
-def trained(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> Run | None:
+def learnt(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> Run | None:
     """The run of a recipe: what is there, or trained now; none if the time did not suffice."""
     recipe = RECIPES[name]
     if isinstance(recipe.config, Blend.Config):
         return blended(name, parts, seed, folder, budget)
-    out = folder / f"{name}-{seed}"
-    if (out / "MANIFEST.json").is_file():
-        run = gv.open_run(out)
-        if run.model.config != recipe.config:
-            raise SystemExit(f"{out} was trained with other settings: remove it to train it again")
-        if run.record.get("stopped_by") != "time limit":
-            return run
-    if budget.left < 60:
-        return None
-    print(f"  {name} seed {seed}", flush=True)
-    run = gv.fit(
-        recipe.config,
-        parts.train,
-        out=out,
-        seed=seed,
-        resume=(out / "checkpoints").is_dir(),
-        time_limit=budget.left,
-    )
-    return None if run.record.get("stopped_by") == "time limit" else run
+    return trained(recipe.config, parts.train, seed, folder / f"{name}-{seed}", budget)
 
 
 def measured(runs: Sequence[Run], parts: Split) -> dict[str, Report]:
@@ -102,12 +71,6 @@ def measured(runs: Sequence[Run], parts: Split) -> dict[str, Report]:
         way: gv.evaluate(runs, parts.test, train=parts.train, **protocol)
         for way, protocol in WAYS.items()
     }
-
-
-def cell(estimate: Any) -> str:
-    if estimate.low is None:
-        return f"{estimate.mean:.4f}"
-    return f"{estimate.mean:.4f} ({estimate.low:.4f} – {estimate.high:.4f})"
 
 
 def section(
@@ -130,7 +93,7 @@ def section(
         name: [
             run
             for seed in range(seeds)
-            if (run := trained(name, parts, seed, folder, budget)) is not None
+            if (run := learnt(name, parts, seed, folder, budget)) is not None
         ]
         for name in names
     }
@@ -175,7 +138,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.mirror:
         os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
-    budget = Budget(time.monotonic() + 60 * options.minutes)
+    budget = Budget.of(options.minutes)
     lines = [
         "# Sequence models",
         "",

@@ -1,0 +1,147 @@
+"""What it is worth to know more than purchases: models of several behaviours on real logs.
+
+    python benchmarks/behaviours.py --mirror DIR --folder RUNS [--seeds 3] [--only NAME ...]
+
+Every item is a candidate, and what a user has bought already is left out; beside it stands the
+protocol of one answer against 99 items drawn. A run that is in `--folder` is taken from there, and
+one that was stopped goes on; `--minutes` ends this part. The result goes to results/behaviours.md.
+"""
+
+import argparse
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import grapevine as gv
+from grapevine.data.split import Split
+from grapevine.models import MODELS
+from grapevine.models.base import Trained
+from grapevine.models.run import Run
+from resumable import Budget, cell, trained
+
+RESULTS = Path(__file__).parent / "results"
+DATA = ("taobao-mb", "retailrocket-mb", "tmall-mb", "beibei-mb")
+WAYS: dict[str, dict[str, Any]] = {"": {}, ", 1 of 100": {"candidates": "uniform-99"}}
+METRICS = ("hr@10", "ndcg@10")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a model, and what is changed of its options."""
+
+    label: str
+    model: str
+    changes: dict[str, Any]
+
+    @property
+    def config(self) -> Any:
+        """Its options."""
+        return replace(MODELS[self.model].config, **self.changes)
+
+
+def rows() -> Sequence[Row]:
+    plain = ("random", "popularity", "item-knn", "ease", "nmtr", "esmm", "ehcf", "ghcf", "mb-cgcn",
+             "crgcn")  # fmt: skip
+    found = [Row(name, name, {}) for name in plain]
+    found[2:2] = [
+        Row("lightgcn, purchases", "lightgcn", {}),
+        Row("lightgcn, all as one", "lightgcn", {"behaviours": "all"}),
+        Row("item-knn, all as one", "item-knn", {"behaviours": "all"}),
+        Row("ease, all as one", "ease", {"behaviours": "all"}),
+    ]
+    return found
+
+
+def section(
+    data: str, wanted: Sequence[Row], seeds: int, folder: Path, budget: Budget
+) -> list[str]:
+    """The table of one log."""
+    print(data, flush=True)
+    parts = gv.pipeline.prepare(gv.load(data))
+    labels, runs, missing = dict[str, str](), list[Run](), list[str]()
+    epochs = dict[str, str]()
+    for row in wanted:
+        of_seeds = [
+            trained(row.config, parts.train, seed, folder / data / f"{row.label}-{seed}", budget)
+            for seed in range(seeds if isinstance(row.config, Trained) else 1)
+        ]
+        there = [run for run in of_seeds if run is not None]
+        if len(there) < len(of_seeds):
+            missing.append(row.label)
+        runs += there
+        labels |= {str(run.path): row.label for run in there}
+        epochs[row.label] = ", ".join(str(run.record.get("epochs", "-")) for run in there)
+    lines = [*about(data, parts), *table(parts, runs, labels, epochs)]
+    if missing:
+        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
+    return [*lines, ""]
+
+
+def about(data: str, parts: Split) -> list[str]:
+    train = parts.train
+    kinds = ", ".join(
+        f"{len(train.interactions.of(place)):,} x {name}"
+        for place, name in enumerate(train.schema.behaviours)
+    )
+    return [
+        f"## {data}",
+        "",
+        f"{len(train.users):,} users, {len(train.items):,} items; {kinds}; {len(parts.test):,} "
+        "questions.",
+        "",
+    ]
+
+
+def table(
+    parts: Split, runs: Sequence[Run], labels: dict[str, str], epochs: dict[str, str]
+) -> list[str]:
+    """All runs on the same questions; seeds of a row are one line."""
+    found = [gv.evaluate(runs, parts.test, train=parts.train, **how) for how in WAYS.values()]
+    heads = [f"{metric}{way}" for way in WAYS for metric in METRICS]
+    lines = [
+        f"| model | {' | '.join(heads)} | epochs | minutes |",
+        "|---" * (len(heads) + 3) + "|",
+    ]
+    for results in zip(*(report.results for report in found), strict=True):
+        label = labels[str(results[0].run)]
+        cells = " | ".join(cell(one.metrics[metric]) for one in results for metric in METRICS)
+        minutes = results[0].train_seconds / 60
+        lines.append(f"| {label} | {cells} | {epochs[label]} | {minutes:.1f} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--mirror", type=Path, help="where the public data is, if it is at hand")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=DATA, default=DATA)
+    parser.add_argument("--rows", nargs="+", help="labels of the rows; all if not given")
+    parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
+    parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
+    parser.add_argument("--out", type=Path, default=RESULTS / "behaviours.md")
+    options = parser.parse_args()
+    if options.mirror:
+        os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
+    budget = Budget.of(options.minutes)
+    wanted = [row for row in rows() if not options.rows or row.label in options.rows]
+    lines = [
+        "# Models of several behaviours",
+        "",
+        f"{date.today()}, `python benchmarks/behaviours.py --seeds {options.seeds}`, "
+        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
+        "95 % intervals resample users and seeds; minutes are of one training.",
+        "",
+    ]
+    for data in options.only:
+        lines += section(data, wanted, options.seeds, options.folder, budget)
+        options.out.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What the long benchmarks share: runs that go on where they were stopped, and cells of tables."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grapevine as gv
+from grapevine.data.dataset import Dataset
+from grapevine.models.base import Trained
+from grapevine.models.run import Run
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Seconds that this part of the benchmark may still train."""
+
+    ends: float
+
+    @classmethod
+    def of(cls, minutes: float) -> "Budget":
+        """So many minutes from now."""
+        return cls(time.monotonic() + 60 * minutes)
+
+    @property
+    def left(self) -> float:
+        """How many are left."""
+        return self.ends - time.monotonic()
+
+
+def trained(config: Any, train: Dataset, seed: int, out: Path, budget: Budget) -> Run | None:
+    """The run of a config: what is there, or trained now; none if the time did not suffice."""
+    if (out / "MANIFEST.json").is_file():
+        run = gv.open_run(out)
+        if run.model.config != config:
+            raise SystemExit(f"{out} was trained with other settings: remove it to train it again")
+        if run.record.get("stopped_by") != "time limit":
+            return run
+    if not isinstance(config, Trained):
+        return gv.fit(config, train, out=out, seed=seed)
+    if budget.left < 60:
+        return None
+    print(f"  {out.name}", flush=True)
+    run = gv.fit(
+        config,
+        train,
+        out=out,
+        seed=seed,
+        resume=(out / "checkpoints").is_dir(),
+        time_limit=budget.left,
+    )
+    return None if run.record.get("stopped_by") == "time limit" else run
+
+
+def cell(estimate: Any) -> str:
+    """A figure with its interval, where it has one."""
+    if estimate.low is None:
+        return f"{estimate.mean:.4f}"
+    return f"{estimate.mean:.4f} ({estimate.low:.4f} – {estimate.high:.4f})"
