@@ -24,7 +24,7 @@ from grapevine.models.run import Run
 from resumable import Budget, cell, trained
 
 RESULTS = Path(__file__).parent / "results"
-DATA = ("taobao-mb", "retailrocket-mb", "tmall-mb", "beibei-mb")
+DATA = ("taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
 WAYS: dict[str, dict[str, Any]] = {"": {}, ", 1 of 100": {"candidates": "uniform-99"}}
 METRICS = ("hr@10", "ndcg@10")
 

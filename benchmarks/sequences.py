@@ -43,18 +43,20 @@ def blended(name: str, parts: Split, seed: int, folder: Path, budget: Budget) ->
     A blend that is trained in one keeps the epoch in which it is best as a whole; here each part
     has kept its own.
     """
-    wanted = RECIPES[name].config.configs()
-    home = {
-        part: other
-        for part in wanted
-        for other, one in RECIPES.items()
-        if one.data == RECIPES[name].data and one.config == wanted[part]
-    }
-    runs = [learnt(home[part], parts, seed, folder, budget) for part in wanted]
+    recipe = RECIPES[name]
+    runs: list[Run | None] = []
+    for part, config in recipe.config.configs().items():
+        home = [
+            other
+            for other, one in RECIPES.items()
+            if one.data == recipe.data and one.config == config
+        ]
+        label = f"{home[0]}-{seed}" if home else f"{recipe.data}-{recipe.split_by}-{part}"
+        runs.append(trained(config, parts.train, seed, folder / label, budget))
     there = [run for run in runs if run is not None]
     if len(there) < len(runs):
         return None
-    return gv.blend(there, weights=RECIPES[name].config.weights, out=folder / f"{name}-{seed}")
+    return gv.blend(there, weights=recipe.config.weights, out=folder / f"{name}-{seed}")
 
 
 def learnt(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> Run | None:
