@@ -40,7 +40,7 @@ FILES = (
 _EVENT_COLUMNS = ("offsets", "items", "behaviours", "times")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
     """A fitted model with all that evaluation, recommendation and serving need.
 
@@ -69,6 +69,13 @@ class Run:
     epochs: Sequence[dict[str, Any]] = ()
     train: Dataset | None = None
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        place = f", path={str(self.path)!r}" if self.path else ""
+        return (
+            f"Run({self.name!r}, data={self.schema.name!r}, users={len(self.users):,}, "
+            f"items={len(self.items):,}, seed={self.record.get('seed')}{place})"
+        )
 
     @property
     def label(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import grapevine as gv
 from grapevine import manifest
 from grapevine.errors import BundleError, ConfigError
 from grapevine.models import MODELS
@@ -128,3 +129,11 @@ def test_the_old_run_is_still_there_when_the_new_one_cannot_take_its_place(saved
     with pytest.raises(KeyboardInterrupt):
         run_of("popularity").save(saved.path)
     assert open_run(saved.path).name == "item-knn"
+
+
+def test_a_run_is_shown_in_a_line(tmp_path):
+    run = gv.fit("popularity", world(checkerboard()), out=tmp_path / "run", seed=3)
+    place = str(tmp_path / "run")
+    assert (
+        repr(run) == f"Run('popularity', data='world', users=12, items=12, seed=3, path={place!r})"
+    )
