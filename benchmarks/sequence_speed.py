@@ -4,9 +4,10 @@
 
 PYTHON has rectools[torch]. Both get the same histories of ML-1M (items with 5 events or more, each
 user's last two events left out), the same sizes (width 64, two blocks, two heads, 200 places, full
-softmax) and the same number of threads, and take turns of a few steps each. The peer is a process
-of its own that waits for its turn; its allocator is tuned as GLIBC_TUNABLES in its environment say,
-see --tuned. The result goes to results/sequence_speed.md.
+softmax) and the same number of threads, and take turns: first of a few steps each, then of the ten
+best items for every user, those of the history left out, as a table. The peer is a process of its
+own that waits for its turn; its allocator is tuned as GLIBC_TUNABLES in its environment say, see
+--tuned. The result goes to results/sequence_speed.md.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ TUNED = (
 
 
 def serve_peer(name: str, path: str, batch: int) -> None:
-    """Be the peer: a line with a number of steps comes in, their seconds go out."""
+    """Be the peer: a line with a number of steps, or "rank", comes in, their seconds go out."""
     import pandas as pd
     import torch
     from pytorch_lightning import Callback, Trainer
@@ -56,21 +57,27 @@ def serve_peer(name: str, path: str, batch: int) -> None:
         def __init__(self) -> None:
             self.left, self.began = 0, 0.0
 
-        def wait(self) -> None:
-            self.left = int(sys.stdin.readline() or 0)
+        def wait(self) -> bool:
+            asked = sys.stdin.readline().strip()
+            if asked == "rank":
+                return True
+            self.left = int(asked or 0)
             if not self.left:
                 sys.exit()
             self.began = time.perf_counter()
+            return False
 
         def on_train_start(self, *_: Any) -> None:
             print("ready", flush=True)
             self.wait()
 
-        def on_train_batch_end(self, *_: Any) -> None:
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
             self.left -= 1
-            if not self.left:
-                print(time.perf_counter() - self.began, flush=True)
-                self.wait()
+            if self.left:
+                return
+            print(time.perf_counter() - self.began, flush=True)
+            if self.wait():  # the training is over
+                trainer.should_stop, trainer.limit_train_batches = True, 0
 
     def trainer(**_: Any) -> Any:
         return Trainer(
@@ -81,9 +88,17 @@ def serve_peer(name: str, path: str, batch: int) -> None:
     made = {"sasrec": SASRecModel, "bert4rec": BERT4RecModel}[name](
         n_blocks=BLOCKS, n_heads=HEADS, n_factors=WIDTH, session_max_len=LENGTH,
         dropout_rate=DROPOUT, batch_size=batch, loss="softmax", lr=1e-3,
-        get_trainer_func=trainer,
+        get_trainer_func=trainer, recommend_torch_device="cpu",
     )  # fmt: skip
-    made.fit(Dataset.construct(frame))
+    data = Dataset.construct(frame)
+    made.fit(data)
+    users = np.unique(held["users"])
+    while True:
+        began = time.perf_counter()
+        made.recommend(users=users, dataset=data, k=10, filter_viewed=True)
+        print(time.perf_counter() - began, flush=True)
+        if not sys.stdin.readline():
+            sys.exit()
 
 
 class Ours:
@@ -99,6 +114,7 @@ class Ours:
             dropout=DROPOUT, batch=batch, **options,
         )  # fmt: skip
         self.learner, self.epoch, self.steps = config.learner(train, seed=0), 0, iter(())
+        self.name, self.train = name, train
 
     def __len__(self) -> int:
         return len(self.learner.batches(0))
@@ -114,6 +130,20 @@ class Ours:
             self.learner.step(batch, 1e-3)
             histories += len(batch.places.items)
         return time.perf_counter() - began, histories
+
+    def rank(self) -> Callable[[], float]:
+        """What ranks for every user once, and says in how many seconds."""
+        from grapevine.models.run import Run
+
+        run = Run.of(self.name, self.learner.model(), self.train, {"seed": 0}, None)
+        users = self.train.users.ids
+
+        def once() -> float:
+            began = time.perf_counter()
+            run.recommend(users=users, k=10)
+            return time.perf_counter() - began
+
+        return once
 
     def _epoch(self) -> Iterator[Any]:
         from grapevine.training.ahead import ahead
@@ -146,6 +176,16 @@ class Peer:
             except ValueError:
                 continue
 
+    def rank(self) -> float:
+        """Seconds of ranking for every user; no steps are taken after the first."""
+        assert self.process.stdin
+        print("rank", file=self.process.stdin, flush=True)
+        while True:
+            try:
+                return float(self._line())
+            except ValueError:
+                continue
+
     def close(self) -> None:
         """Let it end."""
         assert self.process.stdin
@@ -160,23 +200,43 @@ class Peer:
         return line
 
 
-def measured(name: str, options: argparse.Namespace, train: Any, path: Path) -> str:
-    """A line of the table: both in turns, the first turn of each to warm up."""
+def measured(name: str, options: argparse.Namespace, train: Any, path: Path) -> list[str]:
+    """Two lines of the table: both in turns, the first turn of each to warm up."""
     ours = Ours(name, train, options.batch)
     peer = Peer(options.peer_python, name, path, options.batch, options.tuned)
-    rates: dict[str, list[float]] = {"ours": [], "peer": []}
+    steps, ranks = Rates(name, "histories/s"), Rates(name, "users/s ranked")
     for turn in range(options.turns + 1):
-        for side, one in (("ours", ours), ("peer", peer)):
-            # Lengths differ much from batch to batch of ours: an epoch has all of them.
-            seconds, histories = one.take(len(ours) if side == "ours" else options.steps)
-            if turn:
-                rates[side].append(histories / seconds)
-                print(f"{name} {side}: {rates[side][-1]:.1f} histories/s", flush=True)
+        # Lengths differ much from batch to batch of ours: an epoch has all of them.
+        for side, one, many in (("ours", ours, len(ours)), ("peer", peer, options.steps)):
+            seconds, histories = one.take(many)
+            steps.add(turn, side, histories / seconds)
+    rank = ours.rank()
+    for turn in range(options.turns + 1):
+        for side, one in (("ours", rank), ("peer", peer.rank)):
+            ranks.add(turn, side, len(train.users) / one())
     peer.close()
-    middle = {side: statistics.median(values) for side, values in rates.items()}
-    epoch = len(train.users)
-    cells = [f"{middle[side]:.0f} ({epoch / middle[side]:.1f} s)" for side in ("ours", "peer")]
-    return f"| {name} | {' | '.join(cells)} | {middle['ours'] / middle['peer']:.1f} |"
+    return [steps.line(len(train.users)), ranks.line(len(train.users))]
+
+
+class Rates:
+    """What both sides came to, turn by turn."""
+
+    def __init__(self, name: str, unit: str) -> None:
+        self.name, self.unit = name, unit
+        self.of: dict[str, list[float]] = {"ours": [], "peer": []}
+
+    def add(self, turn: int, side: str, rate: float) -> None:
+        """Write down a turn, but for the first."""
+        if turn:
+            self.of[side].append(rate)
+            print(f"{self.name} {side}: {rate:.1f} {self.unit}", flush=True)
+
+    def line(self, total: int) -> str:
+        """Of the table: medians, the seconds that all of it takes, and the ratio."""
+        middle = {side: statistics.median(values) for side, values in self.of.items()}
+        cells = [f"{middle[side]:,.0f} ({total / middle[side]:.1f} s)" for side in self.of]
+        ratio = middle["ours"] / middle["peer"]
+        return f"| {self.name}, {self.unit} | {' | '.join(cells)} | {ratio:.1f} |"
 
 
 def main() -> None:
@@ -214,7 +274,7 @@ def main() -> None:
             path, users=events.users, items=events.items, places=places,
             threads=torch.get_num_threads(),
         )  # fmt: skip
-        lines = [measured(name, options, train, path) for name in options.models]
+        lines = [line for name in options.models for line in measured(name, options, train, path)]
     text = "\n".join(
         [
             "# Sequence models beside RecTools",
@@ -222,9 +282,9 @@ def main() -> None:
             f"{date.today()}, `python benchmarks/sequence_speed.py --batch {options.batch}"
             f"{' --tuned' if options.tuned else ''}`, {os.cpu_count()} cores, {platform.system()}. "
             f"ML-1M, {len(train.users):,} histories of up to {LENGTH} of {len(train.items):,} "
-            "items; in turns, medians. In brackets the seconds that an epoch takes.",
+            "items; in turns, medians. In brackets the seconds of an epoch, or of all users.",
             "",
-            "| model | ours, histories/s | RecTools, histories/s | ratio |",
+            "| model | ours | RecTools | ratio |",
             "|---|---:|---:|---:|",
             *lines,
         ]
