@@ -21,16 +21,18 @@ DATA = {
     "s3rec-sports": "s3rec-sports",
 }
 
-MOST_BESIDE = {"beauty": "item-knn"}
-"""What counts pairs of items: `ease`, but where its matrix of all pairs would not fit."""
+BESIDE = {"beauty": ("item-knn", 0.1)}
+"""What counts pairs of items, and how much it says: `ease`, but where its matrix of all pairs would
+not fit."""
 
 
 def _together(name: str) -> Blend.Config:
     """SASRec with what counts steps and what counts pairs."""
     settings = [f"sasrec.{option}={str(value).lower()}" for option, value in QUICK.items()]
+    beside, weight = BESIDE.get(name, ("ease", 0.25))
     return Blend.Config(
-        parts=("sasrec", "markov", MOST_BESIDE.get(name, "ease")),
-        weights=(1.0, 1.0, 1.0),
+        parts=("sasrec", "markov", beside),
+        weights=(1.0, 0.1, weight),
         settings=tuple(settings),
     )
 
