@@ -34,12 +34,16 @@ def fitted(name):
     return training.fit(briefly(MODELS[name].config), small_world(), seed=3)
 
 
-def cold_rows(name):
-    """Items without an event that the row listens to."""
+def counts_all(name):
+    """Whether a look counts for the row as a purchase does."""
     config = MODELS[name].config
     parts = config.configs().values() if name == "blend" else [config]
-    to_all = any(getattr(part, "behaviours", "all") == "all" for part in parts)
-    return small_world().items.rows(["x"] if to_all else list(COLD))
+    return any(getattr(part, "behaviours", "all") == "all" for part in parts)
+
+
+def cold_rows(name):
+    """Items without an event that the row listens to."""
+    return small_world().items.rows(["x"] if counts_all(name) else list(COLD))
 
 
 def strangers(histories):
@@ -78,7 +82,7 @@ def test_a_history_of_items_that_nobody_met_is_no_history(name):
     np.testing.assert_allclose(scores[3], scores[2], rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if not counts_all(name)])
 def test_a_user_without_an_event_that_counts_is_asked_as_a_stranger(name):
     data = small_world()
     asked = data.interactions.batch(data.users.rows([8]))

@@ -91,13 +91,16 @@ class CascadeLearner(GradientLearner):
         """The model as it is now."""
         network, target = self.network.eval(), len(self.names) - 1
         views, users = network.views(), self.network.num_users
-        pairs = self.pairs[target]
-        degrees = np.bincount(pairs.items, minlength=pairs.num_items)
+        # Whatever a stranger did is heard, as in training.
+        keys = np.unique(self.taken[0])
+        num_items = self.pairs[0].num_items
+        degrees = np.bincount(keys % num_items, minlength=num_items)
         # Of nodes without a pair nothing is known but that they were drawn.
         met = np.zeros(network.held.num_embeddings, bool)
         for one in self.pairs.values():
             met[one.users] = met[users + one.items] = True
-        behaviour = np.array([self.target])
+        all_count = self.config.behaviours == "all"
+        behaviour = np.array([-1 if all_count else self.target])
         if isinstance(self.config, VectorsConfig):
             nodes = _kept(views[target].nodes, met)
             return CascadeVectors(

@@ -42,7 +42,8 @@ class VectorsConfig(CascadeConfig):
 class CascadeVectors(UserItemVectors):
     """Scores that are products of two vectors, of what is held for the target.
 
-    A stranger takes a convolution of the items of its target history, as in `UserItemVectors`.
+    A stranger takes a convolution of the items of its history, whatever it did with them, as in
+    `UserItemVectors`.
 
     Attributes:
         scale: `(width,)` what a user's vector is multiplied by.
@@ -65,7 +66,8 @@ class CascadeVectors(UserItemVectors):
 class CascadePairs:
     """Scores that a network makes of every pair: those of the target, and of all that leads to it.
 
-    A stranger takes a convolution of the items of its target history, of each table.
+    A stranger takes a convolution of the items of its history, whatever it did with them, of each
+    table.
 
     Attributes:
         config: the options.
@@ -74,10 +76,10 @@ class CascadePairs:
         towers: the parameters of the scorer, by name.
         scales: `(behaviours, width)` what products are weighed by, the target's last.
         names: the behaviours in order.
-        degrees: `(items,)` how many users took each item by the target behaviour.
+        degrees: `(items,)` how many users met each item.
         met: `(users,)` whether training had an event of the user.
         heard: `(items,)` whether it had one of the item.
-        behaviour: `(1,)` the behaviour of a history that counts.
+        behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
     """
 
     Config: ClassVar[type] = CascadeConfig

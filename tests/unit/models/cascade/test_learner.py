@@ -11,6 +11,8 @@ from grapevine.models import MODELS
 from grapevine.models.cascade import CascadePairs, CascadeVectors, Config
 from grapevine.models.cascade.rows import CRGCN, EHCF, ESMM, GHCF, MBCGCN, NMTR
 from grapevine.random import stream
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
 from grapevine.tasks.cascade import cascaded
 from grapevine.testing.worlds import world
 
@@ -173,3 +175,16 @@ def test_rows_of_the_table_are_the_defaults():
     for name, row in ROWS.items():
         assert MODELS[name].config == row.Config()
         assert MODELS[name].model is row
+
+
+@pytest.mark.parametrize("row", [NMTR, CRGCN])
+def test_a_stranger_is_heard_by_all_that_it_did(row):
+    data = funnel()
+    model = training.fit(small(row), data)
+    history = [data.items.rows([0, 4, 6])]
+    looked = [
+        Batch.of_histories(Jagged.from_lists(history), behaviour=behaviour) for behaviour in (0, 2)
+    ]
+    first, second = (np.asarray(model.score(batch)) for batch in looked)
+    assert first.any()
+    np.testing.assert_array_equal(first, second)
