@@ -43,6 +43,18 @@ MOVIELENS = {
         data=DATA,
         config=SASRec.Config(**QUICK),
     ),
+    "ml-1m-esasrec": Recipe(
+        about="eSASRec: gates of LiGR around each layer, and a softmax over items drawn",
+        data=DATA,
+        config=SASRec.Config(
+            **QUICK,
+            gated=True,
+            activation="swiglu",
+            loss="sampled-softmax",
+            drawn="mixed",
+            negatives=1024,
+        ),  # fmt: skip
+    ),
     "ml-1m-best": Recipe(
         about="a Transformer, HSTU and a GRU, asked together",
         data=DATA,
