@@ -53,7 +53,7 @@ MOVIELENS = {
             loss="sampled-softmax",
             drawn="mixed",
             negatives=1024,
-        ),  # fmt: skip
+        ),
     ),
     "ml-1m-best": Recipe(
         about="a Transformer, HSTU and a GRU, asked together",
