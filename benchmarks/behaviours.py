@@ -44,10 +44,10 @@ class Row:
 
 
 def rows() -> Sequence[Row]:
-    plain = ("random", "popularity", "item-knn", "ease", "nmtr", "esmm", "ehcf", "ghcf", "mb-cgcn",
+    plain = ("random", "popularity", "funnel", "item-knn", "ease", "nmtr", "esmm", "ehcf", "ghcf", "mb-cgcn",
              "crgcn")  # fmt: skip
     found = [Row(name, name, {}) for name in plain]
-    found[2:2] = [
+    found[3:3] = [
         Row("lightgcn, purchases", "lightgcn", {}),
         Row("lightgcn, all as one", "lightgcn", {"behaviours": "all"}),
         Row("item-knn, all as one", "item-knn", {"behaviours": "all"}),

@@ -39,6 +39,7 @@ BASELINES = (
     "random",
     "popularity",
     "recent-popularity",
+    "funnel",
     "markov",
     "item-knn",
     "ease",
@@ -296,6 +297,8 @@ def baselines(train: Dataset, *, seed: int = 0) -> list[Run]:
     for name in track(BASELINES, "baselines"):
         if name in BOUNDS and not truth.is_known(train.path):
             continue
+        if name == "funnel" and len(train.schema.behaviours) == 1:
+            continue  # nothing leads to the target
         try:
             runs.append(fit(name, train, seed=seed))
         except (ConfigError, DataError) as error:

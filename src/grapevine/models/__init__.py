@@ -11,6 +11,7 @@ from grapevine.models.cascade import CRGCN, EHCF, ESMM, GHCF, MBCGCN, NMTR
 from grapevine.models.chebycf import ChebyCF
 from grapevine.models.content_knn import ContentKNN
 from grapevine.models.ease import EASE
+from grapevine.models.funnel import Funnel
 from grapevine.models.gfcf import GFCF
 from grapevine.models.gnn import GNN
 from grapevine.models.item_knn import ItemKNN
@@ -74,6 +75,13 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="item <- its users of the last 30 days",
         merge="count",
         update="none",
+    ),
+    "funnel": ModelRow(
+        model=Funnel,
+        config=Funnel.Config(),
+        neighbourhood="user <- items it has begun with",
+        merge="what was done with each",
+        update="share that went on to the target",
     ),
     "markov": ModelRow(
         model=Markov,
