@@ -23,7 +23,9 @@ def dense(width: int, out: int) -> nn.Module:
 
 
 class Gate(nn.Module):
-    """`softmax(W x)`: how much each expert counts for each row (Ma et al., KDD 2018, section 4.2).
+    """`softmax(W x + w)`: how much each expert counts for each row (Ma et al., KDD 2018, 4.2).
+
+    w starts at 0 and is not the paper's: by it a task can prefer an expert whatever the row is.
 
     Args:
         width: D.
@@ -39,12 +41,13 @@ class Gate(nn.Module):
             raise ValueError("a gate needs an expert to choose")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout is a chance below 1: got {dropout}")
-        self.weight = nn.Linear(width, experts, bias=False)
+        self.linear = nn.Linear(width, experts)
+        nn.init.zeros_(self.linear.bias)
         self.dropout = dropout
 
     def forward(self, x_BD: Float[Tensor, "rows width"]) -> Float[Tensor, "rows experts"]:
         """Shares, which sum to one."""
-        logits_BE = self.weight(x_BD)
+        logits_BE = self.linear(x_BD)
         if self.training and self.dropout:
             out_BE = torch.rand_like(logits_BE) < self.dropout
             out_BE = out_BE & ~out_BE.all(1, keepdim=True)

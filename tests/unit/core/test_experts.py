@@ -27,9 +27,17 @@ def test_one_expert_is_the_shared_bottom(x):
 def test_equal_gates_hear_the_mean_of_the_experts(x):
     network = MMoE(WIDTH, OUT, TASKS, experts=5)
     for gate in network.gates:
-        nn.init.zeros_(gate.weight.weight)
+        nn.init.zeros_(gate.linear.weight)
     mean = torch.stack([expert(x) for expert in network.experts]).mean(0)
     torch.testing.assert_close(network(x), mean.expand(TASKS, -1, -1))
+
+
+def test_a_gate_starts_without_a_liking_and_can_learn_one(x):
+    gate = Gate(WIDTH, 2)
+    torch.testing.assert_close(gate(0 * x), torch.full((ROWS, 2), 0.5))
+    with torch.no_grad():
+        gate.linear.bias += torch.tensor([40.0, 0.0])
+    assert (gate(x)[:, 0] > 0.99).all()
 
 
 def test_each_task_hears_by_its_own_gate(x):
