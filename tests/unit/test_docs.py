@@ -62,3 +62,12 @@ def test_the_examples_of_neighbourhoods_print_what_the_page_says(tmp_path, monke
     assert len(said) == len(comments)
     # The first comment tells what is seen, the others the very line.
     assert said[1:] == comments[1:]
+
+
+@pytest.mark.slow
+def test_the_examples_of_several_tasks_print_what_the_page_says(capsys):
+    page = (ROOT / "docs" / "multi-task.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    exec(compile(code, "multi-task.md", "exec"), {})
+    comments = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == comments

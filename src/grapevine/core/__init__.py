@@ -16,5 +16,6 @@
 - `bag`: features of which most are zero, on their way into a layer.
 - `dynamic`: graphs that change, by snapshots and by events in time.
 - `losses`: what is lost where a positive does not stand above its negatives.
+- `experts`, `sharing`, `relationships`, `surgery`: what several tasks share, and how.
 - `topk`: where the targets came, and what was shown.
 """
