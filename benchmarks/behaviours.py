@@ -44,8 +44,10 @@ class Row:
 
 
 def rows() -> Sequence[Row]:
-    plain = ("random", "popularity", "funnel", "item-knn", "ease", "nmtr", "esmm", "ehcf", "ghcf", "mb-cgcn",
-             "crgcn")  # fmt: skip
+    plain = (
+        "random", "popularity", "funnel", "item-knn", "ease", "nmtr", "esmm", "ehcf", "ghcf",
+        "mb-cgcn", "crgcn",
+    )  # fmt: skip
     found = [Row(name, name, {}) for name in plain]
     found[3:3] = [
         Row("lightgcn, purchases", "lightgcn", {}),
