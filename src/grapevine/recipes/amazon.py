@@ -29,10 +29,10 @@ not fit."""
 def _together(name: str) -> Blend.Config:
     """SASRec with what counts steps and what counts pairs."""
     settings = [f"sasrec.{option}={str(value).lower()}" for option, value in QUICK.items()]
-    beside, weight = BESIDE.get(name, ("ease", 0.25))
+    beside, weight = BESIDE.get(name, ("ease", 0.2))
     return Blend.Config(
         parts=("sasrec", "markov", beside),
-        weights=(1.0, 0.1, weight),
+        weights=(1.0, 0.05, weight),
         settings=tuple(settings),
     )
 
