@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64, Shaped
 from numba import njit
 
+from grapevine.structs.jagged import Jagged
+
 ALIAS = np.dtype([("keep", np.float32), ("item", np.int32), ("other", np.int32)])
 """A place of an alias table: `item` with chance `keep`, else `other`."""
 
@@ -22,6 +24,22 @@ def alias_tables(
     """
     table = np.empty(weights.shape, ALIAS)
     _fill_aliases(weights, order, starts, table)
+    return table
+
+
+def list_aliases(
+    lists: Jagged, weights: Float32[np.ndarray, " total"]
+) -> Shaped[np.ndarray, " total"]:
+    """An alias table for each list, whose ends are the values of the list.
+
+    Args:
+        lists: rows below 2^31.
+        weights: of each value, positive.
+    """
+    places = np.arange(len(weights), dtype=np.int32)
+    table = alias_tables(weights[None], places, lists.offsets)[0]
+    for end in ("item", "other"):
+        table[end] = lists.values[table[end]]
     return table
 
 

@@ -1,14 +1,19 @@
 """A few neighbours of each node, drawn anew whenever the key changes."""
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int32, Int64
 from numba import njit, prange
 
 from grapevine.graph.counter import below, mix
 from grapevine.structs.jagged import Jagged
 
 
-def sample(neighbours: Jagged, width: int, key: np.uint64) -> Int32[np.ndarray, "nodes width"]:
+def sample(
+    neighbours: Jagged,
+    width: int,
+    key: np.uint64,
+    rows: Int64[np.ndarray, " rows"] | None = None,
+) -> Int32[np.ndarray, "rows width"]:
     """`width` neighbours of each node, uniform; -1 throughout where it has none.
 
     Without replacement where a node has as many, with replacement where it has fewer, as GraphSAGE
@@ -19,22 +24,27 @@ def sample(neighbours: Jagged, width: int, key: np.uint64) -> Int32[np.ndarray, 
         neighbours: of each node.
         width: T, how many are drawn.
         key: names the draw.
+        rows: the nodes that are asked for, all if not given; -1 is nobody.
     """
-    out = np.empty((len(neighbours), width), np.int32)
-    _sample(neighbours.offsets, neighbours.values, np.uint64(key), out)
+    rows = np.arange(len(neighbours)) if rows is None else rows
+    out = np.empty((len(rows), width), np.int32)
+    _sample(neighbours.offsets, neighbours.values, np.uint64(key), rows, out)
     return out
 
 
 @njit(parallel=True, nogil=True, cache=True)
-def _sample(offsets: np.ndarray, values: np.ndarray, key: np.uint64, out: np.ndarray) -> None:
+def _sample(
+    offsets: np.ndarray, values: np.ndarray, key: np.uint64, rows: np.ndarray, out: np.ndarray
+) -> None:
     width = out.shape[1]
-    for node in prange(len(out)):
-        first = offsets[node]
-        degree = offsets[node + 1] - first
-        drawn = out[node]
-        if degree == 0:
+    for place in prange(len(out)):
+        node = rows[place]
+        drawn = out[place]
+        if node < 0 or offsets[node + 1] == offsets[node]:
             drawn[:] = -1
             continue
+        first = offsets[node]
+        degree = int(offsets[node + 1] - first)
         own_key = mix(key, np.uint64(node))
         if degree < width:
             for slot in range(width):
@@ -43,11 +53,11 @@ def _sample(offsets: np.ndarray, values: np.ndarray, key: np.uint64, out: np.nda
         # Floyd's sampling (Bentley and Floyd, CACM 1987): places first, told apart by comparing.
         for slot in range(width):
             last = degree - width + slot
-            place = below(own_key, np.uint64(slot), last + 1)
+            found = below(own_key, np.uint64(slot), last + 1)
             for before in range(slot):
-                if drawn[before] == place:
-                    place = last
+                if drawn[before] == found:
+                    found = last
                     break
-            drawn[slot] = place
+            drawn[slot] = found
         for slot in range(width):
             drawn[slot] = values[first + drawn[slot]]

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int32, Int64, Shaped, UInt32, UInt64
 from numba import njit, prange
 
-from grapevine.graph.alias import alias_tables
+from grapevine.graph.alias import list_aliases
 from grapevine.graph.counter import mix
 from grapevine.graph.select import LOW
 from grapevine.structs.bipartite import Bipartite
@@ -83,13 +83,7 @@ def _fill_spans(offsets: Int64[np.ndarray, " ends"], spans: UInt64[np.ndarray, "
 def _aliases(
     lists: Jagged, weights: Shaped[np.ndarray, " E"] | None
 ) -> Shaped[np.ndarray, " E"] | None:
-    if weights is None:
-        return None
-    places = np.arange(len(weights), dtype=np.int32)
-    table = alias_tables(weights[None], places, lists.offsets)[0]
-    for end in ("item", "other"):
-        table[end] = lists.values[table[end]]
-    return table
+    return None if weights is None else list_aliases(lists, weights)
 
 
 def random_walks(
