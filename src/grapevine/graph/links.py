@@ -107,10 +107,10 @@ class Links:
         Raises:
             ValueError: a row is out of range.
         """
-        self._check(rows)
         if how == "top":
             return self.in_order._first(rows, width)
         if how == "uniform":
+            self._check(rows)
             return sample(self.ends, width, key, rows)
         return self.follow(rows, node_keys(np.uint64(key), rows), width)
 
@@ -128,7 +128,11 @@ class Links:
             keys: name the draws.
             width: draws of each.
             first: place of the first draw in the key's stream.
+
+        Raises:
+            ValueError: a row is out of range.
         """
+        self._check(rows)
         out = np.empty((len(rows), width), np.int32)
         _follow(
             self.ends.offsets, self.ends.values, self.aliases, rows, keys, np.uint64(first), out

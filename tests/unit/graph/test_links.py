@@ -77,8 +77,9 @@ def test_pairs_in_any_order_are_put_together():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match=r"rows must lie in \[-1, 8\): got 8 .. 8"):
-        LINKS.draw(rows(8), 1, key=KEY)
+    for how in ("weighted", "uniform", "top"):
+        with pytest.raises(ValueError, match=r"rows must lie in \[-1, 8\): got -2 .. 8"):
+            LINKS.draw(rows(8, -2), 1, how, key=KEY)
     with pytest.raises(ValueError, match="weights must be positive"):
         Links(LINKS.ends, np.zeros(5, np.float32))
     with pytest.raises(ValueError, match="4 weights for 5 edges"):

@@ -23,7 +23,7 @@ EVENTS = [
 
 @pytest.fixture
 def train():
-    """Items jam, oil, which nobody met, and tea; users ann, 34, and bob, of whom nothing is known."""
+    """Items jam, oil, which nobody met, and tea; users ann and bob, whose age is not known."""
     data = world(EVENTS, items=["oil"], behaviours=["click", "buy"])
     items = data.item_table.with_columns(
         kind=pl.Series(["sweet", "hot", None]),
