@@ -86,7 +86,8 @@ class Links:
 
     def all_of(self, rows: Int64[np.ndarray, " rows"]) -> Int32[np.ndarray, "rows width"]:
         """All neighbours of these nodes, as wide as the longest list; -1 where there are fewer."""
-        return self._first(rows, int(self.ends.take(rows).lengths.max(initial=0)))
+        self._check(rows)
+        return self._first(rows, int(self.ends.lengths[rows[rows >= 0]].max(initial=0)))
 
     def draw(
         self,
@@ -107,12 +108,12 @@ class Links:
         Raises:
             ValueError: a row is out of range.
         """
-        if how == "top":
-            return self.in_order._first(rows, width)
+        if how == "weighted":
+            return self.follow(rows, node_keys(np.uint64(key), rows), width)
+        self._check(rows)
         if how == "uniform":
-            self._check(rows)
             return sample(self.ends, width, key, rows)
-        return self.follow(rows, node_keys(np.uint64(key), rows), width)
+        return self.in_order._first(rows, width)
 
     def follow(
         self,
@@ -139,13 +140,15 @@ class Links:
         )
         return out
 
-    def _first(self, rows: Int64[np.ndarray, " rows"], width: int) -> Int32[np.ndarray, "r w"]:
-        self._check(rows)
-        lists = self.ends.take(rows)
-        out = np.full((len(rows), width), -1, np.int32)
-        row = np.repeat(np.arange(len(rows)), lists.lengths)
-        column = np.arange(len(row)) - lists.offsets[row]
-        out[row[column < width], column[column < width]] = lists.values[column < width]
+    def _first(
+        self, rows: Int64[np.ndarray, " rows"], width: int
+    ) -> Int32[np.ndarray, "rows width"]:
+        known = np.maximum(rows, 0)
+        first, stop = self.ends.offsets[known], self.ends.offsets[known + 1]
+        places = first[:, None] + np.arange(width)
+        there = (rows >= 0)[:, None] & (places < stop[:, None])
+        out = np.full(places.shape, -1, np.int32)
+        out[there] = self.ends.values[places[there]]
         return out
 
     def _check(self, rows: Int64[np.ndarray, " rows"]) -> None:

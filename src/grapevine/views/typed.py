@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Bool, Int, Int64
 
 from grapevine.data.dataset import Dataset
 from grapevine.data.interactions import Interactions
@@ -151,24 +151,28 @@ class TypedView:
 
         Args:
             graph: a snapshot of this view.
-            users: row of the user of each pair.
-            items: row of the item of each pair.
+            users: row of the user of each pair; -1 is nobody.
+            items: row of the item of each pair; likewise.
             behaviours: whose edges go; the target's alone if not given.
 
         Raises:
             ConfigError: there is no such behaviour.
         """
         relations = list(graph.relations)
-        asked = np.unique(users.astype(np.int64) * self.events.num_items + items)
+        known = (users >= 0) & (items >= 0)
+        asked = np.unique(users[known].astype(np.int64) * self.events.num_items + items[known])
         for name in (self.target,) if behaviours is None else behaviours:
             if name not in self.behaviours:
                 raise unknown("behaviour", name, self.behaviours)
             there = 2 * self.behaviours.index(name)
             edges = relations[there].edges
-            first = self.offsets[1]
-            keys = edges.senders * self.events.num_items + edges.receivers - first
-            keep = torch.from_numpy(~np.isin(keys.numpy(), asked))
-            # The edges of both directions stand in the same order.
+            items_from = self.offsets[1]
+            keys = edges.senders * self.events.num_items + edges.receivers - items_from
+            # Edges stand by user, then item, and those of both directions alike.
+            found = np.searchsorted(keys.numpy(), asked)
+            found = found[np.append(keys.numpy(), -1)[found] == asked]
+            keep = np.ones(len(keys), np.bool_)
+            keep[found] = False
             for place in (there, there + 1):
                 relations[place] = _kept(relations[place], keep)
         return replace(graph, relations=tuple(relations))
@@ -208,14 +212,12 @@ class TypedView:
         ]
 
 
-def _kept(relation: Relation, keep: torch.Tensor) -> Relation:
+def _kept(relation: Relation, keep: Bool[np.ndarray, " edges"]) -> Relation:
+    def part(column: torch.Tensor) -> torch.Tensor:
+        # Several times as fast as torch's own, where nearly all is kept.
+        return torch.from_numpy(column.numpy()[keep])
+
     edges = relation.edges
-    return replace(
-        relation,
-        edges=replace(
-            edges,
-            senders=edges.senders[keep],
-            receivers=edges.receivers[keep],
-            weights=None if edges.weights is None else edges.weights[keep],
-        ),
-    )
+    weights = None if edges.weights is None else part(edges.weights)
+    kept = Graph(part(edges.senders), part(edges.receivers), edges.num_nodes, weights)
+    return replace(relation, edges=kept)

@@ -97,6 +97,24 @@ def cold_auc(world, scores):
     return np.mean(found)
 
 
+def test_the_world_is_what_it_says():
+    world = attributed(60, 40, taken=5, cold=0.5, seed=3)
+    train = world.train
+    taken = np.diff(train.interactions.offsets)
+    assert len(world.cold) == 30
+    assert taken[world.cold].sum() == 0
+    assert (np.delete(taken, world.cold) == 5).all()
+    assert (world.answers.lengths == 5).all()
+    for history in (*world.answers, *np.split(train.interactions.items, 30)):
+        assert len({*history.tolist()}) == 5
+    # Who is alike in age and town has the same taste, and only who is.
+    people = train.user_table
+    who = list(zip((people["age"] // 10).to_list(), people["location"].to_list()))
+    alike = [[one == two for two in who] for one in who]
+    same = (world.taste[:, None] == world.taste).all(2)
+    np.testing.assert_array_equal(same, alike)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("layer", ["r-gcn", "hgt"])
 def test_attributes_tell_what_cold_users_like_and_ids_do_not(layer):

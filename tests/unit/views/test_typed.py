@@ -4,6 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grapevine.errors import ConfigError
 from grapevine.testing.worlds import world
@@ -133,6 +135,34 @@ def test_asked_pairs_go_both_ways_and_nothing_else(train):
         assert len(before[name]) - len(pairs) == ({name[0], name[2]} == {"user", "item"})
     with pytest.raises(ConfigError, match="no behaviour is called `by`"):
         view.without(graph, np.array([0]), np.array([2]), behaviours=["by"])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_is_left_is_what_was_not_asked(seed):
+    draw = np.random.default_rng(seed)
+    events = [(f"u{u}", f"i{i}") for u, i in draw.integers(0, 6, (12, 2))]
+    view = TypedView.of(world(events))
+    graph = view.snapshot(before=None)
+    users, items = draw.integers(-1, view.events.num_items, (2, 8))
+    users = np.minimum(users, view.events.num_users - 1)
+    left = view.without(graph, users, items)
+    asked = set(zip(users.tolist(), (items + view.offsets[1]).tolist()))
+
+    def pairs(edges, turned):
+        one, two = (edges.receivers, edges.senders) if turned else (edges.senders, edges.receivers)
+        return list(zip(one.tolist(), two.tolist()))
+
+    for turned, (before, after) in enumerate(zip(graph.relations, left.relations)):
+        kept = pairs(after.edges, turned)
+        assert kept == [pair for pair in pairs(before.edges, turned) if pair not in asked]
+        assert len(after.edges.weights) == len(kept)
+
+
+def test_nobody_is_asked_of_an_empty_graph(train):
+    view = TypedView.of(train)
+    graph = view.snapshot(before=0)
+    left = view.without(graph, np.array([-1, 0, 1]), np.array([2, -1, 1]))
+    assert edges(view, left) == edges(view, graph)
 
 
 def test_links_lead_where_the_edges_do(train):
