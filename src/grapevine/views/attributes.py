@@ -3,7 +3,7 @@
 Every attribute has a value of its own for what is not known, which is never mistaken for another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Self
@@ -137,7 +137,7 @@ def attributes_of(
     table: pl.DataFrame,
     roles: Mapping[str, str],
     *,
-    use: Sequence[str] = ROLES,
+    use: Collection[str],
     buckets: int = 10,
     bands: Mapping[str, float] = BANDS,
     rare: int = 5,
@@ -148,14 +148,14 @@ def attributes_of(
         side: whose table it is.
         table: one line for each user or item.
         roles: of the columns.
-        use: roles of `ROLES`, or columns by name.
+        use: columns.
         buckets: of a column of numbers.
         bands: width of each column of numbers that is cut into bands instead.
         rare: names that fewer lines have are one value, `other`.
     """
     found: list[Attribute] = []
     for column, role in roles.items():
-        if column not in table.columns or role not in ROLES or not {column, role} & {*use}:
+        if column not in use or column not in table.columns or role not in ROLES:
             continue
         values = table[column]
         if role != "number":
@@ -168,15 +168,23 @@ def attributes_of(
     return found
 
 
-def check_use(use: Sequence[str], columns: Sequence[str]) -> None:
-    """Hold that each is a role or one of the columns.
+def chosen(use: Sequence[str] | None, columns: Sequence[tuple[str, str]]) -> set[str]:
+    """The columns that are meant.
+
+    Args:
+        use: columns by name, or roles of `ROLES`; a name that is both is the column. None for all.
+        columns: name and role of each.
 
     Raises:
-        ConfigError: one is neither.
+        ConfigError: one is neither a column nor a role.
     """
-    for name in use:
-        if name not in ROLES and name not in columns:
-            raise unknown("role or column of users or items", name, [*ROLES, *columns])
+    if use is None:
+        return {name for name, _ in columns}
+    names = {name for name, _ in columns}
+    for one in use:
+        if one not in ROLES and one not in names:
+            raise unknown("role or column of users or items", one, [*ROLES, *names])
+    return {name for name, role in columns if name in use or role in {*use} - names}
 
 
 def _named(column: pl.Series) -> tuple[np.ndarray, pl.Series]:

@@ -20,7 +20,7 @@ from grapevine.errors import unknown
 from grapevine.graph.links import Links
 from grapevine.structs.graph import Graph
 from grapevine.structs.typed_graph import Relation, TypedGraph
-from grapevine.views.attributes import BANDS, ROLES, Attribute, Side, attributes_of, check_use
+from grapevine.views.attributes import BANDS, Attribute, Side, attributes_of, chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class TypedView:
         cls,
         train: Dataset,
         *,
-        use: Sequence[str] = ROLES,
+        use: Sequence[str] | None = None,
         buckets: int = 10,
         bands: Mapping[str, float] = BANDS,
         rare: int = 5,
@@ -56,7 +56,8 @@ class TypedView:
 
         Args:
             train: the events, and what is known of users and items.
-            use: roles of `views.attributes.ROLES`, or columns by name; none for events alone.
+            use: columns by name, or roles of `views.attributes.ROLES`; a name that is both is the
+                column. All if not given; an empty list is for events alone.
             buckets: of a column of numbers, such as the price, with as many lines in each.
             bands: width of the bands of each column that is cut into these instead: ages by ten
                 years, if not given.
@@ -69,12 +70,12 @@ class TypedView:
         if train.user_table is not None:
             tables.append(("user", train.user_table, train.schema.users))
         tables.append(("item", train.item_table, train.schema.items))
-        columns = [name for _, table, roles in tables for name in roles if name in table.columns]
-        check_use(use, columns)
+        columns = [one for _, table, roles in tables for one in roles.items() if one[0] in table]
+        names = chosen(use, columns)
         found: list[Attribute] = []
         for side, table, roles in tables:
             found += attributes_of(
-                side, table, roles, use=use, buckets=buckets, bands=bands, rare=rare
+                side, table, roles, use=names, buckets=buckets, bands=bands, rare=rare
             )
         schema = train.schema
         return cls(

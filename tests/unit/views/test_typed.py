@@ -95,8 +95,21 @@ def test_titles_are_no_attributes_and_what_is_not_there_is_refused(train):
     assert [one.column for one in TypedView.of(train, use=["number"]).attributes] == [
         "age", "price",
     ]  # fmt: skip
+    assert TypedView.of(train, use=()).types == ("user", "item")
     with pytest.raises(ConfigError, match="no role or column of users or items is called `brand`"):
         TypedView.of(train, use=["brand"])
+
+
+def test_a_name_that_is_a_role_too_is_the_column(train):
+    table = train.item_table.rename({"kind": "category"}).with_columns(brand=pl.lit("b"))
+    roles = {"category": "category", "brand": "category", "price": "number"}
+    train = replace(train, item_table=table, schema=replace(train.schema, items=roles))
+    for use, wanted in (
+        (["category"], {"category"}),
+        (["number"], {"age", "price"}),
+        (None, {"age", "category", "brand", "price"}),
+    ):
+        assert {one.column for one in TypedView.of(train, use=use).attributes} == wanted
 
 
 def test_snapshots_hold_what_came_before_and_only_grow(train):
