@@ -94,6 +94,26 @@ def around(
     return Around(nodes, TypedGraph(types, tuple(relations)), np.searchsorted(nodes, asked))
 
 
+def stale(
+    links: Sequence[Links], changed: Int64[np.ndarray, " changed"], rounds: int
+) -> Int64[np.ndarray, " nodes"]:
+    """Rows of the nodes whose vectors a change can have altered, rising; the others stand.
+
+    Args:
+        links: of all relations, as they are after the change.
+        changed: nodes that an edge was added to, from either end (`TypedView.changed`).
+        rounds: layers that listen; one more where they weigh by the degrees of both ends, which
+            alters what the neighbours of a changed node hear.
+    """
+    met = np.zeros(len(links[0].ends), np.bool_)
+    newest = np.unique(changed)
+    for _ in range(rounds):
+        met[newest] = True
+        told = np.unique(np.concatenate([one.ends.take(newest).values for one in links]))
+        newest = told[~met[told]].astype(np.int64)
+    return np.flatnonzero(met)
+
+
 def _among(
     pairs: Int64[np.ndarray, "edges 2"], hidden: Int64[np.ndarray, "pairs 2"], num_nodes: int
 ) -> Bool[np.ndarray, " edges"]:

@@ -178,6 +178,16 @@ class TypedView:
                 relations[place] = _kept(relations[place], keep)
         return replace(graph, relations=tuple(relations))
 
+    def changed(self, *, since: int, before: int) -> Int64[np.ndarray, " nodes"]:
+        """Rows of the users and items whose edges differ between two snapshots, rising.
+
+        Args:
+            since: time of the earlier one.
+            before: time of the later one.
+        """
+        events = self.events.where((self.events.times >= since) & (self.events.times < before))
+        return np.unique(np.concatenate([events.users, events.items + self.offsets[1]]))
+
     def links(self, graph: TypedGraph) -> dict[tuple[str, str, str], Links]:
         """Where the edges of each relation of a snapshot lead: what samplers and walks go along."""
         return {
