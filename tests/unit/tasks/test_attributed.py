@@ -143,5 +143,5 @@ def shuffled_auc(ways):
 @pytest.mark.slow
 def test_answers_hidden_both_ways_leak_nothing_and_reverses_do():
     assert abs(shuffled_auc(ways=2) - 0.5) < 0.04
-    assert shuffled_auc(ways=1) > 0.6
-    assert shuffled_auc(ways=0) > 0.6
+    assert shuffled_auc(ways=1) > 0.57
+    assert shuffled_auc(ways=0) > 0.57
