@@ -37,11 +37,30 @@ def _together(name: str) -> Blend.Config:
     )
 
 
+MEASURED: dict[str, tuple[float, dict[str, float]]] = {
+    "s3rec-beauty-sasrec": (12, {"ndcg@10": 0.0508, "hr@10": 0.0845}),
+    "s3rec-beauty-best": (12, {"ndcg@10": 0.0572, "hr@10": 0.0956}),
+    "s3rec-toys-sasrec": (13, {"ndcg@10": 0.0460, "hr@10": 0.0761}),
+    "s3rec-toys-best": (14, {"ndcg@10": 0.0656, "hr@10": 0.1046}),
+    "s3rec-sports-sasrec": (15, {"ndcg@10": 0.0224, "hr@10": 0.0405}),
+    "s3rec-sports-best": (17, {"ndcg@10": 0.0334, "hr@10": 0.0588}),
+}
+"""Minutes and scores of one seed: benchmarks/results/sequences.md."""
+
+
+def _measured(name: str) -> dict[str, Any]:
+    if name not in MEASURED:
+        return {}
+    minutes, score = MEASURED[name]
+    return {"minutes": minutes, "score": score}
+
+
 AMAZON = {
     f"{name}-sasrec": Recipe(
         about="SASRec with what the field has learnt since, on short histories",
         data=data,
         config=SASRec.Config(**QUICK),
+        **_measured(f"{name}-sasrec"),
     )
     for name, data in DATA.items()
 } | {
@@ -49,6 +68,7 @@ AMAZON = {
         about="the same, and what counts steps and pairs of items, asked together",
         data=data,
         config=_together(name),
+        **_measured(f"{name}-best"),
     )
     for name, data in DATA.items()
 }

@@ -16,7 +16,7 @@ class Recipe:
         data: the public dataset it was measured on; any other may be given.
         config: the options of the model.
         split_by: how events are held out.
-        minutes: to train, on two cores; none where it was not measured.
+        minutes: to train, on one core; none where it was not measured.
         score: of the test questions, items of the history left out of the lists; by metric.
     """
 
@@ -42,5 +42,5 @@ class Recipe:
         """How long it takes, and what comes of it."""
         if self.minutes is None or not self.score:
             return "not measured yet"
-        scores = ", ".join(f"{metric} {value:.3f}" for metric, value in self.score.items())
-        return f"{self.minutes:.0f} minutes on two cores, {scores}"
+        scores = ", ".join(f"{metric} {value:.4f}" for metric, value in self.score.items())
+        return f"{self.minutes:.0f} minutes on one core, {scores}"
