@@ -32,21 +32,21 @@ MOVIELENS = {
         about="a GRU with the share among all items for a loss",
         data=DATA,
         config=GRU4Rec.Config(**QUICK),
-        minutes=34,
+        minutes=36,
         score={"ndcg@10": 0.1737, "hr@10": 0.2990},
     ),
     "ml-1m-hstu": Recipe(
         about="HSTU, small: who hears whom by order and by time",
         data=DATA,
         config=HSTU.Config(**QUICK),
-        minutes=51,
+        minutes=55,
         score={"ndcg@10": 0.1734, "hr@10": 0.2983},
     ),
     "ml-1m-sasrec": Recipe(
         about="SASRec with what the field has learnt since",
         data=DATA,
         config=SASRec.Config(**QUICK),
-        minutes=45,
+        minutes=47,
         score={"ndcg@10": 0.1761, "hr@10": 0.3031},
     ),
     "ml-1m-esasrec": Recipe(
@@ -74,7 +74,7 @@ MOVIELENS = {
                 for option, value in QUICK.items()
             ),
         ),
-        minutes=97,
+        minutes=102,
         score={"ndcg@10": 0.1979, "hr@10": 0.3351},
     ),
     "ml-1m-sasrec-time": Recipe(
