@@ -10,6 +10,7 @@ from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
 from grapevine.models.base import Fitted
+from grapevine.models.histories import Behaviours, training_events
 from grapevine.structs.batch import Batch
 
 MOST = 62
@@ -39,6 +40,8 @@ class Funnel(Fitted):
         """Power of an item's popularity among those that somebody has begun with."""
         smoothing: float = 1.0
         """Purchases added to each item, and pairs added to each pattern at the mean rate."""
+        behaviours: Behaviours = "all"
+        """Which events count; with the target's alone nothing is begun, and it is popularity."""
 
         def __post_init__(self) -> None:
             check_bounds(self, "funnel", "popularity", least=0)
@@ -50,7 +53,8 @@ class Funnel(Fitted):
             Raises:
                 ConfigError: there are more behaviours than bits.
             """
-            events, target = train.interactions, train.schema.target_row
+            events, _ = training_events(train, self.behaviours)
+            target = train.schema.target_row
             if len(train.schema.behaviours) > MOST:
                 raise ConfigError(f"funnel tells at most {MOST} behaviours apart")
             keys = events.users * events.num_items + events.items
@@ -91,6 +95,7 @@ class Funnel(Fitted):
         mean = max(self.counts.mean(), 1e-9)
         out = np.tile((self.chance[0] * self.counts / mean).astype(np.float32), (len(batch), 1))
         counts = (batch.items >= 0) & (batch.behaviours != self.target[0])
+        counts &= self.config.behaviours == "all"
         query = np.repeat(np.arange(len(batch)), np.diff(batch.offsets))[counts]
         pairs, place = np.unique(
             query * items + batch.items[counts].astype(np.int64), return_inverse=True

@@ -62,6 +62,15 @@ def test_with_one_behaviour_it_is_popularity():
     np.testing.assert_array_equal(np.argsort(-scores, axis=1), [[0, 1], [0, 1]])
 
 
+def test_with_the_target_alone_nothing_is_begun():
+    data, model = log(), fitted(behaviours="target")
+    scores = model.score(data.interactions.batch(np.arange(4)))
+    assert model.done.tolist() == [0]
+    a, b, c = data.items.rows(["a", "b", "c"])
+    assert (scores[:, a] == 2 * scores[:, b]).all()
+    assert not scores[:, c].any()
+
+
 def test_more_behaviours_than_bits_are_refused():
     names = [f"b{place}" for place in range(64)]
     with pytest.raises(ConfigError, match="at most 62"):

@@ -1,7 +1,6 @@
 """How the models of several behaviours learn: the losses of all of them, step by step."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -69,9 +68,9 @@ class CascadeLearner(GradientLearner):
         """What each behaviour loses, by how much it counts, and the regularisation."""
         network, config = self.network, self.config
         views = network.views()
-        lose: Callable[[list[View], int, Asked, Step], Tensor] = LOSSES[config.loss](self)
+        lose = LOSSES[config.loss]
         parts = {
-            self.names[place]: self.asked[place] * lose(views, place, one, batch)
+            self.names[place]: self.asked[place] * lose(self, views, place, one, batch)
             for place, one in batch.asked.items()
             if len(one.users)
         }
@@ -92,9 +91,8 @@ class CascadeLearner(GradientLearner):
         network, target = self.network.eval(), len(self.names) - 1
         views, users = network.views(), self.network.num_users
         # Whatever a stranger did is heard, as in training.
-        keys = np.unique(self.taken[0])
         num_items = self.pairs[0].num_items
-        degrees = np.bincount(keys % num_items, minlength=num_items)
+        degrees = np.bincount(self.taken[0] % num_items, minlength=num_items)
         # Of nodes without a pair nothing is known but that they were drawn.
         met = np.zeros(network.held.num_embeddings, bool)
         for one in self.pairs.values():
@@ -165,11 +163,11 @@ class CascadeLearner(GradientLearner):
         return softmax_over_all(asking / self.config.temperature, items, answers)
 
 
-LOSSES: dict[str, Callable[[CascadeLearner], Any]] = {
-    "log-loss": lambda learner: learner.log_loss,
-    "bpr": lambda learner: learner.bpr,
-    "all-pairs": lambda learner: learner.all_pairs,
-    "softmax": lambda learner: learner.softmax,
+LOSSES: dict[str, Callable[[CascadeLearner, list[View], int, Asked, Step], Tensor]] = {
+    "log-loss": CascadeLearner.log_loss,
+    "bpr": CascadeLearner.bpr,
+    "all-pairs": CascadeLearner.all_pairs,
+    "softmax": CascadeLearner.softmax,
 }
 
 
