@@ -164,6 +164,7 @@ def solve_rows(
                 for d in range(width):
                     w[d] += stride * direction[d]
                     residual[d] -= stride * image[d]
+                for d in range(width):  # in a loop that writes nothing: see `core.kernels.memory`
                     error += residual[d] * residual[d]
                 turn = error / last_error
                 for d in range(width):

@@ -3,6 +3,11 @@
 Products of matrices take other paths, and round otherwise, where their operands start elsewhere
 within a line. Torch starts each of its own at a line and numpy wherever there is room, so one
 training in two processes could differ in the last bit. What flows into products is made here.
+
+Compiled loops have a like trap. One that writes an array and reads another looks first whether the
+two stand nearer than some vectors are long, and goes number by number where they do. A sum that may
+be taken in any order (`reassoc`) is then taken in another. So such sums have loops of their own,
+which write nothing.
 """
 
 from collections.abc import Sequence

@@ -130,19 +130,33 @@ def _softmax_rows(
     for block in prange((rows + ROWS - 1) // ROWS):
         shares = np.empty(items, np.float32)
         for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
-            line = scores[row]
-            peak = greatest(line)
-            at_answer = widen(line[answers[row]]) - peak
-            total = np.float32(0)
-            for i in range(items):
-                share = exp(widen(line[i]) - peak)
-                shares[i] = share
-                total += share
-            lost[row] = np.log(total) - at_answer
-            scale = weights[row] / total
-            for i in range(items):
-                line[i] = narrow(shares[i] * scale, line)
-            line[answers[row]] = narrow(weights[row] * (np.exp(at_answer) / total - 1), line)
+            lost[row] = softmax_row(scores[row], shares, answers[row], weights[row])
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def softmax_row(
+    line: np.ndarray, shares: np.ndarray, answer: np.int64, weight: np.float32
+) -> np.float32:
+    """One row of `softmax_rows`; returns its loss.
+
+    Args:
+        line: `(I,)` the scores, then the gradient.
+        shares: `(I,)` float32, for notes.
+        answer: the item that should have been named.
+        weight: of the row.
+    """
+    peak = greatest(line)
+    at_answer = widen(line[answer]) - peak
+    for i in range(len(line)):
+        shares[i] = exp(widen(line[i]) - peak)
+    total = np.float32(0)
+    for i in range(len(line)):  # in a loop that writes nothing: see `kernels.memory`
+        total += shares[i]
+    scale = weight / total
+    for i in range(len(line)):
+        line[i] = narrow(shares[i] * scale, line)
+    line[answer] = narrow(weight * (np.exp(at_answer) / total - 1), line)
+    return np.float32(np.log(total) - at_answer)
 
 
 @njit(inline="always", cache=True)
