@@ -174,8 +174,9 @@ def split(
     by: Annotated[
         str,
         typer.Option(
-            help="leave-last-out, time, cold-items (whole items held out), published (the "
-            "folder's own), none (learn from all), or auto (published, or else leave-last-out)."
+            help="leave-last-out, leave-last-out-sampled (validation by some users), time, "
+            "cold-items (whole items held out), published (the folder's own), none (learn from "
+            "all), or auto (published, or else leave-last-out)."
         ),
     ] = "leave-last-out",
     at: Annotated[

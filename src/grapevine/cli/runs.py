@@ -24,9 +24,9 @@ By = Annotated[
     str,
     typer.Option(
         "--split-by",
-        help="auto (the folder's own split, else leave-last-out), leave-last-out, time, "
-        "cold-items (whole items held out), published, or none: learn from everything, for "
-        "production.",
+        help="auto (the folder's own split, else leave-last-out), leave-last-out, "
+        "leave-last-out-sampled (validation by some users), time, cold-items (whole items held "
+        "out), published, or none: learn from everything, for production.",
     ),
 ]
 

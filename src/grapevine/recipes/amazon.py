@@ -21,6 +21,9 @@ DATA = {
     "s3rec-sports": "s3rec-sports",
 }
 
+SPLITS = {"beauty": "leave-last-out-sampled"}
+"""Of which the authors' codes learn from all but the last event of nearly all users."""
+
 BESIDE = {"beauty": ("item-knn", 0.1)}
 """What counts pairs of items, and how much it says: `ease`, but where its matrix of all pairs would
 not fit."""
@@ -59,6 +62,7 @@ AMAZON = {
     f"{name}-sasrec": Recipe(
         about="SASRec with what the field has learnt since, on short histories",
         data=data,
+        split_by=SPLITS.get(name, "leave-last-out"),
         config=SASRec.Config(**QUICK),
         **_measured(f"{name}-sasrec"),
     )
@@ -67,6 +71,7 @@ AMAZON = {
     f"{name}-best": Recipe(
         about="the same, and what counts steps and pairs of items, asked together",
         data=data,
+        split_by=SPLITS.get(name, "leave-last-out"),
         config=_together(name),
         **_measured(f"{name}-best"),
     )

@@ -1,8 +1,8 @@
 """Which events are learnt from and which are asked for: one label an event.
 
-A rule (`leave_last_out`, `by_time`, `rolling`, `cold_items`, `published`, `everything`) gives each
-event the part it belongs to; `apply` turns the labels into a training set and its questions;
-`write` keeps them in a dataset folder.
+A rule (`leave_last_out`, `leave_last_out_sampled`, `by_time`, `rolling`, `cold_items`, `published`,
+`everything`) gives each event the part it belongs to; `apply` turns the labels into a training set
+and its questions; `write` keeps them in a dataset folder.
 
 ```
 train, test = split.leave_last_out(data)
@@ -17,6 +17,7 @@ from grapevine.data.split.rules import (
     by_time,
     everything,
     leave_last_out,
+    leave_last_out_sampled,
     of,
     published,
     remake,
@@ -33,6 +34,7 @@ __all__ = [
     "cold_items",
     "everything",
     "leave_last_out",
+    "leave_last_out_sampled",
     "of",
     "published",
     "remake",

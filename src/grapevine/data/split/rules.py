@@ -12,12 +12,19 @@ from grapevine.data.dataset import TEST, UNUSED, VALIDATION, Dataset
 from grapevine.data.split.cold import cold_items
 from grapevine.data.split.materialise import COLD_ITEMS, Split, apply
 from grapevine.errors import ConfigError, DataError, unknown
+from grapevine.random import stream
 
 MIN_TARGETS = 3
 """One target event to learn from, one to choose by, one to test with."""
 
 
-def leave_last_out(data: Dataset, *, repeats: str = "drop") -> Split:
+def leave_last_out(
+    data: Dataset,
+    *,
+    repeats: str = "drop",
+    validation_users: int | None = None,
+    seed: int = 0,
+) -> Split:
     """The last target event of each user is the test, the one before it the validation.
 
     Of a user with fewer than three target events everything is learnt from and nothing asked.
@@ -27,11 +34,19 @@ def leave_last_out(data: Dataset, *, repeats: str = "drop") -> Split:
     Args:
         data: all events; their order within a user must mean something.
         repeats: "drop" asks for no item the user already has, "keep" does: see `apply`.
+        validation_users: that so many users are drawn for the validation, and that of the others
+            everything before the test is learnt from; None for all. The code behind many published
+            figures does so (Klenitskiy and Vasilev, RecSys 2023): of short histories, one event
+            more is much to learn from.
+        seed: of that draw.
 
     Raises:
+        ConfigError: not even one user is to be asked for validation.
         DataError: the order of events is not known.
     """
     _need_clock(data, ("exact", "approximate", "order"), "leave-last-out")
+    if validation_users is not None and validation_users < 1:
+        raise ConfigError(f"validation_users must be 1 or more: got {validation_users}")
     events = data.interactions
     targets = np.flatnonzero(events.behaviours == data.schema.target_row)
     before = np.searchsorted(targets, events.offsets)
@@ -41,12 +56,33 @@ def leave_last_out(data: Dataset, *, repeats: str = "drop") -> Split:
     # Steps up at the borders of the parts, and down at the user's end (253 is -3 in eight bits);
     # their running sum is the label.
     steps = np.zeros(len(events) + 1, np.uint8)
-    steps[validation] += VALIDATION
-    steps[test] += TEST - VALIDATION
+    settings: dict[str, Any] = {"by": "leave-last-out", "repeats": repeats}
+    validated = np.full(len(test), True)
+    if validation_users is not None:
+        settings |= {"validation_users": validation_users, "seed": seed}
+        drawn = stream(seed, "validation users").permutation(len(test))
+        validated[drawn[validation_users:]] = False
+    steps[validation[validated]] += VALIDATION
+    steps[test] += TEST
+    steps[test[validated]] -= VALIDATION
     steps[test + 1] += UNUSED - TEST
     steps[stop] += np.uint8(256 - UNUSED)
     labels = np.cumsum(steps, dtype=np.uint8)[:-1]
-    return apply(data, labels, {"by": "leave-last-out", "repeats": repeats})
+    return apply(data, labels, settings)
+
+
+def leave_last_out_sampled(
+    data: Dataset, *, repeats: str = "drop", validation_users: int = 2048, seed: int = 0
+) -> Split:
+    """`leave_last_out` with a validation of some users, so that more is left to learn from.
+
+    Args:
+        data: all events; their order within a user must mean something.
+        repeats: see `leave_last_out`.
+        validation_users: likewise.
+        seed: likewise.
+    """
+    return leave_last_out(data, repeats=repeats, validation_users=validation_users, seed=seed)
 
 
 def by_time(
@@ -176,10 +212,10 @@ def remake(data: Dataset, settings: Mapping[str, Any]) -> Split:
     if by in {"time", "rolling"}:
         labels = _window_labels(data.interactions.times, dict(settings))
         return apply(data, labels, dict(settings))
+    given = {name: value for name, value in settings.items() if name not in {"by", "stored"}}
     if by == "leave-last-out":
-        return leave_last_out(data, repeats=settings["repeats"])
+        return leave_last_out(data, **given)
     if by == COLD_ITEMS:
-        given = {n: v for n, v in settings.items() if n not in {"by", "stored"}}
         return cold_items(data, **given)
     if by == "none":
         return everything(data)
@@ -188,6 +224,7 @@ def remake(data: Dataset, settings: Mapping[str, Any]) -> Split:
 
 RULES: dict[str, Callable[..., Split]] = {
     "leave-last-out": leave_last_out,
+    "leave-last-out-sampled": leave_last_out_sampled,
     "time": by_time,
     COLD_ITEMS: cold_items,
     "published": published,

@@ -50,6 +50,38 @@ def test_leave_last_out_is_its_slow_self(events):
     assert split.leave_last_out(data).labels.tolist() == expected
 
 
+@given(EVENTS, st.integers(1, 7))
+def test_a_sampled_validation_leaves_the_rest_to_learn_from(events, users):
+    data = world([(0, 0, "view", 0), *events], behaviours=BEHAVIOURS)
+    whole = np.array(slow_leave_last_out(data))
+    parts = split.leave_last_out_sampled(data, validation_users=users)
+    assert ((parts.labels == TEST) == (whole == TEST)).all()
+    assert ((parts.labels == UNUSED) == (whole == UNUSED)).all()
+    moved = parts.labels != whole
+    assert (whole[moved] == VALIDATION).all()
+    assert (parts.labels[moved] == TRAIN).all()
+    owners = np.repeat(np.arange(len(data.users)), np.diff(data.interactions.offsets))
+    # All or nothing of a user, of as many users as were asked for.
+    assert not set(owners[moved]) & set(owners[parts.labels == VALIDATION])
+    asked = len(set(owners[whole == VALIDATION]))
+    assert len(set(owners[parts.labels == VALIDATION])) == min(users, asked)
+    again = split.remake(data, split.settings_of(parts))
+    assert (again.labels == parts.labels).all()
+    assert again.settings == parts.settings
+
+
+def test_other_seeds_draw_other_users_for_validation():
+    data = world([(user, item, "buy", item) for user in range(40) for item in range(4)])
+    drawn = [
+        split.leave_last_out(data, validation_users=10, seed=seed).labels for seed in (0, 0, 1)
+    ]
+    assert (drawn[0] == drawn[1]).all()
+    assert (drawn[0] != drawn[2]).any()
+    assert all((labels == VALIDATION).sum() == 10 for labels in drawn)
+    with pytest.raises(ConfigError, match="validation_users"):
+        split.leave_last_out(data, validation_users=0)
+
+
 def test_leave_last_out_by_hand():
     shopping = [
         ("ann", "tea", "buy", 1),
