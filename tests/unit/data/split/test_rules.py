@@ -71,7 +71,8 @@ def test_a_sampled_validation_leaves_the_rest_to_learn_from(events, users):
 
 
 def test_other_seeds_draw_other_users_for_validation():
-    data = world([(user, item, "buy", item) for user in range(40) for item in range(4)])
+    events = [(user, item, "buy", item) for user in range(40) for item in range(4)]
+    data = world(events, behaviours=BEHAVIOURS)
     drawn = [
         split.leave_last_out(data, validation_users=10, seed=seed).labels for seed in (0, 0, 1)
     ]
