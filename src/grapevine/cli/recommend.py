@@ -53,11 +53,8 @@ def recommend(
     `... --item 260`, `... --all-users lists.parquet`
     """
     opened = gv.open_run(run)
-    if behaviour is not None and behaviour != opened.schema.target:
-        raise ConfigError(
-            f"{run} predicts `{opened.schema.target}`, not `{behaviour}`",
-            hint="import or split the data with that target, and train on it",
-        )
+    if behaviour is not None:
+        opened = opened.answering(behaviour)
     asked: dict[str, Any] = {
         "users": user,
         "items": [item] if item is not None else None,

@@ -31,6 +31,7 @@ from grapevine.models.sequence import (
     SASRec,
 )
 from grapevine.models.ultragcn import UltraGCN
+from grapevine.models.vine import Vine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,6 +267,14 @@ MODELS: dict[str, ModelRow] = {
         merge="softmax of dot products",
         update="residual, feed-forward, norm",
         asked="next item, if the return shall be high",
+    ),
+    "vine": ModelRow(
+        model=Vine,
+        config=Vine.Config(),
+        neighbourhood="event <- itself and those before; item <- its features, items near on walks",
+        merge="softmax of dot products; importance-weighted mean",
+        update="residual, feed-forward, norm; a head for each behaviour",
+        asked="next item of any behaviour, its chance, its rating",
     ),
     "nmtr": ModelRow(
         model=NMTR,

@@ -18,7 +18,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.data.interactions import Interactions
 from grapevine.data.schema import Schema
 from grapevine.data.vocabulary import Vocabulary
-from grapevine.errors import BundleError, ConfigError
+from grapevine.errors import BundleError, ConfigError, unknown
 from grapevine.models import MODELS, recommend, traces
 from grapevine.models.base import Model
 from grapevine.models.card import card
@@ -126,6 +126,26 @@ class Run:
     def questions(self, users: Sequence[Any]) -> Batch:
         """The batch of these users' histories; an unknown user has none."""
         return self.history.batch(self.users.rows(users))
+
+    def answering(self, behaviour: str) -> "Run":
+        """The same run, asked for items of another behaviour, such as what a user will view next.
+
+        Raises:
+            ConfigError: there is no such behaviour, or the model predicts its target alone.
+        """
+        if behaviour == self.schema.target:
+            return self
+        if behaviour not in self.schema.behaviours:
+            raise unknown("behaviour", behaviour, self.schema.behaviours)
+        answering = getattr(self.model, "answering", None)
+        if answering is None:
+            raise ConfigError(
+                f"{self.label} predicts `{self.schema.target}`, not `{behaviour}`",
+                hint="train `vine`, which learns every behaviour; or import or split the data with "
+                "that target, and train on it",
+            )
+        model = answering(self.schema.behaviours.index(behaviour))
+        return replace(self, model=model, schema=replace(self.schema, target=behaviour))
 
     def recommend(self, **asked: Any) -> pl.DataFrame:
         """The best items for users, items or histories: see `models.recommend.recommend`."""

@@ -68,6 +68,7 @@ class Minibatch:
         answers: `(T,)` the item row that each should name.
         key: names the draws of this step.
         carried: what is kept from step to step, where histories are cut into steps.
+        after: `(T,)` place of each answer among the events; none where they are masked.
     """
 
     places: Places
@@ -75,6 +76,7 @@ class Minibatch:
     answers: Int64[Tensor, " asking"]
     key: int
     carried: Carried | None = None
+    after: Int64[np.ndarray, " asking"] | None = None
 
 
 def side_by_side(
@@ -223,8 +225,9 @@ class EpochBatches:
         if self.answering >= 0:
             asked = asked & torch.from_numpy(events.behaviours[after] == self.answering)
         asking = asked.flatten().nonzero().squeeze(1)
-        answers = events.items[after.ravel()[asking.numpy()]].astype(np.int64)
-        return Minibatch(places, asking, torch.from_numpy(answers), int(draw.integers(2**63)))
+        answering = after.ravel()[asking.numpy()]
+        answers = torch.from_numpy(events.items[answering].astype(np.int64))
+        return Minibatch(places, asking, answers, int(draw.integers(2**63)), after=answering)
 
     def _cloze(
         self,

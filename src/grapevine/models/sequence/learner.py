@@ -47,10 +47,7 @@ class SequenceLearner(GradientLearner):
         self.proposal = Proposal.of(config, drawn if self.rows is None else drawn[counts > 0])
         torch.manual_seed(int(stream(seed, "sequence", "start").integers(2**63)))
         super().__init__(
-            Network(
-                config, self.events.num_items, times=train.schema.timed,
-                behaviours=len(train.schema.behaviours), sources=self.sources,
-            ),
+            self._network(train, self.sources),
             seed=seed,
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
@@ -69,6 +66,13 @@ class SequenceLearner(GradientLearner):
         self.held = cleared(self.network, config.batch) if self.lanes else []
         parameters = self.network.named_parameters() if config.average else ()
         self.means = {name: one.detach().clone() for name, one in parameters}
+
+    def _network(self, train: Dataset, sources: Sources | None) -> Network:
+        """The network as it starts."""
+        return Network(
+            self.config, self.events.num_items, times=train.schema.timed,
+            behaviours=len(train.schema.behaviours), sources=sources,
+        )  # fmt: skip
 
     @property
     def identity(self) -> dict[str, Any]:

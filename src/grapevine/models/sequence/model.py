@@ -50,6 +50,7 @@ class Sequence:
     weights: dict[str, np.ndarray]
     paper: ClassVar[str] = ""
     listens: ClassVar[bool] = True
+    arrays: ClassVar[tuple[str, ...]] = ("items", "bias", "met", "behaviour", "timed")
 
     @classmethod
     def of(
@@ -115,7 +116,14 @@ class Sequence:
         return Products(asking, items)
 
     def ask(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
+        """What each history asks with; zero where nothing is known of it."""
+        return self._read(batch, asks=True)
+
+    def states(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
         """The last state of each history; zero where nothing is known of it."""
+        return self._read(batch, asks=False)
+
+    def _read(self, batch: Batch, *, asks: bool) -> Float32[np.ndarray, "queries width"]:
         import torch
 
         from grapevine.models.sequence.reading import read
@@ -128,7 +136,8 @@ class Sequence:
         with torch.no_grad():
             for start in range(0, len(order), BLOCK):
                 rows = order[start : start + BLOCK]
-                out[rows] = read(self.network, events, rows, asked_at[rows]).numpy()
+                last_BD = read(self.network, events, rows, asked_at[rows])
+                out[rows] = (self.network.ask(last_BD) if asks else last_BD).numpy()
         return out
 
     def attention(self, asked: Batch) -> "Overheard | None":
@@ -161,7 +170,7 @@ class Sequence:
 
     def state(self) -> dict[str, np.ndarray]:
         """All that was learnt, as named arrays; those of the network by `network.name`."""
-        held = {name: getattr(self, name) for name in _ARRAYS}
+        held = {name: getattr(self, name) for name in self.arrays}
         return held | {f"network.{name}": one for name, one in self.weights.items()}
 
     @classmethod
@@ -172,12 +181,9 @@ class Sequence:
             BundleError: an array is missing, or there is one too many.
         """
         whole = {name: one for name, one in state.items() if not name.startswith("network.")}
-        refuse_other_arrays(cls, _ARRAYS, whole)
+        refuse_other_arrays(cls, cls.arrays, whole)
         weights = {n.removeprefix("network."): one for n, one in state.items() if n not in whole}
         return cls(config=config, weights=weights, **whole)
-
-
-_ARRAYS = ("items", "bias", "met", "behaviour", "timed")
 
 
 def heard(

@@ -16,7 +16,7 @@ def read(
     rows: Int64[np.ndarray, " rows"],
     asked_at: Int64[np.ndarray, " rows"],
 ) -> Float[Tensor, "rows width"]:
-    """What some histories ask with: their last state, or that of a mask after them.
+    """The last state of some histories, or that of a mask after them.
 
     Args:
         network: what training left.
@@ -25,7 +25,7 @@ def read(
         asked_at: when each is asked, in milliseconds.
     """
     seen, lengths = seen_by(network, events, rows, asked_at)
-    return network.ask(network.at(seen, lengths - 1))
+    return network.at(seen, lengths - 1)
 
 
 def seen_by(

@@ -1,0 +1,73 @@
+"""The options of Vine: those of a sequence model, and what is asked beside the target."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from grapevine.config import check_bounds
+from grapevine.data.dataset import Dataset
+from grapevine.errors import ConfigError
+from grapevine.log import logger
+from grapevine.models.histories import Behaviours
+from grapevine.models.sequence.config import Config as SequenceConfig
+from grapevine.models.sequence.config import ItemVectors
+
+if TYPE_CHECKING:  # torch is loaded when something is learnt
+    from grapevine.models.vine.learner import VineLearner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config(SequenceConfig):
+    """As `sequence.Config`; histories of every behaviour, items told by what there is."""
+
+    behaviours: Behaviours = "all"
+    behaviour_input: bool = True
+    gap_input: bool = True
+    item_vectors: ItemVectors = "ids+features"
+    graph_layers: int = 1
+
+    # What is asked beside the target
+    cascade: bool = True
+    """Whether a behaviour asks with all that the one before it asks with, and adds to it; else with
+    the state of the history, and something of its own."""
+    auxiliary: float = 0.3
+    """Weight of what is asked about each other behaviour; 0 learns the target alone."""
+    chances: float = 0.1
+    """Weight of the chances of each behaviour with an item; 0 learns none."""
+    chance_negatives: int = 4
+    """Items drawn for each event, with which the user is taken to do nothing."""
+    chance_pairs: int = 1024
+    """Events of a step whose chances are asked, at most."""
+    ratings: float = 0.1
+    """Weight of the values of events, where they have some; 0 learns none."""
+    tower: int = 64
+    """Width within the network that makes chances and ratings of a history and an item."""
+
+    def __post_init__(self) -> None:
+        # Not `super()`: a class with slots is another than the one that this was written in.
+        SequenceConfig.__post_init__(self)
+        check_bounds(self, "vine", "auxiliary", "chances", "ratings", least=0)
+        check_bounds(self, "vine", "chance_negatives", "chance_pairs", "tower", least=1)
+        if self.behaviours != "all" or self.asks != "next" or self.windows == "lanes":
+            raise ConfigError(
+                "vine asks after each event of any behaviour what comes next: "
+                f'behaviours="{self.behaviours}", asks="{self.asks}" and '
+                f'windows="{self.windows}" do not fit',
+                hint='leave behaviours="all", asks="next" and windows="random"',
+            )
+        if not self.tied:
+            raise ConfigError("vine has one vector for each item", hint="leave model.tied=true")
+
+    def learner(self, train: Dataset, *, seed: int = 0) -> "VineLearner":
+        """Cut the histories, start the network; nothing is learnt yet."""
+        from grapevine.models.vine.learner import VineLearner
+
+        return VineLearner(self.fitting(train), train, seed=seed)
+
+    def fitting(self, train: Dataset) -> "Config":
+        """The same options, without features where the catalogue has none."""
+        found = self if self.auxiliary else replace(self, answers="target")
+        seen = {*train.schema.items, *train.schema.items.values()}
+        if "features" not in self.parts or seen & set(self.features):
+            return found
+        logger.info("note: the catalogue says nothing of its items: they are told by their events")
+        return replace(found, item_vectors="ids")

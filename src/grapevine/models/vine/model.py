@@ -1,0 +1,127 @@
+"""What training leaves of Vine: a sequence model that can be asked several questions."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from grapevine.errors import ConfigError
+from grapevine.models.sequence.model import Sequence
+from grapevine.models.vine.config import Config as VineConfig
+from grapevine.structs.batch import Batch
+
+if TYPE_CHECKING:  # torch is loaded when something is asked
+    from grapevine.models.vine.network import VineNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vine(Sequence):
+    """A shop's questions, answered by one network.
+
+    Items are told by their own vectors, their features and their neighbours on the graph; a history
+    of every behaviour is read by the sequence encoder; each behaviour asks for its next item with a
+    head of its own, which in a cascade adds to that of the behaviour before it; a tower tells of a
+    history and an item the chance of each behaviour (the chain of ESMM) and the rating. All of it
+    is learnt together.
+
+    Attributes:
+        target: `(1,)` the behaviour that is asked about.
+        scale: `(2,)` mean and deviation of the values it was taught; of no length where there were
+            none.
+    """
+
+    Config: ClassVar[type] = VineConfig
+    arrays: ClassVar[tuple[str, ...]] = (*Sequence.arrays, "target", "scale")
+
+    target: Int64[np.ndarray, " one"]
+    scale: Float32[np.ndarray, " moments"]
+    paper: ClassVar[str] = (
+        "Ma, Zhao, Huang, Wang, Hu, Zhu, Gai: Entire space multi-task model: An effective approach "
+        "for estimating post-click conversion rate. SIGIR 2018. arXiv:1804.07931 (the chances)"
+    )
+
+    @cached_property
+    def network(self) -> "VineNetwork":
+        """The network, ready to be asked."""
+        import torch
+
+        from grapevine.models.vine.network import VineNetwork
+
+        network = VineNetwork(
+            self.config,
+            len(self.items),
+            behaviours=len(self.weights["about"]),
+            target=int(self.target[0]),
+            times=bool(self.timed[0]),
+        )
+        network.load_state_dict({n: torch.from_numpy(one) for n, one in self.weights.items()})
+        return network.eval()
+
+    def answering(self, behaviour: int) -> Self:
+        """The same model, asked about another behaviour.
+
+        Args:
+            behaviour: its row.
+
+        Raises:
+            ConfigError: it was not taught.
+        """
+        if behaviour != int(self.target[0]) and not self.config.auxiliary:
+            raise ConfigError(
+                "this run was taught its target alone", hint="train with model.auxiliary=0.3"
+            )
+        return replace(self, target=np.array([behaviour]))
+
+    def chances(
+        self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]
+    ) -> Float32[np.ndarray, "queries candidates behaviours"]:
+        """The chance that each behaviour is reached with each item, never rising along the funnel.
+
+        They are what training saw: of events and of `chance_negatives` items drawn for each, so
+        that they order pairs, and must be calibrated before they are counted on.
+
+        Args:
+            batch: the questions.
+            items: candidates of each.
+
+        Raises:
+            ConfigError: no chances were learnt.
+        """
+        import torch
+
+        if not self.config.chances:
+            raise ConfigError("this run learnt no chances", hint="train with model.chances=0.1")
+        said = torch.from_numpy(self._judged(batch, items)[..., :-1])
+        return torch.nn.functional.logsigmoid(said).cumsum(-1).exp().numpy()
+
+    def ratings(
+        self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]
+    ) -> Float32[np.ndarray, "queries candidates"]:
+        """The value that an event with each item would have, such as stars.
+
+        Args:
+            batch: the questions.
+            items: candidates of each.
+
+        Raises:
+            ConfigError: the events that it learnt from had no values.
+        """
+        if not len(self.scale):
+            raise ConfigError(
+                "this run has learnt no ratings",
+                hint="train on events with values, and with model.ratings above 0",
+            )
+        return self._judged(batch, items)[..., -1] * self.scale[1] + self.scale[0]
+
+    def _judged(
+        self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]
+    ) -> Float32[np.ndarray, "queries candidates answers"]:
+        import torch
+
+        h_QD = torch.from_numpy(self.states(batch))
+        pairs = torch.from_numpy(self.items[items].reshape(-1, self.config.width))
+        with torch.no_grad():
+            said = self.network.judge(h_QD.repeat_interleave(items.shape[1], 0), pairs)
+        return said.numpy().reshape(*items.shape, -1)

@@ -1,0 +1,70 @@
+"""The network of Vine: that of a sequence model, a head for each behaviour, and a tower."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from grapevine.models.sequence.network import Network
+from grapevine.models.vine.config import Config
+
+# T = places that ask, D = width, R = behaviours, P = pairs
+
+
+class VineNetwork(Network):
+    """One state of a history, with which every behaviour asks in its own way.
+
+    Args:
+        config: the options.
+        num_items: I.
+        behaviours: R.
+        target: the behaviour that `ask` asks about.
+        options: as of `sequence.Network`.
+    """
+
+    def __init__(
+        self, config: Config, num_items: int, *, behaviours: int, target: int, **options: Any
+    ) -> None:
+        super().__init__(config, num_items, behaviours=behaviours, **options)
+        self.cascade, width = config.cascade, config.width
+        self.asking = target
+        # At first all behaviours ask alike.
+        self.about = nn.Parameter(torch.zeros(behaviours, width, width))
+        self.tower = nn.Sequential(
+            nn.Linear(3 * width, config.tower), nn.GELU(), nn.Linear(config.tower, behaviours + 1)
+        )
+
+    def ask(self, h_TD: Float[Tensor, "asking width"]) -> Float[Tensor, "asking width"]:
+        """What a place asks with about the behaviour that is asked about."""
+        return self.ask_about(h_TD, self.asking)
+
+    def ask_about(
+        self, h_TD: Float[Tensor, "asking width"], behaviour: int
+    ) -> Float[Tensor, "asking width"]:
+        """What a place asks with about one behaviour.
+
+        In a cascade a behaviour asks with all that those before it ask with, and adds to it.
+
+        Args:
+            h_TD: states.
+            behaviour: its row.
+        """
+        first = 0 if self.cascade else behaviour
+        head_DD = self.about[first : behaviour + 1].sum(0)
+        return super().ask(h_TD + h_TD @ head_DD)
+
+    def judge(
+        self, h_PD: Float[Tensor, "pairs width"], items_PD: Float[Tensor, "pairs width"]
+    ) -> Float[Tensor, "pairs answers"]:
+        """Of a history and an item: what each behaviour adds to the chain, and the rating.
+
+        Args:
+            h_PD: states of histories.
+            items_PD: vectors of items, as `vectors` gives them.
+        """
+        # Of length one, so that no item is more sure of itself for having been met more often.
+        h_PD, items_PD = normalize(h_PD, dim=1), normalize(items_PD, dim=1)
+        scale = self.config.width**0.5
+        return self.tower(torch.cat([h_PD, items_PD, scale * h_PD * items_PD], 1) * scale)
