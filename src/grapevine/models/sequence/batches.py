@@ -160,7 +160,7 @@ class EpochBatches:
         """First event of each window, and the place after its last, the answer included."""
         offsets = self.events.offsets
         most = self.config.length + (self.config.asks != "cloze")
-        firsts, stops = offsets[:-1], offsets[1:]
+        firsts, stops = offsets[:-1], self._ends(offsets)
         draw = stream(self.seed, "sequence", "windows", self.epoch)
         if self.config.windows == "random" and self.config.asks == "last":
             # Any event but the first may be the one that is asked for.
@@ -172,6 +172,17 @@ class EpochBatches:
             firsts = np.where(long, firsts + moved, firsts)
             return firsts, np.where(long, firsts + most, stops)
         return np.where(long, stops - most, firsts), stops
+
+    def _ends(self, offsets: Int64[np.ndarray, " ends"]) -> Int64[np.ndarray, " windows"]:
+        """The place after the last event of each history, some of which end early."""
+        stops, share = offsets[1:], self.config.ends_early
+        if not share:
+            return stops
+        draw = stream(self.seed, "sequence", "ends", self.epoch)
+        early = draw.random(len(stops)) < share
+        # One event at least is heard, and one asked for.
+        room = np.maximum(stops - offsets[:-1] - 1, 0)
+        return stops - (draw.random(len(stops)) * room).astype(np.int64) * early
 
     @cached_property
     def batches(self) -> list[Int64[np.ndarray, " batch"]]:

@@ -37,6 +37,9 @@ class Config:
     """Which events make the histories."""
     windows: Windows = "random"
     """Which events of a longer history an epoch learns from; "lanes" is all of them, in turn."""
+    ends_early: float = 0.0
+    """Share of the histories of an epoch that end at an event drawn, so that places do not tell
+    where a log ends."""
     lane_steps: int = 1
     """Events of each lane in a step, with "lanes": gradients go back no farther."""
     returns: Returns = "none"
@@ -169,6 +172,7 @@ class Config:
             "last_masked",
             "calibration",
             "id_dropout",
+            "ends_early",
             least=0,
             most=1,
         )

@@ -17,7 +17,7 @@ from grapevine.models.sequence.config import Config
 from grapevine.models.sequence.items import written_out
 from grapevine.models.sequence.lanes import LaneBatches, Lanes, along, cleared
 from grapevine.models.sequence.losses import LOSSES, Asked
-from grapevine.models.sequence.model import Sequence
+from grapevine.models.sequence.model import Reader, Sequence
 from grapevine.models.sequence.network import EVERYTHING, Network
 from grapevine.models.sequence.proposal import Proposal
 from grapevine.models.sequence.sources import Sources
@@ -126,7 +126,7 @@ class SequenceLearner(GradientLearner):
             asked = Asked(h_TD, answers, network, config, self.proposal, batch.key, self.rows)
             return {config.loss: LOSSES[config.loss](asked)}
 
-    def model(self) -> Sequence:
+    def model(self) -> Reader:
         """The model as it is now."""
         weights, known = self.network.state_dict() | self.means, self.events.counts() > 0
         if self.sources is not None and self.network.made is not None:

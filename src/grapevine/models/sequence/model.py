@@ -1,5 +1,6 @@
 """What training leaves of a sequence model: its network, asked about any history."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -22,8 +23,8 @@ BLOCK = 128
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sequence:
-    """A history's last state; a score is its product with an item's vector.
+class Reader:
+    """A network that reads histories, and the vectors of items.
 
     A known user and a stranger with the same history get the same scores, and events since
     training count. Where nothing is known of a history the state is zero.
@@ -103,18 +104,6 @@ class Sequence:
         network.load_state_dict({n: torch.from_numpy(one) for n, one in self.weights.items()})
         return network.eval()
 
-    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
-        """Products of the histories' last states and the items."""
-        return np.asarray(self.products(batch))
-
-    def products(self, batch: Batch) -> Products:
-        """The last state of each history, and the items' vectors."""
-        asking, items = self.ask(batch), self.items
-        if len(self.bias):
-            asking = np.column_stack([asking, np.ones(len(asking), np.float32)])
-            items = np.column_stack([items, self.bias])
-        return Products(asking, items)
-
     def ask(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
         """What each history asks with; zero where nothing is known of it."""
         return self._read(batch, asks=True)
@@ -130,12 +119,8 @@ class Sequence:
 
         events, asked_at = heard(batch, int(self.behaviour[0]), self.met)
         out = np.zeros((len(batch), self.config.width), np.float32)
-        lengths = np.diff(events.offsets)
-        known = np.flatnonzero(lengths)
-        order = known[np.argsort(lengths[known], kind="stable")]
         with torch.no_grad():
-            for start in range(0, len(order), BLOCK):
-                rows = order[start : start + BLOCK]
+            for rows in blocks(events):
                 last_BD = read(self.network, events, rows, asked_at[rows])
                 out[rows] = (self.network.ask(last_BD) if asks else last_BD).numpy()
         return out
@@ -186,6 +171,22 @@ class Sequence:
         return cls(config=config, weights=weights, **whole)
 
 
+class Sequence(Reader):
+    """A history's last state; a score is its product with an item's vector."""
+
+    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
+        """Products of the histories' last states and the items."""
+        return np.asarray(self.products(batch))
+
+    def products(self, batch: Batch) -> Products:
+        """The last state of each history, and the items' vectors."""
+        asking, items = self.ask(batch), self.items
+        if len(self.bias):
+            asking = np.column_stack([asking, np.ones(len(asking), np.float32)])
+            items = np.column_stack([items, self.bias])
+        return Products(asking, items)
+
+
 def heard(
     batch: Batch, behaviour: int, met: Bool[np.ndarray, " items"]
 ) -> tuple[Interactions, Int64[np.ndarray, " queries"]]:
@@ -197,3 +198,12 @@ def heard(
         keep &= batch.behaviours == behaviour
     events = Interactions(batch.offsets, items, batch.behaviours, batch.times, len(met))
     return events.where(keep), batch.asked_at
+
+
+def blocks(events: Interactions) -> Iterator[Int64[np.ndarray, " rows"]]:
+    """The histories that are not empty, some of like length at a time."""
+    lengths = np.diff(events.offsets)
+    known = np.flatnonzero(lengths)
+    order = known[np.argsort(lengths[known], kind="stable")]
+    for start in range(0, len(order), BLOCK):
+        yield order[start : start + BLOCK]

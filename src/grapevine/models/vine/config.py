@@ -22,6 +22,7 @@ class Config(SequenceConfig):
     behaviours: Behaviours = "all"
     behaviour_input: bool = True
     gap_input: bool = True
+    ends_early: float = 0.5
     item_vectors: ItemVectors = "ids+features"
     graph_layers: int = 1
 
@@ -29,6 +30,9 @@ class Config(SequenceConfig):
     cascade: bool = True
     """Whether a behaviour asks with all that the one before it asks with, and adds to it; else with
     the state of the history, and something of its own."""
+    begun: bool = True
+    """Whether what is asked about the target may be answered by an item of the history, which is
+    then told by what the user did with it: see `begun`."""
     auxiliary: float = 0.3
     """Weight of what is asked about each other behaviour; 0 learns the target alone."""
     chances: float = 0.1
@@ -47,15 +51,16 @@ class Config(SequenceConfig):
         SequenceConfig.__post_init__(self)
         check_bounds(self, "vine", "auxiliary", "chances", "ratings", least=0)
         check_bounds(self, "vine", "chance_negatives", "chance_pairs", "tower", least=1)
-        if self.behaviours != "all" or self.asks != "next" or self.windows == "lanes":
-            raise ConfigError(
-                "vine asks after each event of any behaviour what comes next: "
-                f'behaviours="{self.behaviours}", asks="{self.asks}" and '
-                f'windows="{self.windows}" do not fit',
-                hint='leave behaviours="all", asks="next" and windows="random"',
-            )
-        if not self.tied:
-            raise ConfigError("vine has one vector for each item", hint="leave model.tied=true")
+        needed = {"behaviours": "all", "asks": "next", "returns": "none", "tied": True}
+        for name, value in needed.items():
+            if getattr(self, name) != value:
+                raise ConfigError(
+                    "vine asks after each event of any behaviour what comes next, with one vector "
+                    f"for each item: model.{name}={getattr(self, name)!r} does not fit",
+                    hint=f"leave model.{name}={value!r}",
+                )
+        if self.windows == "lanes":
+            raise ConfigError('vine has no lanes: leave model.windows="random"')
 
     def learner(self, train: Dataset, *, seed: int = 0) -> "VineLearner":
         """Cut the histories, start the network; nothing is learnt yet."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
+from torch.nn.functional import mse_loss, nll_loss
 
 from grapevine.data.dataset import Dataset
 from grapevine.models.sequence.batches import Minibatch
@@ -60,12 +60,36 @@ class VineLearner(SequenceLearner):
                 here = np.flatnonzero(kinds == behaviour)
                 if not weight or not len(here):
                     continue
+                if behaviour == self.target and network.pointer is not None:
+                    lost, new = self._pointed(network, batch, h_TD, here)
+                    parts["begun"] = lost
+                    weight, here = weight * len(new) / len(here), new
+                    if not len(here):
+                        continue
                 asked = Asked(
                     network.ask_about(h_TD[here], behaviour), answers[here], network, config,
                     self.proposal, batch.key, self.rows,
                 )  # fmt: skip
                 parts[name] = weight * LOSSES[config.loss](asked)
             return parts | self._of_pairs(network, batch, h_TD)
+
+    def _pointed(
+        self, network: VineNetwork, batch: Minibatch, h_TD: Tensor, here: np.ndarray
+    ) -> tuple[Tensor, np.ndarray]:
+        """How badly answers are told that stand in the history; and whose do not.
+
+        The chance of an answer is that of its place, or that of none times its share among all
+        items: minus its log is the sum of both losses.
+        """
+        places = batch.asking[here]
+        longest = batch.places.items.shape[1]
+        row_T, place_T = places // longest, places % longest
+        logs_TL = network.point(h_TD[here], batch.places, row_T, place_T)
+        there = batch.places.items[row_T] == batch.answers[here][:, None]
+        there &= torch.isfinite(logs_TL[:, :-1].detach())
+        stands = there.any(1)
+        which = torch.where(stands, there.long().argmax(1), longest)
+        return nll_loss(logs_TL, which), here[~stands.numpy()]
 
     def _of_pairs(self, network: VineNetwork, batch: Minibatch, h_TD: Tensor) -> dict[str, Tensor]:
         """The chances and ratings of the items that came next, and of some that did not."""
@@ -110,5 +134,6 @@ class VineLearner(SequenceLearner):
         held: dict[str, Any] = {name: getattr(found, name) for name in found.arrays}
         return Vine(
             config=self.config, weights=found.weights, target=np.array([self.target]),
+            asking=np.array([self.target]),
             scale=self.scale, **held,
         )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from grapevine.errors import ConfigError
-from grapevine.models.sequence.model import Sequence
+from grapevine.models.sequence.model import Reader, blocks, heard
 from grapevine.models.vine.config import Config as VineConfig
 from grapevine.structs.batch import Batch
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # torch is loaded when something is asked
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vine(Sequence):
+class Vine(Reader):
     """A shop's questions, answered by one network.
 
     Items are told by their own vectors, their features and their neighbours on the graph; a history
@@ -27,15 +27,17 @@ class Vine(Sequence):
     is learnt together.
 
     Attributes:
-        target: `(1,)` the behaviour that is asked about.
+        target: `(1,)` the behaviour that was learnt for.
+        asking: `(1,)` the behaviour that is asked about.
         scale: `(2,)` mean and deviation of the values it was taught; of no length where there were
             none.
     """
 
     Config: ClassVar[type] = VineConfig
-    arrays: ClassVar[tuple[str, ...]] = (*Sequence.arrays, "target", "scale")
+    arrays: ClassVar[tuple[str, ...]] = (*Reader.arrays, "target", "asking", "scale")
 
     target: Int64[np.ndarray, " one"]
+    asking: Int64[np.ndarray, " one"]
     scale: Float32[np.ndarray, " moments"]
     paper: ClassVar[str] = (
         "Ma, Zhao, Huang, Wang, Hu, Zhu, Gai: Entire space multi-task model: An effective approach "
@@ -54,10 +56,48 @@ class Vine(Sequence):
             len(self.items),
             behaviours=len(self.weights["about"]),
             target=int(self.target[0]),
+            asking=int(self.asking[0]),
             times=bool(self.timed[0]),
         )
         network.load_state_dict({n: torch.from_numpy(one) for n, one in self.weights.items()})
         return network.eval()
+
+    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
+        """What an item scores: with `begun`, the log of its chance to be the target's next.
+
+        The chance of an item of the history is what the pointer says, and that of any other its
+        share among all items where none of the history is meant. Of nobody known all are 0.
+        """
+        import torch
+
+        from grapevine.models.sequence.reading import seen_by
+
+        events, asked_at = heard(batch, int(self.behaviour[0]), self.met)
+        out = np.zeros((len(batch), len(self.items)), np.float32)
+        points = self.network.pointer is not None and self.network.asking == self.network.target
+        with torch.no_grad():
+            for rows in blocks(events):
+                seen, lengths = seen_by(self.network, events, rows, asked_at[rows])
+                h_BD = self.network.at(seen, lengths - 1)
+                out[rows] = self.network.ask(h_BD).numpy() @ self.items.T
+                if points:
+                    logs_BL = self.network.point(h_BD, seen, torch.arange(len(rows)), lengths - 1)
+                    out[rows] = self._with_begun(out[rows], seen.items.numpy(), logs_BL.numpy())
+        return out
+
+    def _with_begun(
+        self,
+        scores_BI: Float32[np.ndarray, "batch items"],
+        items_BL: Int64[np.ndarray, "batch places"],
+        logs_BL: Float32[np.ndarray, "batch chances"],
+    ) -> Float32[np.ndarray, "batch items"]:
+        known = scores_BI[:, self.met]
+        peak_B = known.max(1, keepdims=True)
+        whole_B = peak_B + np.log(np.exp(known - peak_B).sum(1, keepdims=True))
+        out = np.where(self.met, scores_BI - whole_B + logs_BL[:, -1:], scores_BI)
+        row, place = np.nonzero(np.isfinite(logs_BL[:, :-1]))
+        out[row, items_BL[row, place]] = logs_BL[row, place]
+        return out
 
     def answering(self, behaviour: int) -> Self:
         """The same model, asked about another behaviour.
@@ -72,7 +112,7 @@ class Vine(Sequence):
             raise ConfigError(
                 "this run was taught its target alone", hint="train with model.auxiliary=0.3"
             )
-        return replace(self, target=np.array([behaviour]))
+        return replace(self, asking=np.array([behaviour]))
 
     def chances(
         self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]

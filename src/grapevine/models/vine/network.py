@@ -1,13 +1,14 @@
 """The network of Vine: that of a sequence model, a head for each behaviour, and a tower."""
 
-from typing import Any
-
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from grapevine.models.sequence.batches import Places
 from grapevine.models.sequence.network import Network
+from grapevine.models.sequence.sources import Sources
+from grapevine.models.vine.begun import Pointer
 from grapevine.models.vine.config import Config
 
 # T = places that ask, D = width, R = behaviours, P = pairs
@@ -20,20 +21,34 @@ class VineNetwork(Network):
         config: the options.
         num_items: I.
         behaviours: R.
-        target: the behaviour that `ask` asks about.
-        options: as of `sequence.Network`.
+        target: the behaviour that is learnt for, and that may point at the history.
+        asking: the behaviour that `ask` asks about; the target if not given.
+        times: whether the times of events mean anything.
+        sources: what item vectors are made of; if not given, they stand in a table.
     """
 
     def __init__(
-        self, config: Config, num_items: int, *, behaviours: int, target: int, **options: Any
+        self,
+        config: Config,
+        num_items: int,
+        *,
+        behaviours: int,
+        target: int,
+        asking: int | None = None,
+        times: bool = True,
+        sources: Sources | None = None,
     ) -> None:
-        super().__init__(config, num_items, behaviours=behaviours, **options)
+        super().__init__(config, num_items, behaviours=behaviours, times=times, sources=sources)
         self.cascade, width = config.cascade, config.width
-        self.asking = target
+        self.target = target
+        self.asking = target if asking is None else asking
         # At first all behaviours ask alike.
         self.about = nn.Parameter(torch.zeros(behaviours, width, width))
         self.tower = nn.Sequential(
             nn.Linear(3 * width, config.tower), nn.GELU(), nn.Linear(config.tower, behaviours + 1)
+        )
+        self.pointer = (
+            Pointer(width, config.tower, behaviours, times=times) if config.begun else None
         )
 
     def ask(self, h_TD: Float[Tensor, "asking width"]) -> Float[Tensor, "asking width"]:
@@ -54,6 +69,17 @@ class VineNetwork(Network):
         first = 0 if self.cascade else behaviour
         head_DD = self.about[first : behaviour + 1].sum(0)
         return super().ask(h_TD + h_TD @ head_DD)
+
+    def point(
+        self,
+        h_TD: Float[Tensor, "asking width"],
+        seen: Places,
+        row_T: Int64[Tensor, " asking"],
+        place_T: Int64[Tensor, " asking"],
+    ) -> Float[Tensor, "asking chances"]:
+        """Logs of the chances of each item of the history, and last of none: see `Pointer`."""
+        assert self.pointer is not None
+        return self.pointer(h_TD, seen, row_T, place_T, self._looked_up(seen.items))
 
     def judge(
         self, h_PD: Float[Tensor, "pairs width"], items_PD: Float[Tensor, "pairs width"]

@@ -174,6 +174,16 @@ def test_of_a_long_history_so_many_events_are_learnt_from(windows):
     assert (stops == offsets[1:]).all() == (windows == "latest")
 
 
+def test_some_histories_end_early_at_any_event():
+    data = world(circling(users=2000, length=6))
+    batches = EpochBatches(small("sasrec", ends_early=0.5), data.interactions, 0, 3)
+    firsts, stops = batches.windows
+    assert (firsts == data.interactions.offsets[:-1]).all()
+    share = np.bincount(stops - firsts, minlength=7) / len(firsts)
+    # Half of them end anywhere from the second event on, and the rest where they end.
+    np.testing.assert_allclose(share, [0, 0, 0.1, 0.1, 0.1, 0.1, 0.6], atol=0.04)
+
+
 def test_every_history_is_in_an_epoch_once():
     data = world(circling(users=37))
     batches = EpochBatches(small("sasrec", batch=4), data.interactions, 0, 1)

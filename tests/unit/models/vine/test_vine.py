@@ -74,15 +74,15 @@ def test_parts_of_the_loss_are_named_and_weighed():
     whole = small().learner(data, seed=0)
     batch = whole.batches(0)[0]
     parts = {name: float(one.detach()) for name, one in whole.loss(batch).items()}
-    assert parts.keys() == {"view", "buy", "chances"}
+    assert parts.keys() == {"view", "begun", "buy", "chances"}
     double = small(auxiliary=0.6, chances=0.2).learner(data, seed=0)
     for name, one in double.loss(batch).items():
         assert float(one.detach()) == pytest.approx(
-            parts[name] * (1 if name == "buy" else 2), rel=1e-5
+            parts[name] * (1 if name in {"begun", "buy"} else 2), rel=1e-5
         )
     alone = small(auxiliary=0, chances=0).learner(data, seed=0)
     batches = alone.batches(0)
-    assert alone.loss(batches[0]).keys() == {"buy"}
+    assert alone.loss(batches[0]).keys() == {"begun", "buy"}
     kinds = alone.events.behaviours[np.concatenate([batches[n].after for n in range(len(batches))])]
     assert (kinds == 1).all()
 
@@ -100,7 +100,9 @@ def test_chances_tell_how_far_it_goes():
         stop = rng.integers(2, len(said) + 1)
         events += [(f"u{user}", *event, 1000 * at) for at, event in enumerate(said[:stop])]
     data = world(events, behaviours=("view", "buy"))
-    model = training.fit(small(epochs=20, chances=1.0, learning_rate=0.02), data, seed=0)
+    model = training.fit(
+        small(epochs=30, chances=1.0, ends_early=0.9, learning_rate=0.02), data, seed=0
+    )
     rows = [int(row) for row in data.items.rows([f"i{item}" for item in range(8)])]
     # After a view of something that is not bought, what of all else?
     asked = Batch.of_histories(Jagged.from_lists([[rows[7]]]), behaviour=0)

@@ -1,0 +1,140 @@
+"""What a user has begun with: which item of the history is the next one to be bought.
+
+Where behaviours lead to each other most of what is bought has been looked at before. Which of it
+is next hangs on how far the user went with it, how often, how long ago, and on the history as a
+whole; so a history points at one of its own items, or at none of them, as in pointer networks
+(Vinyals et al., NIPS 2015, arXiv:1506.03134) and RepeatNet (Ren et al., AAAI 2019,
+arXiv:1812.02646).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import embedding, gelu, normalize
+
+from grapevine.core.positions.relative import log_times
+from grapevine.models.sequence.batches import Places
+from grapevine.models.sequence.inputs import GAPS
+
+MOST_TIMES, MOST_BACK = 8, 12
+"""From here on it is not told how often an item was met; and log2 of how many events ago."""
+
+# B = histories, L = places, T = questions, P = pairs of a question and an item of it, D = width
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Of each place of some histories: what its user had done with its item by then.
+
+    Attributes:
+        again: `(B, L)` the next place of the same item; L where there is none.
+        furthest: `(B, L)` the last behaviour in the funnel, up to this event.
+        times: `(B, L)` events with the item, up to this one.
+    """
+
+    again: Int64[Tensor, "batch places"]
+    furthest: Int64[Tensor, "batch places"]
+    times: Int64[Tensor, "batch places"]
+
+    @classmethod
+    def of(cls, seen: Places) -> "Begun":
+        """What stands behind each place."""
+        batch, longest = seen.items.shape
+        row, place = (one.numpy() for one in seen.there.nonzero(as_tuple=True))
+        pair = row * (int(seen.items.max()) + 1) + seen.items.numpy()[row, place]
+        order = np.argsort(pair, kind="stable")
+        new = np.diff(pair[order], prepend=-1) != 0
+        first = np.flatnonzero(new)[np.cumsum(new) - 1]
+        # A step of more than any behaviour at each pair keeps the running maximum within it.
+        lift = np.cumsum(new) * np.int64(256)
+        kinds = np.maximum(seen.behaviours.numpy()[row, place], 0)[order]
+        again = np.full((batch, longest), longest)
+        goes_on = ~new[1:]
+        before = order[:-1][goes_on]
+        again[row[before], place[before]] = place[order[1:][goes_on]]
+        furthest, times = np.zeros((batch, longest), np.int64), np.zeros((batch, longest), np.int64)
+        furthest[row[order], place[order]] = np.maximum.accumulate(lift + kinds) - lift
+        times[row[order], place[order]] = np.arange(len(order)) - first + 1
+        return cls(torch.from_numpy(again), torch.from_numpy(furthest), torch.from_numpy(times))
+
+    def by(
+        self, seen: Places, row_T: Int64[Tensor, " asking"], place_T: Int64[Tensor, " asking"]
+    ) -> Bool[Tensor, "asking places"]:
+        """Which places hold the last event with their item, as far as each question knows.
+
+        Args:
+            seen: the histories.
+            row_T: whose question it is.
+            place_T: the last place that it knows.
+        """
+        column = torch.arange(seen.items.shape[1])
+        known = seen.there[row_T] & (column <= place_T[:, None])
+        return known & (self.again[row_T] > place_T[:, None])
+
+
+class Pointer(nn.Module):
+    """The log of the chance that what comes next is an item of the history, and which.
+
+    Args:
+        width: of states and of item vectors.
+        hidden: of what a pair is told by.
+        behaviours: how many there are.
+        times: whether the times of events mean anything.
+    """
+
+    def __init__(self, width: int, hidden: int, behaviours: int, *, times: bool) -> None:
+        super().__init__()
+        self.furthest = nn.Parameter(torch.zeros(behaviours, hidden))
+        self.often = nn.Parameter(torch.zeros(MOST_TIMES + 1, hidden))
+        self.back = nn.Parameter(torch.zeros(MOST_BACK + 1, hidden))
+        self.gone = nn.Parameter(torch.zeros(GAPS + 1, hidden)) if times else None
+        self.state, self.item = nn.Linear(width, hidden), nn.Linear(width, hidden, bias=False)
+        self.product = nn.Linear(width, hidden, bias=False)
+        self.out = nn.Linear(hidden, 1)
+        self.none = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
+
+    def forward(
+        self,
+        h_TD: Float[Tensor, "asking width"],
+        seen: Places,
+        row_T: Int64[Tensor, " asking"],
+        place_T: Int64[Tensor, " asking"],
+        table_BLD: Float[Tensor, "batch places width"],
+    ) -> Float[Tensor, "asking chances"]:
+        """Logs of chances: of the item at each place, and last of none of them.
+
+        Of an item that stands at several places the last one speaks; all others have no chance.
+
+        Args:
+            h_TD: states that ask.
+            seen: the histories.
+            row_T: of each question, whose it is.
+            place_T: the last place that it knows.
+            table_BLD: the vector of the item at each place.
+        """
+        behind = Begun.of(seen)
+        there_TL = behind.by(seen, row_T, place_T)
+        question, column = there_TL.nonzero(as_tuple=True)
+        row = row_T[question]
+        ago = place_T[question] - column + 1
+        h_TD = normalize(h_TD, dim=1)
+        item_PD = normalize(table_BLD[row, column], dim=1)
+        scale = h_TD.shape[1] ** 0.5
+        told = (
+            (scale * self.state(h_TD))[question]
+            + scale * self.item(item_PD)
+            + scale * self.product(scale * h_TD[question] * item_PD)
+            + embedding(behind.furthest[row, column], self.furthest)
+            + embedding(behind.times[row, column].clamp_max(MOST_TIMES), self.often)
+            + embedding(ago.float().log2().long().clamp_max(MOST_BACK), self.back)
+        )
+        if self.gone is not None:
+            gone = seen.asked[row_T, place_T][question] - seen.times[row, column]
+            told = told + embedding(log_times(gone.clamp_min(0).float(), GAPS), self.gone)
+        logits = h_TD.new_full((len(h_TD), there_TL.shape[1] + 1), float("-inf"))
+        logits[question, column] = self.out(gelu(told)).squeeze(1)
+        logits[:, -1] = self.none(scale * h_TD).squeeze(1)
+        return logits.log_softmax(1)
