@@ -154,6 +154,8 @@ class EpochBatches:
     """The behaviour that an answer must have; -1 for any."""
     to_go: Float32[np.ndarray, " events"] | None = None
     """What is still to come after each event, where the network is told."""
+    order: Int64[np.ndarray, " events"] | None = None
+    """Which of the learner's events each of these is, where they stand in another order."""
 
     @cached_property
     def windows(self) -> tuple[Int64[np.ndarray, " windows"], Int64[np.ndarray, " windows"]]:
@@ -238,7 +240,8 @@ class EpochBatches:
         asking = asked.flatten().nonzero().squeeze(1)
         answering = after.ravel()[asking.numpy()]
         answers = torch.from_numpy(events.items[answering].astype(np.int64))
-        return Minibatch(places, asking, answers, int(draw.integers(2**63)), after=answering)
+        which = answering if self.order is None else self.order[answering]
+        return Minibatch(places, asking, answers, int(draw.integers(2**63)), after=which)
 
     def _cloze(
         self,

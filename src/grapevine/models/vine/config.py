@@ -51,16 +51,19 @@ class Config(SequenceConfig):
         SequenceConfig.__post_init__(self)
         check_bounds(self, "vine", "auxiliary", "chances", "ratings", least=0)
         check_bounds(self, "vine", "chance_negatives", "chance_pairs", "tower", least=1)
-        needed = {"behaviours": "all", "asks": "next", "returns": "none", "tied": True}
+        needed = {"behaviours": "all", "returns": "none", "tied": True}
         for name, value in needed.items():
             if getattr(self, name) != value:
                 raise ConfigError(
-                    "vine asks after each event of any behaviour what comes next, with one vector "
+                    "vine asks after events of any behaviour what comes next, with one vector "
                     f"for each item: model.{name}={getattr(self, name)!r} does not fit",
                     hint=f"leave model.{name}={value!r}",
                 )
-        if self.windows == "lanes":
-            raise ConfigError('vine has no lanes: leave model.windows="random"')
+        if self.windows == "lanes" or self.asks == "cloze":
+            raise ConfigError(
+                "vine has neither lanes nor masks",
+                hint='leave model.windows="random" and model.asks="next"',
+            )
 
     def learner(self, train: Dataset, *, seed: int = 0) -> "VineLearner":
         """Cut the histories, start the network; nothing is learnt yet."""

@@ -1,5 +1,6 @@
 """Vine on its way: what a step loses, a part for each question."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from torch import Tensor
 from torch.nn.functional import mse_loss, nll_loss
 
 from grapevine.data.dataset import Dataset
-from grapevine.models.sequence.batches import Minibatch
+from grapevine.models.sequence.batches import EpochBatches, Minibatch
+from grapevine.models.sequence.lanes import LaneBatches
 from grapevine.models.sequence.learner import SequenceLearner
 from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.sources import Sources
@@ -16,6 +18,7 @@ from grapevine.models.vine.config import Config
 from grapevine.models.vine.labels import furthest, scale_of
 from grapevine.models.vine.model import Vine
 from grapevine.models.vine.network import VineNetwork
+from grapevine.models.vine.unordered import OF_TARGET, reordered
 from grapevine.random import stream
 from grapevine.tasks.cascade import cascaded, log_chances
 
@@ -31,6 +34,7 @@ class VineLearner(SequenceLearner):
         self.names, self.target = train.schema.behaviours, train.schema.target_row
         super().__init__(config, train, seed=seed)
         self.scale = scale_of(self.events.values if config.ratings else None)
+        self.ordered = train.schema.clock != "none"
         self.reached = furthest(self.events) if config.chances else np.empty(0, np.int64)
 
     def _network(self, train: Dataset, sources: Sources | None) -> VineNetwork:
@@ -42,6 +46,16 @@ class VineLearner(SequenceLearner):
             times=train.schema.timed,
             sources=sources,
         )
+
+    def batches(self, epoch: int) -> EpochBatches | LaneBatches:
+        """The mini-batches of an epoch, counted from 0; see `unordered` for logs without order."""
+        if self.ordered:
+            return super().batches(epoch)
+        draw = stream(self.seed, "vine", "order", epoch)
+        share = OF_TARGET if self.config.auxiliary else 1.0
+        events, order = reordered(self.events, self.target, share, draw)
+        last = replace(self.config, asks="last", answers="all", windows="latest", ends_early=0.0)
+        return EpochBatches(last, events, self.seed, epoch, self.answering, order=order)
 
     def loss(self, batch: Minibatch) -> dict[str, Tensor]:
         """Each question's own loss, weighed, by its name."""
@@ -71,7 +85,8 @@ class VineLearner(SequenceLearner):
                     self.proposal, batch.key, self.rows,
                 )  # fmt: skip
                 parts[name] = weight * LOSSES[config.loss](asked)
-            return parts | self._of_pairs(network, batch, h_TD)
+            parts |= self._of_pairs(network, batch, h_TD)
+        return parts or {self.names[self.target]: h_TD.sum() * 0}
 
     def _pointed(
         self, network: VineNetwork, batch: Minibatch, h_TD: Tensor, here: np.ndarray

@@ -160,7 +160,8 @@ def test_a_saved_run_answers_every_behaviour(tmp_path):
 
 IMPOSSIBLE = [
     {"behaviours": "target", "behaviour_input": False},
-    {"asks": "last"},
+    {"asks": "cloze"},
+    {"returns": "given"},
     {"windows": "lanes", "encoder": "gru"},
     {"auxiliary": -1},
     {"tower": 0},
