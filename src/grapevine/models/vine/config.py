@@ -69,7 +69,7 @@ class Config(SequenceConfig):
         """Cut the histories, start the network; nothing is learnt yet."""
         from grapevine.models.vine.learner import VineLearner
 
-        return VineLearner(self.fitting(train), train, seed=seed)
+        return VineLearner(self, train, seed=seed)
 
     def fitting(self, train: Dataset) -> "Config":
         """The same options, without features where the catalogue has none."""

@@ -32,7 +32,8 @@ class VineLearner(SequenceLearner):
 
     def __init__(self, config: Config, train: Dataset, *, seed: int) -> None:
         self.names, self.target = train.schema.behaviours, train.schema.target_row
-        super().__init__(config, train, seed=seed)
+        self.given = config
+        super().__init__(config.fitting(train), train, seed=seed)
         self.scale = scale_of(self.events.values if config.ratings else None)
         self.ordered = train.schema.clock != "none"
         self.reached = furthest(self.events) if config.chances else np.empty(0, np.int64)
@@ -148,7 +149,7 @@ class VineLearner(SequenceLearner):
         found = super().model()
         held: dict[str, Any] = {name: getattr(found, name) for name in found.arrays}
         return Vine(
-            config=self.config, weights=found.weights, target=np.array([self.target]),
+            config=self.given, weights=found.weights, target=np.array([self.target]),
             asking=np.array([self.target]),
             scale=self.scale, **held,
         )  # fmt: skip

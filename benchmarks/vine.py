@@ -1,0 +1,212 @@
+"""What learning together is worth: Vine beside each of its parts trained alone.
+
+    python benchmarks/vine.py --mirror DIR --folder RUNS [--data NAME ...] [--seeds 3] [--only ROW]
+
+`shop-1000` is a made shop of 1,000 users, where the oracle knows what people want. Every item is a
+candidate, what a user has taken is left out, and all rows answer the same questions: beside each
+stands by how much Vine is better, with the interval of the pairs and the p of their test (Holm). A
+run that is in `--folder` is taken from there, and one that was stopped goes on; `--minutes` ends
+this part. The result goes to results/vine.md, and for a shop results/vine.svg shows what share of
+the way from popularity to the oracle each model goes.
+"""
+
+import argparse
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import grapevine as gv
+from grapevine.data.dataset import Dataset
+from grapevine.data.split import Split
+from grapevine.evaluation.report import Report
+from grapevine.models import MODELS
+from grapevine.models.base import Trained
+from grapevine.models.run import Run
+from resumable import Budget, cell, trained
+
+RESULTS = Path(__file__).parent / "results"
+DATA = ("shop-1000", "retailrocket", "taobao-mb", "ml-1m-5core")
+METRICS = ("ndcg@10", "hr@10")
+QUICK: dict[str, Any] = {
+    "length": 100, "batch": 64, "learning_rate": 0.003, "patience": 4, "epochs": 60,
+}  # fmt: skip
+ALONE: dict[str, Any] = {"auxiliary": 0.0, "chances": 0.0, "ratings": 0.0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a model, and what is changed of its options."""
+
+    label: str
+    model: str
+    changes: dict[str, Any]
+
+    @property
+    def config(self) -> Any:
+        """Its options."""
+        return replace(MODELS[self.model].config, **self.changes)
+
+
+ROWS = (
+    Row("popularity", "popularity", {}),
+    Row("funnel", "funnel", {}),
+    Row("markov", "markov", {}),
+    Row("ease", "ease", {}),
+    Row("pinsage", "pinsage", {}),
+    Row("sasrec, target alone", "sasrec", QUICK),
+    Row(
+        "sasrec, all behaviours", "sasrec",
+        QUICK | {"behaviours": "all", "behaviour_input": True, "gap_input": True,
+                 "answers": "target"},
+    ),
+    Row("vine, one task", "vine", QUICK | ALONE),
+    Row("vine, not pointing", "vine", QUICK | {"begun": False}),
+    Row("vine, ids alone", "vine", QUICK | {"item_vectors": "ids", "graph_layers": 0}),
+    Row("vine", "vine", QUICK),
+    Row("oracle", "oracle", {}),
+)  # fmt: skip
+
+
+def loaded(name: str) -> Dataset:
+    shop, _, users = name.partition("-")
+    return gv.shop(users=int(users)) if shop == "shop" else gv.load(name)
+
+
+def section(
+    data: str, wanted: Sequence[Row], seeds: int, folder: Path, budget: Budget
+) -> tuple[list[str], dict[str, float]]:
+    """The table of one log, and each model's ndcg@10."""
+    print(data, flush=True)
+    parts = gv.pipeline.prepare(loaded(data))
+    labels, runs = dict[str, str](), list[Run]()
+    missing, epochs = list[str](), dict[str, str]()
+    for row in wanted:
+        if row.model == "oracle" and not data.startswith("shop-"):
+            continue
+        of_seeds = [
+            trained(row.config, parts.train, seed, folder / data / f"{row.label}-{seed}", budget)
+            for seed in range(seeds if isinstance(row.config, Trained) else 1)
+        ]
+        there = [run for run in of_seeds if run is not None]
+        missing += [row.label] if len(there) < len(of_seeds) else []
+        runs += there
+        labels |= {str(run.path): row.label for run in there}
+        epochs[row.label] = ", ".join(str(run.record.get("epochs", "-")) for run in there)
+    lines, found = table(parts, runs, labels, epochs)
+    if missing:
+        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
+    return [*about(data, parts), *lines, ""], found
+
+
+def about(data: str, parts: Split) -> list[str]:
+    train = parts.train
+    kinds = ", ".join(
+        f"{len(train.interactions.of(place)):,} x {name}"
+        for place, name in enumerate(train.schema.behaviours)
+    )
+    return [
+        f"## {data}",
+        "",
+        f"{len(train.users):,} users, {len(train.items):,} items; {kinds}; {len(parts.test):,} "
+        "questions.",
+        "",
+    ]
+
+
+def table(
+    parts: Split, runs: Sequence[Run], labels: dict[str, str], epochs: dict[str, str]
+) -> tuple[list[str], dict[str, float]]:
+    """All runs on the same questions; seeds of a row are one line."""
+    report = gv.evaluate(runs, parts.test, train=parts.train)
+    vine = next((str(one.run) for one in report.results if labels[str(one.run)] == "vine"), "")
+    lines = [
+        f"| model | {' | '.join(METRICS)} | vine is better by | p | epochs | minutes |",
+        "|---" * (len(METRICS) + 5) + "|",
+    ]
+    found = dict[str, float]()
+    for one in report.results:
+        label = labels[str(one.run)]
+        found[label] = one.metrics["ndcg@10"].mean
+        figures = " | ".join(cell(one.metrics[metric]) for metric in METRICS)
+        lines.append(
+            f"| {label} | {figures} | {better(report, vine, str(one.run))} | {epochs[label]} | "
+            f"{one.train_seconds / 60:.1f} |"
+        )
+    return lines, found
+
+
+def better(report: Report, vine: str, other: str) -> str:
+    """By how much Vine is, of the same questions, and the p of that."""
+    for one in report.comparisons:
+        if one.metric == "ndcg@10" and {one.a, one.b} == {vine, other}:
+            sign = 1 if one.a == vine else -1
+            low, high = sorted((sign * one.low, sign * one.high))
+            return f"{sign * one.difference:+.4f} ({low:+.4f} – {high:+.4f}) | {one.p_holm:.2g}"
+    return "- | -"
+
+
+def plot(found: dict[str, float]) -> str:
+    """A bar a model: its share of the way from popularity to the oracle."""
+    low, high = found["popularity"], found["oracle"]
+    shares = {
+        label: (value - low) / (high - low)
+        for label, value in sorted(found.items(), key=lambda one: one[1])
+        if label not in {"popularity", "oracle"}
+    }
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 {26 * len(shares) + 30}" '
+        'font-family="sans-serif" font-size="13">',
+        "<title>Share of the way from popularity to the oracle</title>",
+    ]
+    for place, (label, share) in enumerate(shares.items()):
+        y = 26 * place + 10
+        lines += [
+            f'<text x="170" y="{y + 13}" text-anchor="end">{label}</text>',
+            f'<rect x="180" y="{y}" width="{max(share, 0) * 320:.1f}" height="18" '
+            f'fill="{"#6b2d5c" if label == "vine" else "#b9a3b4"}"/>',
+            f'<text x="{186 + max(share, 0) * 320:.1f}" y="{y + 13}">{share:.0%}</text>',
+        ]
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--mirror", type=Path, help="where the public data is, if it is at hand")
+    parser.add_argument("--data", nargs="+", default=list(DATA))
+    parser.add_argument("--seeds", type=int, default=3)
+    names = [row.label for row in ROWS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
+    parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
+    parser.add_argument("--out", type=Path, default=RESULTS / "vine.md")
+    options = parser.parse_args()
+    if options.mirror:
+        os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
+    budget = Budget.of(options.minutes)
+    lines = [
+        "# Vine and its parts",
+        "",
+        f"{date.today()}, `python benchmarks/vine.py --seeds {options.seeds}`, {os.cpu_count()} "
+        f"cores, {platform.system()}, Python {platform.python_version()}. 95 % intervals resample "
+        "users and seeds; minutes are of one training.",
+        "",
+    ]
+    wanted = [row for row in ROWS if row.label in options.only]
+    for data in options.data:
+        more, found = section(data, wanted, options.seeds, options.folder, budget)
+        lines += more
+        if {"popularity", "oracle", "vine"} <= found.keys():
+            options.out.with_suffix(".svg").write_text(plot(found))
+            lines += ["![share of the way from popularity to the oracle](vine.svg)", ""]
+        options.out.write_text("\n".join(lines))
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
