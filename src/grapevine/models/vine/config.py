@@ -25,6 +25,8 @@ class Config(SequenceConfig):
     ends_early: float = 0.5
     item_vectors: ItemVectors = "ids+features"
     graph_layers: int = 1
+    batch: int = 64
+    learning_rate: float = 3e-3
 
     # What is asked beside the target
     cascade: bool = True
