@@ -80,6 +80,8 @@ class Vine(Reader):
                 seen, lengths = seen_by(self.network, events, rows, asked_at[rows])
                 h_BD = self.network.at(seen, lengths - 1)
                 out[rows] = self.network.ask(h_BD).numpy() @ self.items.T
+                if len(self.bias):
+                    out[rows] += self.bias
                 if points:
                     logs_BL = self.network.point(h_BD, seen, torch.arange(len(rows)), lengths - 1)
                     out[rows] = self._with_begun(out[rows], seen.items.numpy(), logs_BL.numpy())

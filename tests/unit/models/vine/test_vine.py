@@ -52,6 +52,28 @@ def test_each_behaviour_asks_for_its_own_item():
     np.testing.assert_array_equal(model.score(asked), model.answering(1).score(asked))
 
 
+@pytest.mark.parametrize("head", [True, False])
+def test_scores_are_logs_of_chances(head):
+    """Of a history's items what the pointer says, of others their share where it means none."""
+    data = funnel(20)
+    model = training.fit(small(epochs=2, head=head), data, seed=0)
+    users = np.arange(5)
+    asked = data.interactions.batch(users)
+    scores = model.score(asked)
+    for row, user in enumerate(users.tolist()):
+        alone = data.interactions.batch(np.array([user]))
+        np.testing.assert_allclose(model.score(alone)[0], scores[row], rtol=1e-4, atol=1e-5)
+        history = data.interactions.histories[user]
+        others = np.setdiff1d(np.arange(len(data.items)), history)
+        plain = model.ask(alone)[0] @ model.items.T + (model.bias if head else 0)
+        share = np.exp(plain) / np.exp(plain).sum()
+        begun = np.exp(scores[row, np.unique(history)]).sum()
+        np.testing.assert_allclose(
+            np.exp(scores[row, others]), (1 - begun) * share[others], rtol=1e-4, atol=1e-6
+        )
+        assert 0 < begun < 1
+
+
 @pytest.mark.parametrize("cascade", [True, False])
 def test_heads_by_hand(cascade):
     config = small(cascade=cascade)
