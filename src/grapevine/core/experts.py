@@ -89,9 +89,26 @@ class MMoE(nn.Module):
 
     def forward(self, x_BD: Float[Tensor, "rows width"]) -> Float[Tensor, "tasks rows out"]:
         """What each task hears of each row."""
+        return torch.stack(self.heard(x_BD, range(self.tasks)))
+
+    def heard(
+        self, x_BD: Float[Tensor, "rows width"], wanted: Sequence[int]
+    ) -> list[Float[Tensor, "rows out"]]:
+        """What some tasks hear; the gates of the others have no gradient by it, not one of zeros.
+
+        Args:
+            x_BD: the rows.
+            wanted: which tasks, by number.
+        """
         said_BEO = torch.stack(_said(self.experts, x_BD), 1)
-        heard = [mixed(gate(x_BD), said_BEO) for gate in self.gates]
-        return torch.stack(heard).expand(self.tasks, -1, -1)
+        if len(self.gates) == 1:
+            return [mixed(self.gates[0](x_BD), said_BEO)] * len(wanted)
+        return [mixed(self.gates[task](x_BD), said_BEO) for task in wanted]
+
+    def shared(self) -> list[nn.Parameter]:
+        """What more than one task hears: the experts, and a gate that all have."""
+        of_all = list(self.gates.parameters()) if len(self.gates) == 1 else []
+        return [*self.experts.parameters(), *of_all]
 
     def shares(self, x_BD: Float[Tensor, "rows width"]) -> Float[Tensor, "tasks rows experts"]:
         """How much each expert counts, for those who ask."""
@@ -199,10 +216,38 @@ class PLE(nn.Module):
 
     def forward(self, x_BD: Float[Tensor, "rows width"]) -> Float[Tensor, "tasks rows out"]:
         """What each task hears of each row, after the last level."""
-        states = [x_BD] * (self.tasks + 1)
+        return torch.stack(self.heard(x_BD, range(self.tasks)))
+
+    def heard(
+        self, x_BD: Float[Tensor, "rows width"], wanted: Sequence[int]
+    ) -> list[Float[Tensor, "rows out"]]:
+        """What some tasks hear; what only the others hear has no gradient by it.
+
+        Args:
+            x_BD: the rows.
+            wanted: which tasks, by number.
+        """
+        states: list[Tensor] = [x_BD] * (self.tasks + 1)
         for level in self.levels:
             states = level(states)
-        return torch.stack(states)
+        return [states[task] for task in wanted]
+
+    def shared(self) -> list[nn.Parameter]:
+        """What more than one task hears.
+
+        Before the last level the gate of the shared experts hears all experts, a task's own too,
+        and so hands on what they say; and with it what the gates of the tasks let into them.
+        """
+        found: list[nn.Parameter] = []
+        before_last = len(self.levels) - 1
+        for number, level in enumerate(self.levels.children()):
+            assert isinstance(level, CGC)
+            found += level.shared.parameters()
+            if number < before_last:
+                found += [*level.own.parameters(), *level.gates[-1].parameters()]
+            if number < before_last - 1:
+                found += level.gates[:-1].parameters()
+        return found
 
 
 def mixed(

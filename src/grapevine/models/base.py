@@ -82,12 +82,26 @@ class Learner(Protocol[ModelT]):
         ...
 
 
+class Data(Protocol):
+    """What is learnt from where it is no `Dataset`, as the loop sees it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal where, and only where, what is learnt from is."""
+        ...
+
+
 @runtime_checkable
 class Trained(Protocol[ModelT]):
     """Options of a model that is trained step by step; `training.fit` takes both kinds."""
 
-    def learner(self, train: Dataset, *, seed: int = 0) -> Learner[ModelT]:
-        """What training starts from, built from the training events alone."""
+    def learner(self, train: Any, *, seed: int = 0) -> Learner[ModelT]:
+        """What training starts from, built from the training events alone.
+
+        Args:
+            train: a `Dataset`, or what else this model learns from.
+            seed: names what is drawn.
+        """
         ...
 
 

@@ -1,6 +1,6 @@
 """Learning by gradient: what the learners of all torch networks share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +42,7 @@ class GradientLearner:
         clip: float = 0.0,
         schedule: Callable[[int, int, int], float] | None = None,
         precision: Precision = "float32",
+        groups: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Start from the network as it is.
 
@@ -53,6 +54,8 @@ class GradientLearner:
             clip: longest gradient, as a norm over all parameters; 0 for any length.
             schedule: the rate by epoch, step and steps in the epoch: see `models.schedules`.
             precision: of the products within `loss`; weights and updates are float32 in any case.
+            groups: parameters with options of their own, as an optimiser takes them: `params`, `lr`
+                and `weight_decay`. A schedule moves their rate by the same factor as the others'.
         """
         self.network = network
         self.seed = seed
@@ -63,19 +66,38 @@ class GradientLearner:
         self.steps_done = 0
         self._rate = learning_rate
         tables = sparse_tables(network)
-        rest = [p for p in network.parameters() if not any(p is table for table in tables)]
+        apart = [parameter for group in groups for parameter in group["params"]]
+        taken = {id(one) for one in (*tables, *apart)}
+        rest = [p for p in network.parameters() if id(p) not in taken]
         self._optimisers: list[torch.optim.Optimizer] = []
-        if rest:
+        if rest or groups:
             # Fused: quicker than the default at every size of benchmarks/results/training.md.
             self._optimisers.append(
-                torch.optim.AdamW(rest, lr=learning_rate, weight_decay=weight_decay, fused=True)
+                torch.optim.AdamW(
+                    [*([{"params": rest}] if rest else []), *map(dict, groups)],
+                    lr=learning_rate,
+                    weight_decay=weight_decay,
+                    fused=True,
+                )
             )
         if tables:
             self._optimisers.append(RowAdam(tables, lr=learning_rate, weight_decay=weight_decay))
+        for group in (group for one in self._optimisers for group in one.param_groups):
+            group["factor"] = group["lr"] / learning_rate if group["lr"] != learning_rate else 1.0
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
         """The parts of the loss by name; their sum is minimised."""
         raise NotImplementedError
+
+    def backward(self, parts: Mapping[str, Tensor], total: Tensor) -> None:
+        """Set the gradients, where there are none: those of the sum.
+
+        Args:
+            parts: of the loss, by name, for whoever treats them one by one.
+            total: their sum.
+        """
+        del parts
+        total.backward()
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
         """The learning rate of a step, as the schedule has it; constant without one."""
@@ -96,12 +118,12 @@ class GradientLearner:
             optimiser.zero_grad(set_to_none=True)
         if not torch.isfinite(total):
             raise self._not_finite(found, batch)
-        total.backward()
+        self.backward(parts, total)
         if not torch.isfinite(self._clipped()):
             raise self._not_finite(found, batch)
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["factor"]
             optimiser.step()
         self.steps_done += 1
         return found

@@ -3,14 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from grapevine import config as configs
 from grapevine.data.dataset import Dataset
 from grapevine.errors import CheckFailed, ConfigError, Interrupted
 from grapevine.log import Bar, bar, logger
 from grapevine.models import traces
-from grapevine.models.base import Batches, Config, Learner, Trained
+from grapevine.models.base import Batches, Config, Data, Learner, Trained
 from grapevine.models.named import name_of
 from grapevine.training.ahead import ahead
 from grapevine.training.checkpoints import Checkpoint, Checkpoints, Progress, State
@@ -25,7 +25,7 @@ WRITING = 1 / 20
 
 def fit(
     config: Config[Any] | Trained[Any],
-    train: Dataset,
+    train: Dataset | Data,
     *,
     seed: int = 0,
     session: Session | None = None,
@@ -36,7 +36,7 @@ def fit(
 
 def train_with(
     config: Config[Any] | Trained[Any],
-    train: Dataset,
+    train: Dataset | Data,
     *,
     seed: int = 0,
     session: Session | None = None,
@@ -58,7 +58,8 @@ def train_with(
                 "steps to resume or to cut short",
                 hint="leave out --resume and --time-limit",
             )
-        return Outcome(model=config.fit(train, seed=seed), seconds=time.monotonic() - began)
+        model = config.fit(cast(Dataset, train), seed=seed)
+        return Outcome(model=model, seconds=time.monotonic() - began)
     with reproducible(seed):
         try:
             learner = config.learner(train, seed=seed)
@@ -71,7 +72,7 @@ def train_with(
 
 
 def _identity(
-    config: Trained[Any], train: Dataset, seed: int, learner: Learner[Any]
+    config: Trained[Any], train: Dataset | Data, seed: int, learner: Learner[Any]
 ) -> dict[str, Any]:
     """All that decides what is learnt; a learner may tell of more, such as another run."""
     return {
@@ -79,7 +80,7 @@ def _identity(
         "options": configs.to_dict(config),
         "seed": seed,
         "data": train.fingerprint,
-        "items": train.catalogue_fingerprint,
+        "items": getattr(train, "catalogue_fingerprint", None),
         **getattr(learner, "identity", {}),
     }
 
