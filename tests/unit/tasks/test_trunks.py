@@ -7,25 +7,25 @@ from torch import nn
 from grapevine.core.experts import PLE, MMoE, dense
 from grapevine.tasks.trunks import Apart, Bottom, Depth, Network, made, seeded
 
-B, D, O = 5, 3, 4
+B, D, OUT = 5, 3, 4
 
 
 def x():
     return torch.randn(B, D, generator=torch.Generator().manual_seed(0))
 
 
-def heads(count=3, width=O):
+def heads(count=3, width=OUT):
     return [nn.Linear(width, 1) for _ in range(count)]
 
 
 TRUNKS = {
-    "bottom": lambda: Bottom(dense(D, O)),
-    "apart": lambda: Apart([dense(D, O) for _ in range(3)]),
-    "mmoe": lambda: MMoE(D, O, 3, experts=2, make=nn.Linear),
-    "omoe": lambda: MMoE(D, O, 3, experts=2, one_gate=True, make=nn.Linear),
-    "ple": lambda: PLE(D, [O], 3, make=nn.Linear),
-    "ple, two levels": lambda: PLE(D, [6, O], 3, make=nn.Linear),
-    "ple, three levels": lambda: PLE(D, [6, 6, O], 3, own=2, make=nn.Linear),
+    "bottom": lambda: Bottom(dense(D, OUT)),
+    "apart": lambda: Apart([dense(D, OUT) for _ in range(3)]),
+    "mmoe": lambda: MMoE(D, OUT, 3, experts=2, make=nn.Linear),
+    "omoe": lambda: MMoE(D, OUT, 3, experts=2, one_gate=True, make=nn.Linear),
+    "ple": lambda: PLE(D, [OUT], 3, make=nn.Linear),
+    "ple, two levels": lambda: PLE(D, [6, OUT], 3, make=nn.Linear),
+    "ple, three levels": lambda: PLE(D, [6, 6, OUT], 3, own=2, make=nn.Linear),
 }
 
 
@@ -54,7 +54,7 @@ def test_some_tasks_are_answered_as_all_are(trunk):
 
 
 def test_one_expert_is_the_shared_bottom():
-    mmoe = MMoE(D, O, 2, experts=1)
+    mmoe = MMoE(D, OUT, 2, experts=1)
     above = heads(2)
     one, other = Network(mmoe, above), Network(Bottom(mmoe.experts[0]), above)
     for found, wanted in zip(one(x(), [0, 1]), other(x(), [0, 1])):
@@ -62,8 +62,8 @@ def test_one_expert_is_the_shared_bottom():
 
 
 def depth(kinds=("regression", "classification", "classification"), outputs=(1, 3, 1)):
-    above = [nn.Linear(O, count) for count in outputs]
-    return Depth(D, O, above, outputs=outputs, kinds=kinds, label=2, make=nn.Linear)
+    above = [nn.Linear(OUT, count) for count in outputs]
+    return Depth(D, OUT, above, outputs=outputs, kinds=kinds, label=2, make=nn.Linear)
 
 
 def test_depth_hears_the_row_the_state_below_and_all_answers_below():
@@ -81,10 +81,10 @@ def test_depth_hears_the_row_the_state_below_and_all_answers_below():
 
 def test_yes_and_no_are_two_answers_whose_chances_sum_to_one():
     network = depth(("classification", "regression"), (1, 1))
-    yes, no = 40 * torch.ones(O), torch.zeros(O)
+    yes, no = 40 * torch.ones(OUT), torch.zeros(OUT)
     low = network.layers[0]
     with torch.no_grad():
-        low.weight.zero_(), low.bias.copy_(torch.ones(O))
+        low.weight.zero_(), low.bias.copy_(torch.ones(OUT))
         network.heads[0].weight.copy_(yes[None]), network.heads[0].bias.zero_()
     told = network.layers[1](
         torch.cat([x(), low(x()), network.labels[0].weight[:, 1].expand(B, -1)], 1)
