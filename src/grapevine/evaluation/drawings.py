@@ -135,6 +135,54 @@ def lines(
     return drawing(title, height, parts)
 
 
+def matrix(
+    title: str,
+    names: Sequence[str],
+    values_NN: Float[np.ndarray, "rows rows"],
+    *,
+    most: float | None = None,
+) -> Markup:
+    """A square of figures, each with the colour of its sign, the deeper the greater it is.
+
+    It brings its colours along, so that it can stand alone.
+
+    Args:
+        title: for readers that cannot see it.
+        names: of the rows, and of the columns.
+        values_NN: the figures; NaN is left empty.
+        most: what has the deepest colour; the greatest of them if not given.
+    """
+    left, top, size = 110, 34, (WIDTH - 110 - RIGHT) / max(len(names), 1)
+    high = min(size, 56.0)
+    deepest = most or float(np.nanmax(np.abs(values_NN), initial=0.0)) or 1.0
+    parts: list[Markup] = []
+    for row, name in enumerate(names):
+        y = top + row * high
+        parts.append(_label(begun(name, 14), left - 8, y + high / 2 + 4, "end"))
+        parts.append(_label(begun(name, 10), left + (row + 0.5) * size, top - 10, "middle"))
+        for column, value in enumerate(values_NN[row].tolist()):
+            if math.isnan(value):
+                continue
+            x, depth = left + column * size, min(abs(value) / deepest, 1.0)
+            colour = "#14826a" if value >= 0 else "#c2334d"
+            said = element("title", f"{name}, {names[column]}: {value:.4f}")
+            square = {"x": x + 1, "y": y + 1, "width": size - 2, "height": high - 2}
+            parts.append(element("rect", said, fill=colour, fill_opacity=depth, **square))
+            parts.append(_label(f"{value:.2g}", x + size / 2, y + high / 2 + 4, "middle"))
+    return drawing(title, top + high * len(names) + 8, parts)
+
+
+def standalone(picture: Markup) -> str:
+    """A drawing as a file of its own, on white; only what brings its colours has any."""
+    begin = '<svg xmlns="http://www.w3.org/2000/svg" style="background: #fff" '
+    return str(picture).replace("<svg ", begin, 1) + "\n"
+
+
+def _label(text: str, x: float, y: float, anchor: str) -> Markup:
+    look = {"font_size": 12, "font_family": "sans-serif"}
+    return element("text", text, class_="tick", x=x, y=y, text_anchor=anchor, **look)
+
+
 def _first_listener(edges: Sequence[Edge], node: int) -> int:
     return next(edge.listener for edge in edges if edge.neighbour == node)
 
