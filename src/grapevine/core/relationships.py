@@ -93,6 +93,14 @@ class TensorNormal:
                 factors[axis] = found if last else found / found.diagonal().mean()
         return TensorNormal(tuple(factors))
 
+    def scaled(self) -> "TensorNormal":
+        """The same, the tasks' variances brought to a mean of one (tr = T, Zhang and Yeung, 2010).
+
+        Where other layers can make up for small weights, a variance that follows them down pulls
+        them down further, to nothing; what is scaled holds them no faster than at the start.
+        """
+        return TensorNormal((*self.factors[:-1], self.tasks / self.tasks.diagonal().mean()))
+
     def correlation(self) -> Covariance:
         """How alike the tasks are, from -1 to 1: their covariance over both standard deviations."""
         spread = self.tasks.diagonal().sqrt()

@@ -1,6 +1,6 @@
 """Tasks trained together, held against the same tasks alone; and weights found on validation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,11 +16,10 @@ from grapevine.training import train_with
 
 
 def gains(
-    config: Config,
+    config: Config | Callable[[tuple[str, ...]], Config],
     tasks: Tasks,
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    alone: Config | None = None,
     pairs: bool = True,
     part: Part = "test",
 ) -> Gains:
@@ -30,10 +29,11 @@ def gains(
     own best. What is shared, and a task's head, start from the same weights in every company.
 
     Args:
-        config: of all trainings.
+        config: of all trainings; or, of the tasks that are trained together, that of theirs: where
+            each has examples of its own a batch as large as they are many makes as many steps, and
+            those alone may have options that were searched for them.
         tasks: those of weight 0 are left out; the others keep their weights in company.
         seeds: one training each.
-        alone: other options of the trainings alone, where these were searched for them.
         pairs: whether every two are trained too, so that there is a transfer matrix.
         part: on which they are measured; it must not be learnt from.
 
@@ -52,8 +52,8 @@ def gains(
     companies += [names] if len(names) > 1 else []
     found: dict[tuple[int, tuple[str, ...]], tuple[dict[str, float], float]] = {}
     for seed, company in track([(s, c) for s in seeds for c in companies], "training"):
-        of = alone if alone and len(company) == 1 else config
-        found[seed, company] = _worth(of, tasks, company, seed, part)
+        of_company = config if isinstance(config, Config) else config(company)
+        found[seed, company] = _worth(of_company, tasks, company, seed, part)
 
     def worth(seed: int, name: str, *others: str) -> float:
         company = tuple(one for one in names if one in {name, *others})

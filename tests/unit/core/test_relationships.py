@@ -158,3 +158,13 @@ def test_what_does_not_fit_is_refused():
         TensorNormal.of_tasks(SHAPE).penalty(drawn(3, 2))
     with pytest.raises(ValueError, match="need a covariance"):
         TensorNormal((torch.eye(2), None))
+
+
+def test_scaled_keeps_who_is_alike_and_forgets_how_large_weights_are():
+    weights = torch.randn(6, 5, 3, generator=torch.Generator().manual_seed(0))
+    prior = TensorNormal.of_tasks(weights.shape)
+    small, large = (prior.updated(c * weights, epsilon=0.0).scaled() for c in (0.01, 1.0))
+    torch.testing.assert_close(small.tasks, large.tasks)
+    assert float(large.tasks.diagonal().mean()) == pytest.approx(1)
+    found = prior.updated(weights, epsilon=0.0).correlation()
+    torch.testing.assert_close(large.correlation(), found)

@@ -46,7 +46,13 @@ def test_each_company_is_one_training_with_those_tasks():
 def test_without_pairs_and_with_other_options_alone():
     other = replace(CONFIG, epochs=1)
     tasks = three()
-    found = gains(CONFIG, tasks, seeds=(1,), alone=other, pairs=False, part="validation")
+    found = gains(
+        lambda company: other if len(company) == 1 else CONFIG,
+        tasks,
+        seeds=(1,),
+        pairs=False,
+        part="validation",
+    )
     assert found.pairs is None
     assert found.alone[0, 1] == training.fit(other, tasks.only("b"), seed=1).worths["b"]
     assert found.together[0, 1] == training.fit(CONFIG, tasks, seed=1).worths["b"]

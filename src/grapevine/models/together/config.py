@@ -45,7 +45,8 @@ class Config:
     """Of `soft`: how much the squared distance of every two tasks' layers counts. Of `depth`: that
     of what is below a task from what the task before left (successive regularization)."""
     relate: float = 0.0
-    """How much the tensor-normal prior of the heads' weights counts; 1 as a density, 0 for none."""
+    """How much the tensor-normal prior of the heads' weights counts: 1 as the density of weights
+    whose variance is one in the mean of the tasks, 0 for none."""
     steps: Steps = "all-tasks"
     """Whether a step is of one task, or of examples with all labels that they have. `depth` goes
     through the tasks one after the other."""

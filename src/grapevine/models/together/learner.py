@@ -125,7 +125,7 @@ class TogetherLearner(GradientLearner):
     def related(self) -> dict[str, TensorNormal]:
         """The priors of the heads' weights as the weights now are, in closed form."""
         stacks = self._related() if self.relations else {}
-        return {name: self.relations[name].updated(one) for name, one in stacks.items()}
+        return {name: self.relations[name].updated(one).scaled() for name, one in stacks.items()}
 
     def state(self) -> dict[str, np.ndarray]:
         """What every learner has, each task's best weights, what is held, and the priors."""

@@ -304,6 +304,15 @@ def test_a_prior_costs_by_the_number_of_labels_and_is_renewed_each_epoch():
     assert not torch.equal(renewed, torch.eye(2))
 
 
+def test_the_prior_does_not_pull_all_weights_to_nothing():
+    # A trunk that grows can make up for heads that shrink.
+    config = Config(width=8, tower=4, relate=1.0, batch=30, epochs=40, learning_rate=0.02)
+    found = learner(config)
+    training.loop.run(found, training.Session())
+    assert min(float(head[2].weight.detach().norm()) for head in found.network.heads) > 0.1
+    assert set(found.relations) == {"0.weight", "2.weight"}
+
+
 @pytest.mark.slow
 def test_experts_beat_a_bottom_as_narrow_where_tasks_are_apart():
     def error(share, seed):
