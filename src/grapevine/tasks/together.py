@@ -144,6 +144,8 @@ class Tasks:
         size = len(self.inputs)
         if not self.tasks:
             raise ConfigError("there is no task")
+        if self.inputs.ndim < 2:
+            raise DataError("inputs have a row for each example: got numbers alone")
         for name, task in self.tasks.items():
             if len(task.targets) != size:
                 raise DataError(f"`{name}` has {len(task.targets):,} labels for {size:,} examples")

@@ -58,8 +58,8 @@ def train_with(
                 "steps to resume or to cut short",
                 hint="leave out --resume and --time-limit",
             )
-        model = config.fit(cast(Dataset, train), seed=seed)
-        return Outcome(model=model, seconds=time.monotonic() - began)
+        found = config.fit(cast(Dataset, train), seed=seed)
+        return Outcome(model=found, seconds=time.monotonic() - began)
     with reproducible(seed):
         try:
             learner = config.learner(train, seed=seed)

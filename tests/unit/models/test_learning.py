@@ -168,3 +168,40 @@ def test_weights_that_are_not_finite_are_named_and_never_kept():
         learner.state()
     with pytest.raises(CheckFailed, match=r"weights that are not finite: 0\.weight, 0\.bias"):
         learner.step(given(), 0.1)
+
+
+def test_a_group_has_its_own_rate_which_the_schedule_moves_and_its_own_decay():
+    class Grouped(GradientLearner):
+        loss = Line.loss
+
+    network, other = Line().network, Line()
+    last = {"params": list(network[2].parameters()), "lr": 1e-2, "weight_decay": 0.0}
+    options = {"learning_rate": 1e-3, "weight_decay": 0.1, "groups": [last]}
+    learner = Grouped(network, seed=3, **options)
+    by_hand = torch.optim.AdamW(
+        [
+            {"params": other.network[0].parameters(), "lr": 0.05, "weight_decay": 0.1},
+            {"params": other.network[2].parameters(), "lr": 0.5, "weight_decay": 0.0},
+        ]
+    )
+    for seed in range(3):
+        # Fifty times the learning rate: both groups go fifty times as fast.
+        learner.step(given(seed=seed), 0.05)
+        by_hand.zero_grad()
+        sum(other.loss(given(seed=seed)).values()).backward()
+        by_hand.step()
+    for found, wanted in zip(weights(learner), weights(other)):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_a_learner_can_set_its_gradients_part_by_part():
+    class Twice(Line):
+        def backward(self, parts, total):
+            assert torch.equal(sum(parts.values()), total)
+            (2 * parts["squares"]).backward()
+
+    once, twice = Line(), Twice()
+    once.step(given(), 0.0)
+    twice.step(given(), 0.0)
+    for one, other in zip(once.network.parameters(), twice.network.parameters()):
+        torch.testing.assert_close(2 * one.grad, other.grad)

@@ -115,6 +115,7 @@ def test_the_fingerprint_tells_all_that_is_learnt_from():
     ("changes", "said"),
     [
         ({"tasks": {}}, "there is no task"),
+        ({"inputs": floats(1, 2, 3, 4, 5, 6)}, "a row for each example"),
         ({"tasks": {"a": Task(targets=floats(1))}}, "`a` has 1 labels for 6 examples"),
         ({"test": np.ones(2, bool)}, "as many: got 2"),
         ({"test": np.ones(6, bool)}, "2 examples are in validation and in test"),

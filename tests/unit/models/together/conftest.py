@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from grapevine.tasks.together import Task, Tasks
 from grapevine.testing.correlated import correlated_tasks
@@ -16,8 +15,3 @@ def regressions(rows=120, correlation=0.5, *, width=4, seed=0, missing=0.0, weig
         for name, column, weight in zip("ab", labels.T, weights)
     }
     return Tasks(inputs=x, tasks=tasks, validation=number % 4 == 1, test=number % 4 == 3)
-
-
-@pytest.fixture
-def two():
-    return regressions()
