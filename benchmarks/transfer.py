@@ -105,6 +105,9 @@ def page(found: dict[str, Gains], seeds: int, seconds: float) -> str:
         cells = " | ".join(told(of_task) for of_task in one.gained().values())
         second.append(f"| {name} | {cells} |")
     cost = plain.to_json()["seconds"]
+    every = [one for of_a in plain.transfer().values() for one in of_a.values()]
+    every += [one for gain in found.values() for one in gain.gained().values()]
+    decided = [one for one in every if max(one.low, -one.high) > 0]
     return f"""# Which task helps which
 
 {date.today()}, `python benchmarks/transfer.py --seeds {seeds}`, 2 cores with other work on them,
@@ -112,7 +115,8 @@ one thread, Python {platform.python_version()}, torch {torch.__version__.split("
 {seconds:.0f} s.
 {seeds} worlds, each with its own seed; Student's 95 % interval over them. All trainings have the
 same options but for what is named, as many steps an epoch, and about 15 labels of each of their
-tasks in a step; every task has its own best epoch by validation. Nothing was searched.
+tasks in a step; but where a step is of one task it has 15 labels of that one, and an epoch of all
+four has four times the steps. Every task has its own best epoch by validation. Nothing was searched.
 
 What each task (column) gains over the same network trained on it alone, where it is trained with
 one other (row), on one bottom:
@@ -125,6 +129,7 @@ What each gains where all four are trained together, over one bottom trained on 
 
 {chr(10).join(second)}
 
+{len(decided)} of these {len(every)} intervals exclude zero; by chance alone one in twenty does.
 On one bottom, the four together took {cost["together"]:.1f} s, one after the other \
 {cost["alone"]:.1f} s.
 """
