@@ -116,7 +116,8 @@ one thread, Python {platform.python_version()}, torch {torch.__version__.split("
 {seeds} worlds, each with its own seed; Student's 95 % interval over them. All trainings have the
 same options but for what is named, as many steps an epoch, and about 15 labels of each of their
 tasks in a step; but where a step is of one task it has 15 labels of that one, and an epoch of all
-four has four times the steps. Every task has its own best epoch by validation. Nothing was searched.
+four has four times the steps. Every task has its own best epoch by validation, and nothing was
+searched.
 
 What each task (column) gains over the same network trained on it alone, where it is trained with
 one other (row), on one bottom:

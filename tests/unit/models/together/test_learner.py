@@ -83,7 +83,7 @@ def test_layers_of_their_own_that_nothing_holds_are_trained_as_if_alone():
 
 def test_layers_that_are_held_fast_become_one():
     def distance(hold):
-        config = replace(SMALL, share="soft", hold=hold, learning_rate=0.01, epochs=40)
+        config = replace(SMALL, share="soft", hold=hold, learning_rate=0.02, epochs=20)
         found = learner(config)
         training.loop.run(found, training.Session())
         stacks = [one.detach() for one in stacked(list(found.network.trunk.layers)).values()]
