@@ -21,6 +21,7 @@ from grapevine.models.oracle import Oracle
 from grapevine.models.pinsage import PinSage
 from grapevine.models.popularity import Popularity
 from grapevine.models.random import Random
+from grapevine.models.ranking import DCN, DIEN, WideDeep
 from grapevine.models.sequence import (
     HSTU,
     BERT4Rec,
@@ -322,6 +323,30 @@ MODELS: dict[str, ModelRow] = {
         merge="symmetric-normalised sum",
         update="added to what the behaviour before left",
         asked="each behaviour, next item",
+    ),
+    "wide-deep": ModelRow(
+        model=WideDeep,
+        config=WideDeep.Config(),
+        neighbourhood="candidate <- the history of who is asked, and what was done with it",
+        merge="mean; sum of a weight for each pair of ids",
+        update="layers over both vectors and their products",
+        asked="each behaviour, of the candidates of another row",
+    ),
+    "dien": ModelRow(
+        model=DIEN,
+        config=DIEN.Config(),
+        neighbourhood="event <- the one before, then again for each candidate",
+        merge="gates, the second times a softmax of products with the candidate",
+        update="layers over both vectors and their products",
+        asked="each behaviour, of the candidates of another row",
+    ),
+    "dcn": ModelRow(
+        model=DCN,
+        config=DCN.Config(),
+        neighbourhood="candidate <- the history of who is asked, and what was done with it",
+        merge="softmax of products with the candidate",
+        update="cross layers, then others",
+        asked="each behaviour, of the candidates of another row",
     ),
     "taste-oracle": ModelRow(
         model=Oracle,

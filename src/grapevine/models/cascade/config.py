@@ -120,27 +120,44 @@ class Config:
         Raises:
             ConfigError: there is not a weight for each, or the target has none.
         """
-        names, target = train.schema.behaviours, train.schema.target_row
         if self.behaviours == "target":
-            return {target: 1.0}
-        if self.weights and len(self.weights) != len(names):
-            raise ConfigError(
-                f"{len(self.weights)} weights for {len(names)} behaviours: {', '.join(names)}",
-                hint="give one each, in this order",
-            )
-        total = target * self.auxiliary + 1
-        weights = self.weights or (*(self.auxiliary / total,) * target, 1 / total)
-        found = {row: one for row, one in enumerate(weights) if one}
-        if max(found) > target or (self.how == "none" and target not in found):
-            raise ConfigError(
-                f"the target is `{names[target]}`, and model.weights={list(self.weights)} asks for "
-                f"{', '.join(names[row] for row in found)}",
-                hint="give the target a weight, and behaviours after it none",
-            )
-        return found
+            return {train.schema.target_row: 1.0}
+        return counted(train, self.weights, self.auxiliary, how=self.how)
 
     def learner(self, train: Dataset, *, seed: int = 0) -> "CascadeLearner":
         """Start the network; nothing is learnt yet."""
         from grapevine.models.cascade.learner import CascadeLearner
 
         return CascadeLearner(self, train, seed=seed)
+
+
+def counted(
+    train: Dataset, weights: tuple[float, ...], auxiliary: float, *, how: How
+) -> dict[int, float]:
+    """What each behaviour that is asked for counts, by its row in the schema.
+
+    Args:
+        train: has the behaviours.
+        weights: of each, in the order of the schema; by `auxiliary` if there are none.
+        auxiliary: what each before the target counts, the target counting 1; all sum to 1.
+        how: what a behaviour hears of the one before it.
+
+    Raises:
+        ConfigError: there is not a weight for each, or the target has none.
+    """
+    names, target = train.schema.behaviours, train.schema.target_row
+    if weights and len(weights) != len(names):
+        raise ConfigError(
+            f"{len(weights)} weights for {len(names)} behaviours: {', '.join(names)}",
+            hint="give one each, in this order",
+        )
+    total = target * auxiliary + 1
+    given = weights or (*(auxiliary / total,) * target, 1 / total)
+    found = {row: one for row, one in enumerate(given) if one}
+    if max(found) > target or (how == "none" and target not in found):
+        raise ConfigError(
+            f"the target is `{names[target]}`, and model.weights={list(weights)} asks for "
+            f"{', '.join(names[row] for row in found)}",
+            hint="give the target a weight, and behaviours after it none",
+        )
+    return found

@@ -1,0 +1,121 @@
+"""Logits to chances that come true, and the table that shows whether they do.
+
+Q = questions, C = candidates of each, N = cases
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Shaped
+
+BINS = 10
+"""Of the table, each with as many answers to be expected as any other."""
+TURNS = 100
+"""Most steps of Newton."""
+LEAST = 1e-3
+"""Of a slope: calibration must not turn the order round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Whether chances come true, by bin; of a behaviour that nothing was held out of, of zeros.
+
+    Attributes:
+        predicted: `(behaviours, bins)` mean chance.
+        observed: `(behaviours, bins)` share that came true.
+        counts: `(behaviours, bins)` cases.
+    """
+
+    predicted: Float64[np.ndarray, "behaviours bins"]
+    observed: Float64[np.ndarray, "behaviours bins"]
+    counts: Float64[np.ndarray, "behaviours bins"]
+
+
+def sigmoid(x: Shaped[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
+    """1 / (1 + exp(-x)), without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x.astype(np.float64)))
+
+
+def platt(
+    logits: Shaped[np.ndarray, " cases"], came: Bool[np.ndarray, " cases"]
+) -> tuple[float, float]:
+    """The slope and the offset by which `sigmoid(slope * logit + offset)` fits what came true.
+
+    Platt, 1999, with his priors of one more of each kind, by the damped Newton steps of Lin, Lin
+    and Weng (Machine Learning 68, 2007). An offset is needed beside a temperature, since in
+    training negatives are drawn and far fewer than candidates are.
+
+    Args:
+        logits: of the cases.
+        came: which came true.
+    """
+    x, yes = logits.astype(np.float64), came.sum()
+    if not len(x):
+        return 1.0, 0.0
+    wanted = np.where(came, (yes + 1) / (yes + 2), 1 / (len(x) - yes + 2))
+    at = np.array([1.0, np.log((yes + 1) / (len(x) - yes + 1)) - x.mean()])
+    one = np.ones_like(x)
+    at = _newton(x, wanted, at, np.stack([x, one]))
+    if at[0] < LEAST:  # the order of the candidates says nothing, or the contrary
+        at = _newton(x, wanted, np.array([LEAST, at[1]]), np.stack([0 * x, one]))
+    return float(at[0]), float(at[1])
+
+
+def _newton(
+    x: np.ndarray, wanted: np.ndarray, at: np.ndarray, moved: np.ndarray
+) -> Float64[np.ndarray, " two"]:
+    """The least cross-entropy over slope and offset, `moved` being what each is multiplied by."""
+    lost = _lost(x, wanted, at)
+    for _ in range(TURNS):
+        chance = sigmoid(at[0] * x + at[1])
+        gradient = moved @ (chance - wanted)
+        if np.abs(gradient).max() < 1e-9 * len(x):
+            break
+        curve = (moved * (chance * (1 - chance))) @ moved.T + 1e-10 * np.eye(2)
+        way, share = np.linalg.solve(curve, gradient), 1.0
+        while share > 1e-10:
+            there = _lost(x, wanted, at - share * way)
+            if there < lost:
+                at, lost = at - share * way, there
+                break
+            share /= 2
+        else:
+            break
+    return at
+
+
+def _lost(x: np.ndarray, wanted: np.ndarray, at: np.ndarray) -> float:
+    logit = at[0] * x + at[1]
+    return float((np.logaddexp(0, logit) - wanted * logit).sum())
+
+
+def table_of(
+    logits: Shaped[np.ndarray, "questions candidates"],
+    came: Bool[np.ndarray, "questions candidates"],
+    there: Bool[np.ndarray, "questions candidates"],
+) -> Float64[np.ndarray, "three bins"]:
+    """Mean chance, share that came true and cases by bin.
+
+    Each half of the questions is told by what was fitted on the other half. Nearly all chances are
+    small, so bins hold like sums of chances and not like numbers of cases.
+
+    Args:
+        logits: of the candidates.
+        came: which of them were taken.
+        there: which places hold a candidate.
+    """
+    half = np.broadcast_to(np.arange(len(logits))[:, None] % 2 == 0, there.shape)[there]
+    x, yes = logits[there], came[there]
+    chance = np.zeros(len(x))
+    for kept in (half, ~half):
+        slope, offset = platt(x[kept], yes[kept])
+        chance[~kept] = sigmoid(slope * x[~kept] + offset)
+    order = np.argsort(chance, kind="stable")
+    chance, yes = chance[order], yes[order]
+    total = max(chance.sum(), 1e-300)
+    place = np.minimum(((np.cumsum(chance) - chance / 2) / total * BINS).astype(int), BINS - 1)
+    counts = np.bincount(place, minlength=BINS)
+    per = np.maximum(counts, 1)
+    predicted = np.bincount(place, weights=chance, minlength=BINS) / per
+    observed = np.bincount(place, weights=yes, minlength=BINS) / per
+    return np.stack([predicted, observed, counts])
