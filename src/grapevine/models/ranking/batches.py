@@ -18,6 +18,11 @@ from grapevine.models.ranking.questions import Pool, Questions
 from grapevine.models.ranking.shortlist import numbers_of
 from grapevine.random import stream
 
+STEPS = 32
+"""An epoch of fewer steps than this has smaller batches, where they are not small already."""
+SMALL = 32
+"""Questions, of which a batch is made however few steps there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -79,8 +84,8 @@ class Epoch:
             )
             for row in np.unique(behaviours).tolist()
         ]
-        target = int((behaviours == material.facts.behaviours[1]).sum())
-        self.steps = -(-(target or self.examples) // config.batch)
+        most = int((behaviours == material.facts.behaviours[1]).sum()) or self.examples
+        self.steps = -(-most // min(config.batch, max(SMALL, most // STEPS)))
 
     def __len__(self) -> int:
         return self.steps

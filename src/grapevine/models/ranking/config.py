@@ -88,7 +88,7 @@ class Config:
 
     # The training
     batch: int = 256
-    """Questions of the target in a step."""
+    """Questions of the target in a step; fewer where an epoch would have few steps."""
     epochs: int = 20
     """The most."""
     patience: int = 3

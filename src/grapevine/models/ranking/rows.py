@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from grapevine.models.ranking.config import Config, History
+from grapevine.models.ranking.config import Config, History, Loss
 from grapevine.models.ranking.model import Ranker
 
 
@@ -46,13 +46,18 @@ class DIEN(Ranker):
 
 
 class DCN(Ranker):
-    """Cross layers, each a product with what came in, then plain ones; the history by attention."""
+    """Cross layers, each a product with what came in, then plain ones; the history by attention.
+
+    The loss is the answer's share among the candidates; the paper has yes or no for each.
+    """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
     class Config(Config):
         """As `ranking.Config`."""
 
         crosses: int = 2
+        loss: Loss = "softmax"
+        negatives: int = 16
 
     paper: ClassVar[str] = (
         "Wang, Shivanna, Cheng, Jain, Lin, Hong, Chi: DCN V2: Improved deep & cross network and "

@@ -1,0 +1,143 @@
+"""What a second stage is worth: models that order the candidates of another, on real logs.
+
+    python benchmarks/ranking.py --mirror DIR --folder RUNS [--seeds 3] [--only NAME ...]
+
+Every item is a candidate, and what a user has bought already is left out. Beside each ranking model
+stands its retriever alone. How long the second stage takes for one user is measured apart, on 200
+candidates that the first has brought. A run that is in `--folder` is taken from there, and one that
+was stopped goes on; `--minutes` ends this part. The result goes to results/ranking.md.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+import grapevine as gv
+from behaviours import Row, about
+from grapevine.data.split import Split
+from grapevine.models.base import Trained
+from grapevine.models.ranking import Ranker
+from grapevine.models.run import Run
+from resumable import Budget, cell, trained
+
+RESULTS = Path(__file__).parent / "results"
+DATA = ("shop", "taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
+METRICS = ("hr@10", "ndcg@10", "recall@50")
+ASKED = 200
+"""Users who are asked for one at a time."""
+
+
+def rows() -> Sequence[Row]:
+    stages = [Row(name, name, {}) for name in ("wide-deep", "dien", "dcn")]
+    of_funnel = {"retriever": "funnel"}
+    return [
+        Row("popularity", "popularity", {}),
+        Row("funnel", "funnel", {}),
+        Row("item-knn, all as one", "item-knn", {"behaviours": "all"}),
+        *stages,
+        Row("dcn, no crosses", "dcn", {"crosses": 0}),
+        Row("dcn, yes or no", "dcn", {"loss": "log-loss"}),
+        Row("dcn, purchases alone", "dcn", {"auxiliary": 0.0}),
+        Row("dcn, logits passed on", "dcn", {"how": "logit"}),
+        Row("dcn over funnel", "dcn", of_funnel),
+    ]
+
+
+def milliseconds(run: Run, parts: Split) -> str:
+    """The median over some users of the second stage alone, for one user."""
+    model = run.model
+    if not isinstance(model, Ranker):
+        return "-"
+    found = list[float]()
+    for query in range(min(ASKED, len(parts.test))):
+        batch = parts.test.questions(query, query + 1)
+        listed = model.shortlist(np.array(model.retriever.score(batch)))
+        items, places = np.maximum(listed.items, 0), np.arange(listed.items.shape[1])[None]
+        began = time.perf_counter()
+        model.logits(batch, items, listed, places)
+        found.append(1000 * (time.perf_counter() - began))
+    return f"{np.median(found):.1f}"
+
+
+def section(
+    data: str, wanted: Sequence[Row], seeds: int, folder: Path, budget: Budget
+) -> list[str]:
+    """The table of one log."""
+    print(data, flush=True)
+    if data == "shop" and not (folder / "shop-data").is_dir():
+        gv.pipeline.make_shop(1000, out=folder / "shop-data")
+    parts = gv.pipeline.prepare(gv.load(str(folder / "shop-data") if data == "shop" else data))
+    labels, runs, missing = dict[str, str](), list[Run](), list[str]()
+    for row in wanted:
+        of_seeds = [
+            trained(row.config, parts.train, seed, folder / data / f"{row.label}-{seed}", budget)
+            for seed in range(seeds if isinstance(row.config, Trained) else 1)
+        ]
+        there = [run for run in of_seeds if run is not None]
+        if len(there) < len(of_seeds):
+            missing.append(row.label)
+        runs += there
+        labels |= {str(run.path): row.label for run in there}
+    lines = [*about(data, parts), *table(parts, runs, labels)]
+    if missing:
+        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
+    return [*lines, ""]
+
+
+def table(parts: Split, runs: Sequence[Run], labels: dict[str, str]) -> list[str]:
+    """All runs on the same questions; seeds of a row are one line."""
+    found = gv.evaluate(runs, parts.test, train=parts.train, k=10, metrics=METRICS)
+    of_label = {labels[str(run.path)]: run for run in runs}
+    lines = [
+        f"| model | {' | '.join(METRICS)} | epochs | minutes | second stage, ms |",
+        "|---" * (len(METRICS) + 4) + "|",
+    ]
+    for result in found.results:
+        run = of_label[labels[str(result.run)]]
+        cells = " | ".join(cell(result.metrics[metric]) for metric in METRICS)
+        minutes = (result.train_seconds or 0) / 60
+        lines.append(
+            f"| {labels[str(result.run)]} | {cells} | {run.record.get('epochs', '-')} | "
+            f"{minutes:.1f} | {milliseconds(run, parts)} |"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--mirror", type=Path, help="where the public data is, if it is at hand")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=DATA, default=DATA)
+    parser.add_argument("--rows", nargs="+", help="labels of the rows; all if not given")
+    parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
+    parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
+    parser.add_argument("--out", type=Path, default=RESULTS / "ranking.md")
+    options = parser.parse_args()
+    if options.mirror:
+        os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
+    budget = Budget.of(options.minutes)
+    wanted = [row for row in rows() if not options.rows or row.label in options.rows]
+    lines = [
+        "# A second stage",
+        "",
+        f"{date.today()}, `python benchmarks/ranking.py --seeds {options.seeds}`, "
+        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
+        "95 % intervals resample users and seeds; minutes are of one training, the retrievers of "
+        "all parts included; milliseconds are of one user, the median.",
+        "",
+    ]
+    for data in options.only:
+        lines += section(data, wanted, options.seeds, options.folder, budget)
+        options.out.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
