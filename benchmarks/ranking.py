@@ -70,7 +70,7 @@ def section(
 ) -> list[str]:
     """The table of one log."""
     print(data, flush=True)
-    if data == "shop" and not (folder / "shop-data").is_dir():
+    if data == "shop":
         gv.pipeline.make_shop(1000, out=folder / "shop-data")
     parts = gv.pipeline.prepare(gv.load(str(folder / "shop-data") if data == "shop" else data))
     labels, runs, missing = dict[str, str](), list[Run](), list[str]()
