@@ -6,6 +6,7 @@ B = questions, S = items of each, L = events, R = behaviours, K = experts, M = r
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from grapevine.models.ranking.inputs import Inputs
 
@@ -35,9 +36,14 @@ class Wide(nn.Module):
     def forward(self, seen: Inputs) -> Float[Tensor, "questions items tasks"]:
         """The sum of the weights of what is there."""
         alone_BS3, pairs_BSL = self.crosses(seen)
-        said_BSR = self.weights[alone_BS3].sum(2)
         there_BSL = seen.there[:, None].expand_as(pairs_BSL)
-        return said_BSR + (self.weights[pairs_BSL] * there_BSL[..., None]).sum(2)
+        every_BSX = torch.cat([alone_BS3, pairs_BSL], 2)
+        counts_BSX = torch.cat([torch.ones_like(alone_BS3, dtype=torch.bool), there_BSL], 2)
+        said_TR = embedding_bag(
+            every_BSX.flatten(0, 1), self.weights, mode="sum",
+            per_sample_weights=counts_BSX.flatten(0, 1).to(self.weights.dtype),
+        )  # fmt: skip
+        return said_TR.view(*seen.items.shape, -1)
 
     def crosses(
         self, seen: Inputs
