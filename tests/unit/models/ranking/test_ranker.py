@@ -172,7 +172,7 @@ def test_any_row_may_retrieve(retriever):
         ({"retriever": "funel"}, "funel"),
         ({"retriever": "dcn"}, "dcn"),
         ({"settings": ("item-kn.neighbours=3",)}, "item-kn"),
-        ({"settings": ("item-knn.neigbours=3",)}, "in model.settings of the ranking"),
+        ({"settings": ("item-knn.neighbourz=3",)}, "in model.settings of the ranking"),
         ({"weights": (1.0,)}, "1 weights for 2 behaviours"),
         ({"weights": (1.0, 0.0)}, "the target is `buy`"),
         ({"features": ("colour",), "retriever": "nobody"}, "nobody"),
