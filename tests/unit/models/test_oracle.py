@@ -77,11 +77,12 @@ def test_no_model_comes_near_the_oracle(parts, bounds, name, behaviours):
     train, test = parts
     config = RIVALS[name, behaviours]
     # A few epochs tell as much of the bound, and the suite must not take an hour.
-    config = replace(config, epochs=3) if isinstance(config, Trained) else config
-    if isinstance(config, Sequence):
-        config = replace(config, epochs=1, width=16, hidden=16, blocks=1)
     if isinstance(config, Ranking):
         config = replace(config, epochs=1, questions=1000, candidates=30, length=10, folds=2)
+    elif isinstance(config, Trained):
+        config = replace(config, epochs=3)
+    if isinstance(config, Sequence):
+        config = replace(config, epochs=1, width=16, hidden=16, blocks=1)
     model = training.fit(config, train)
     found = ndcg(model.score(test.questions(0, len(test))), test, train.schema.target_row)
     with_carts, taste = bounds
