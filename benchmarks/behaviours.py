@@ -11,36 +11,20 @@ import argparse
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import grapevine as gv
 from grapevine.data.split import Split
-from grapevine.models import MODELS
 from grapevine.models.base import Trained
 from grapevine.models.run import Run
-from resumable import Budget, cell, trained
+from resumable import Budget, Row, about, cell, trained
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
 WAYS: dict[str, dict[str, Any]] = {"": {}, ", 1 of 100": {"candidates": "uniform-99"}}
 METRICS = ("hr@10", "ndcg@10")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: a model, and what is changed of its options."""
-
-    label: str
-    model: str
-    changes: dict[str, Any]
-
-    @property
-    def config(self) -> Any:
-        """Its options."""
-        return replace(MODELS[self.model].config, **self.changes)
 
 
 def rows() -> Sequence[Row]:
@@ -81,21 +65,6 @@ def section(
     if missing:
         lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
     return [*lines, ""]
-
-
-def about(data: str, parts: Split) -> list[str]:
-    train = parts.train
-    kinds = ", ".join(
-        f"{len(train.interactions.of(place)):,} x {name}"
-        for place, name in enumerate(train.schema.behaviours)
-    )
-    return [
-        f"## {data}",
-        "",
-        f"{len(train.users):,} users, {len(train.items):,} items; {kinds}; {len(parts.test):,} "
-        "questions.",
-        "",
-    ]
 
 
 def table(

@@ -19,12 +19,11 @@ from pathlib import Path
 import numpy as np
 
 import grapevine as gv
-from behaviours import Row, about
 from grapevine.data.split import Split
 from grapevine.models.base import Trained
 from grapevine.models.ranking import Ranker
 from grapevine.models.run import Run
-from resumable import Budget, cell, trained
+from resumable import Budget, Row, about, cell, trained
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop", "taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")

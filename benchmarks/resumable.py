@@ -1,12 +1,14 @@
 """What the long benchmarks share: runs that go on where they were stopped, and cells of tables."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import grapevine as gv
 from grapevine.data.dataset import Dataset
+from grapevine.data.split import Split
+from grapevine.models import MODELS
 from grapevine.models.base import Trained
 from grapevine.models.run import Run
 
@@ -50,6 +52,36 @@ def trained(config: Any, train: Dataset, seed: int, out: Path, budget: Budget) -
         time_limit=budget.left,
     )
     return None if run.record.get("stopped_by") == "time limit" else run
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a model, and what is changed of its options."""
+
+    label: str
+    model: str
+    changes: dict[str, Any]
+
+    @property
+    def config(self) -> Any:
+        """Its options."""
+        return replace(MODELS[self.model].config, **self.changes)
+
+
+def about(data: str, parts: Split) -> list[str]:
+    """The head of the section of a log: its size, behaviour by behaviour."""
+    train = parts.train
+    kinds = ", ".join(
+        f"{len(train.interactions.of(place)):,} x {name}"
+        for place, name in enumerate(train.schema.behaviours)
+    )
+    return [
+        f"## {data}",
+        "",
+        f"{len(train.users):,} users, {len(train.items):,} items; {kinds}; {len(parts.test):,} "
+        "questions.",
+        "",
+    ]
 
 
 def cell(estimate: Any) -> str:

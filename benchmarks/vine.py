@@ -14,7 +14,6 @@ import argparse
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,9 @@ import grapevine as gv
 from grapevine.data.dataset import Dataset
 from grapevine.data.split import Split
 from grapevine.evaluation.report import Report
-from grapevine.models import MODELS
 from grapevine.models.base import Trained
 from grapevine.models.run import Run
-from resumable import Budget, cell, trained
+from resumable import Budget, Row, about, cell, trained
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop-1000", "retailrocket", "taobao-mb", "ml-1m-5core")
@@ -35,20 +33,6 @@ QUICK: dict[str, Any] = {
     "length": 100, "batch": 64, "learning_rate": 0.003, "patience": 4, "epochs": 60,
 }  # fmt: skip
 ALONE: dict[str, Any] = {"auxiliary": 0.0, "chances": 0.0, "ratings": 0.0}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: a model, and what is changed of its options."""
-
-    label: str
-    model: str
-    changes: dict[str, Any]
-
-    @property
-    def config(self) -> Any:
-        """Its options."""
-        return replace(MODELS[self.model].config, **self.changes)
 
 
 ROWS = (
@@ -100,21 +84,6 @@ def section(
     if missing:
         lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
     return [*about(data, parts), *lines, ""], found
-
-
-def about(data: str, parts: Split) -> list[str]:
-    train = parts.train
-    kinds = ", ".join(
-        f"{len(train.interactions.of(place)):,} x {name}"
-        for place, name in enumerate(train.schema.behaviours)
-    )
-    return [
-        f"## {data}",
-        "",
-        f"{len(train.users):,} users, {len(train.items):,} items; {kinds}; {len(parts.test):,} "
-        "questions.",
-        "",
-    ]
 
 
 def table(

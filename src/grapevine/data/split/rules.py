@@ -35,9 +35,8 @@ def leave_last_out(
         data: all events; their order within a user must mean something.
         repeats: "drop" asks for no item the user already has, "keep" does: see `apply`.
         validation_users: that so many users are drawn for the validation, and that of the others
-            everything before the test is learnt from; None for all. The code behind many published
-            figures does so (Klenitskiy and Vasilev, RecSys 2023): of short histories, one event
-            more is much to learn from.
+            everything before the test is learnt from; None for all. Of short histories, one event
+            more is much to learn from, and published figures of them have it.
         seed: of that draw.
 
     Raises:
