@@ -188,7 +188,11 @@ def split(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="For cold-items: of the draw.")] = None,
     repeats: Annotated[
-        str, typer.Option(help="drop: ask for nothing that the user has; keep: ask for it.")
+        str,
+        typer.Option(
+            help="drop: ask for nothing that the user has; keep: ask for it; unmet: ask for nothing "
+            "that the user has met by any behaviour."
+        ),
     ] = "drop",
     json: Json = False,
 ) -> None:

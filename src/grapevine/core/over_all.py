@@ -58,6 +58,30 @@ def softmax_over_all(
     )
 
 
+@torch.no_grad()
+def log_shares_over_all(
+    x_TD: Float[Tensor, "positions width"],
+    items_ID: Float[Tensor, "items width"],
+    answers_T: Int64[Tensor, " positions"],
+    *,
+    bias_I: Float[Tensor, " items"] | None = None,
+    precision: Precision = "float32",
+) -> Float[Tensor, " positions"]:
+    """log of each answer's share among all items, without a gradient; see `softmax_over_all`."""
+    low = LOW[precision]
+    x, items, answers = x_TD.to(low), items_ID.to(low), answers_T.numpy()
+    lost, none = np.empty(len(x), np.float32), np.zeros(min(ROWS, len(x)), np.float32)
+    scores = torch.empty(min(ROWS, len(x)), len(items), dtype=low)
+    for start in range(0, len(x), ROWS):
+        here = slice(start, min(start + ROWS, len(x)))
+        block = scores[: here.stop - start]
+        torch.mm(x[here], items.T, out=block)
+        if bias_I is not None:
+            block += bias_I
+        softmax_rows(_raw(block), answers[here], none[: len(block)], lost[here])
+    return -torch.from_numpy(lost)
+
+
 def gbce_over_all(
     x_TD: Float[Tensor, "positions width"],
     items_ID: Float[Tensor, "items width"],

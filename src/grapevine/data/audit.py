@@ -68,6 +68,7 @@ def audit(
 def _pairs(split: Split, holdout: Holdout) -> Iterator[Finding]:
     """Held-out (user, item, target behaviour) in training, or in the history that is shown.
 
+    Where only what was never met is asked for, a pair of any other behaviour leaks as well.
     Where repeats are asked for, an earlier event of the pair is fair and only a later one leaks.
     """
     repeats = split.settings.get("repeats") == "keep"
@@ -80,7 +81,7 @@ def _pairs(split: Split, holdout: Holdout) -> Iterator[Finding]:
     for leak, events in places:
         match = _match(
             events.histories,
-            events.behaviours == holdout.target,
+            (events.behaviours == holdout.target) | holdout.unmet,
             holdout.users,
             holdout.targets,
             events.num_items,

@@ -23,6 +23,8 @@ class Holdout:
         history: what may be looked at, by user row.
         asked_at: `(queries,)` time of each query's first target.
         target: place of the behaviour that is asked for.
+        unmet: whether only items are asked for that the user has met by no behaviour, and lists
+            leave out whatever was met; else what was done with the target behaviour.
         by: how the split was made, in a word: "leave-last-out", "time", "cold-items", "published".
         left_out: what could have been asked and was not, by reason: `repeats` of what the user
             has already, `duplicates` within a query.
@@ -35,6 +37,7 @@ class Holdout:
     history: Interactions
     asked_at: Int64[np.ndarray, " queries"]
     target: int = 0
+    unmet: bool = False
     by: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
     trained_on: str = ""
@@ -59,6 +62,10 @@ class Holdout:
             targets=self.targets.take(queries),
             asked_at=self.asked_at[queries],
         )
+
+    def had(self, batch: Batch) -> Jagged:
+        """What cannot be an answer of these questions: the items that their users have already."""
+        return batch.seen(None if self.unmet else self.target)
 
     def questions(self, start: int, stop: int) -> Batch:
         """Queries start to stop, as a model is asked them."""

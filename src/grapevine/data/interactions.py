@@ -79,6 +79,14 @@ class Interactions:
         }
         return replace(self, offsets=offsets, **columns)
 
+    def once(self) -> "Interactions":
+        """The same users with one event for each item of theirs: the last of how far they went."""
+        pair = self.users * np.int64(max(self.num_items, 1)) + self.items
+        order = np.lexsort((self.behaviours, pair))
+        keep = np.zeros(len(self), np.bool_)
+        keep[order[np.flatnonzero(np.diff(pair[order], append=-1))]] = True
+        return self.where(keep)
+
     def of(self, behaviour: int) -> "Interactions":
         """Only the events of one behaviour."""
         return self.where(self.behaviours == behaviour)

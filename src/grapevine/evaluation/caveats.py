@@ -18,11 +18,11 @@ def skipped_of(world: World, exclude_seen: bool) -> dict[str, int]:
     targets = distinct(holdout.targets)
     seen = silent = 0
     for start in range(0, len(holdout), BLOCK):
-        history = world.histories(start)
+        history, had = world.histories(start), world.had(start)
         silent += int((history.lengths == 0).sum())
         if exclude_seen:
             wanted_here = targets.slice(start, start + len(history))
-            seen += int(np.isin(_keys(wanted_here), _keys(history)).sum())
+            seen += int(np.isin(_keys(wanted_here), _keys(had)).sum())
     known = targets.values[targets.values >= 0]
     return {
         "users_unknown_to_training": int((holdout.users < 0).sum()),

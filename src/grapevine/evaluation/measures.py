@@ -14,6 +14,8 @@ from grapevine.errors import ConfigError, unknown
 from grapevine.evaluation import beyond, metrics
 from grapevine.evaluation.rank import Ranked
 from grapevine.graph.cooccurrence import distinct
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
 
 PerQuery = Float64[np.ndarray, " queries"]
 
@@ -65,10 +67,16 @@ class World:
             queries += int(some.sum())
         return total / queries if queries else float("nan")
 
-    def histories(self, start: int):
+    def histories(self, start: int) -> Jagged:
         """Known items of the target behaviour of a block of queries."""
-        batch = self.holdout.questions(start, min(start + BLOCK, len(self.holdout)))
-        return batch.seen(self.holdout.target)
+        return self._batch(start).seen(self.holdout.target)
+
+    def had(self, start: int) -> Jagged:
+        """What lists leave out of a block of queries."""
+        return self.holdout.had(self._batch(start))
+
+    def _batch(self, start: int) -> Batch:
+        return self.holdout.questions(start, min(start + BLOCK, len(self.holdout)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def evaluate(
         candidates: "all"; "cold" for the items without a training event; "popular-N" or
             "uniform-N" for N sampled negatives; "published" for the lists in the dataset's folder;
             or lists, one a query.
-        exclude_seen: leave out what a query has already done with the target behaviour.
+        exclude_seen: leave out what a query has already (`Holdout.had`).
         slices: columns of the user or item table to report by, beside those always reported.
         baseline: name or run that the others are marked against; `popularity` if it takes part,
             else the first.
@@ -120,6 +120,7 @@ def evaluate(
         "by": holdout.by,
         "candidates": protocol.name,
         "exclude_seen": exclude_seen,
+        "unmet": holdout.unmet,
         "k": k,
         "users": len(asked),
         "items": len(train.items),

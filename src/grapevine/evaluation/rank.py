@@ -63,8 +63,7 @@ def rank_model(
 ) -> Ranked:
     """Ask a model every question and place the targets among the candidates.
 
-    Targets named twice in a query count once. What a query has already done with the target
-    behaviour is left out, unless `exclude_seen` is false; a target among it is missed.
+    Targets named twice in a query count once. What a query has already (`Holdout.had`) is left out, unless `exclude_seen` is false; a target among it is missed.
 
     Args:
         model: scores every item of the training vocabulary.
@@ -102,7 +101,7 @@ def rank_model(
     with ThreadPoolExecutor(1) as ranker, _one_thread_for_blas(model):
         for start, stop in track(list(_blocks(len(holdout), size)), name):
             batch = holdout.questions(start, stop)
-            seen = batch.seen(holdout.target) if exclude_seen else Jagged.empty(len(batch))
+            seen = holdout.had(batch) if exclude_seen else Jagged.empty(len(batch))
             scores = (
                 model.products(batch)
                 if lazy and isinstance(model, Factored)

@@ -77,7 +77,8 @@ def protocol_in_words(report: Report) -> str:
     against = {"all": f"all {facts['items']:,} items"}.get(
         facts["candidates"], f"`{facts['candidates']}` candidates"
     )
-    seen = "what was seen left out" if facts["exclude_seen"] else "what was seen included"
+    left_out = "whatever was met" if facts.get("unmet") else "what was seen"
+    seen = f"{left_out} left out" if facts["exclude_seen"] else "what was seen included"
     split = f"{facts['split']} ({facts['by']})" if facts["by"] else facts["split"]
     return f"{split}, {facts['users']:,} users, next {facts['target']} among {against}, {seen}"
 

@@ -15,6 +15,8 @@ from grapevine.data.sources.base import (
 )
 
 _SPLIT = {"by": "published"}
+_UNMET = _SPLIT | {"repeats": "unmet"}
+"""Of a log whose test has no pair that training has under any behaviour."""
 _LABELS = {"train": "train", "valid": "validation", "test": "test"}
 
 
@@ -33,8 +35,14 @@ def _labelled(files: Files) -> pl.DataFrame:
     )
 
 
-def _tables(events: pl.DataFrame, behaviours: tuple[str, ...], clock: Clock, *notes: str) -> Tables:
-    schema = Schema(behaviours=behaviours, target="buy", clock=clock, split=_SPLIT, notes=notes)
+def _tables(
+    events: pl.DataFrame,
+    behaviours: tuple[str, ...],
+    clock: Clock,
+    *notes: str,
+    split: dict[str, str] = _SPLIT,
+) -> Tables:
+    schema = Schema(behaviours=behaviours, target="buy", clock=clock, split=split, notes=notes)
     labels = dict(events["split"].value_counts().iter_rows())
     return Tables(schema=schema, events=events, items=catalogue(events), raw=labels)
 
@@ -50,20 +58,24 @@ def _with_test_times(events: pl.DataFrame) -> pl.DataFrame:
 _TEST_TIME = (
     "The test purchases have no published time: each stands one second after its user's last event."
 )
+_NEW = "The test asks only for what its user has met by no behaviour: lists leave out all else."
 _ONCE = "One event for each user, item and behaviour: repeats were not published."
 _TIMELESS = "There are no times, and the order of a user's events says nothing (clock `none`)."
 
 
 def _convert_retailrocket(files: Files) -> Tables:
     events = _with_test_times(_labelled(files))
-    return _tables(events, ("view", "cart", "buy"), "exact", _TEST_TIME, _ONCE)
+    return _tables(
+        events, ("view", "cart", "buy"), "exact", _TEST_TIME, _ONCE, _NEW, split=_UNMET
+    )
 
 
 def _convert_tmall(files: Files) -> Tables:
     events = _with_test_times(_labelled(files))
     partial = "Page views (1,093,807 in the literature) are not part of these files."
     source = "Times are of late 2017: this is Taobao UserBehavior under the literature's name."
-    return _tables(events, ("fav", "cart", "buy"), "exact", _TEST_TIME, _ONCE, partial, source)
+    notes = (_TEST_TIME, _ONCE, _NEW, partial, source)
+    return _tables(events, ("fav", "cart", "buy"), "exact", *notes, split=_UNMET)
 
 
 def _convert_taobao(files: Files) -> Tables:

@@ -13,7 +13,8 @@ from grapevine.data.interactions import Interactions
 from grapevine.errors import DataError, unknown
 from grapevine.structs.jagged import Jagged, offsets_of
 
-REPEATS = ("drop", "keep")
+REPEATS = ("drop", "keep", "unmet")
+"""What becomes of a target that the user has already: see `apply`."""
 
 COLD_ITEMS = "cold-items"
 """The rule that parts items and not moments."""
@@ -62,14 +63,15 @@ def apply(data: Dataset, labels: UInt8[np.ndarray, " events"], settings: dict[st
 
     Under `settings["repeats"] == "drop"` (the default) a target that the user already has in the
     query's history, by the target behaviour, is no question: with seen items excluded it could
-    not be answered. Its event keeps its part, and no earlier event is asked in its stead. Within
+    not be answered. Under "unmet" a target is no question either if the user has met it by any
+    other behaviour. Its event keeps its part, and no earlier event is asked in its stead. Within
     a query an item is a target once, whatever the setting. What was left out is in `counts`:
     `*_repeats` and `*_duplicates` of targets, `*_cold_targets` asked but unknown to training,
     `*_new_users` asked as -1, `users_not_asked` with events but no test question.
 
     Raises:
         DataError: the labels do not fit the events, or leave nothing to learn from.
-        ConfigError: `repeats` is neither drop nor keep.
+        ConfigError: `repeats` is none of drop, keep and unmet.
     """
     repeats = settings.get("repeats", "drop")
     if repeats not in REPEATS:
@@ -102,10 +104,15 @@ def apply(data: Dataset, labels: UInt8[np.ndarray, " events"], settings: dict[st
         ("validation", VALIDATION, train_events),
         ("test", TEST, later),
     ):
-        asked = _asked(data, labels, part, drop=repeats == "drop", name=name, counts=counts)
+        asked = _asked(data, labels, part, repeats=repeats, name=name, counts=counts)
         holdout = _holdout(data, rows, asked, name, history, str(settings.get("by", "")))
         left_out = {why: counts[f"{name}_{why}"] for why in ("repeats", "duplicates")}
-        holdout = replace(holdout, left_out=left_out, trained_on=train.fingerprint)
+        holdout = replace(
+            holdout,
+            unmet=repeats == "unmet",
+            left_out=left_out,
+            trained_on=train.fingerprint,
+        )
         if cold:
             holdout = replace(holdout, asked_at=_after_all(holdout))
         counts[f"{name}_users"] = len(holdout)
@@ -203,7 +210,7 @@ def _asked(
     labels: UInt8[np.ndarray, " events"],
     part: int,
     *,
-    drop: bool,
+    repeats: str,
     name: str,
     counts: dict[str, int],
 ) -> Int64[np.ndarray, " targets"]:
@@ -220,10 +227,10 @@ def _asked(
     first.sort()
     asked, owners, items = asked[first], owners[first], items[first]
     counts[f"{name}_repeats"] = 0
-    if drop:
+    if repeats != "keep":
         users, lengths = np.unique(owners, return_counts=True)
         wanted = Jagged(offsets_of(lengths), items)
-        history = (labels < part) & is_target
+        history = (labels < part) & (is_target | (repeats == "unmet"))
         fresh = last_match(events.histories, history, users, wanted, events.num_items) < 0
         counts[f"{name}_repeats"] = int(np.count_nonzero(~fresh))
         asked = asked[fresh]

@@ -10,6 +10,7 @@ from jaxtyping import Int64, UInt8
 
 from grapevine.data.dataset import TEST, UNUSED, VALIDATION, Dataset
 from grapevine.data.split.cold import cold_items
+from grapevine.data.split.carve import validated
 from grapevine.data.split.materialise import COLD_ITEMS, Split, apply
 from grapevine.errors import ConfigError, DataError, unknown
 from grapevine.random import stream
@@ -166,14 +167,20 @@ def rolling(
     return splits
 
 
-def published(data: Dataset, *, repeats: str | None = None) -> Split:
+def published(
+    data: Dataset, *, repeats: str | None = None, validation_users: int = 0, seed: int = 0
+) -> Split:
     """The split that the folder holds, made by its publisher or by `write`.
 
     Args:
         data: a dataset with labels.
         repeats: if not given, as the folder's schema says, or else "drop".
+        validation_users: so many are drawn for a validation, where the publisher has none: see
+            `validated`.
+        seed: of that draw.
 
     Raises:
+        ConfigError: there is a validation already.
         DataError: the folder holds no split.
     """
     if data.labels is None:
@@ -184,7 +191,11 @@ def published(data: Dataset, *, repeats: str | None = None) -> Split:
     settings = {"by": "published", "repeats": "drop", **data.schema.split}
     if repeats is not None:
         settings["repeats"] = repeats
-    return apply(data, data.labels, settings)
+    labels = data.labels
+    if validation_users:
+        settings |= {"validation_users": validation_users, "seed": seed}
+        labels = validated(data, labels, settings)
+    return apply(data, labels, settings)
 
 
 def everything(data: Dataset) -> Split:
@@ -206,8 +217,11 @@ def remake(data: Dataset, settings: Mapping[str, Any]) -> Split:
         DataError: the rule does not fit the data.
     """
     by = settings.get("by", "none")
-    if settings.get("stored"):
-        return published(data, repeats=settings["repeats"])
+    if settings.get("stored") or by == "published":
+        # What was carved out is carved again, but of labels that have been written with it.
+        carved = () if settings.get("stored") else ("validation_users", "seed")
+        given = {name: settings[name] for name in carved if name in settings}
+        return published(data, repeats=settings["repeats"], **given)
     if by in {"time", "rolling"}:
         labels = _window_labels(data.interactions.times, dict(settings))
         return apply(data, labels, dict(settings))

@@ -8,6 +8,10 @@ from grapevine.data.split.materialise import COLD_ITEMS, Split
 from grapevine.data.split.rules import MIN_TARGETS
 
 _MOMENTS = {"validation_at": "validation starts", "at": "test starts", "until": "test ends"}
+_OF_REPEATS = {
+    "drop": "repeat a `{}` that the user already has",
+    "unmet": "are a `{}` of what the user has met already",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,7 +37,7 @@ def table(split: Split) -> dict[str, Any]:
 def notes(split: Split) -> Iterator[str]:
     """Who is not asked and why, and which questions are hard by their nature."""
     counts, target = split.counts, split.data.schema.target
-    by, drops = split.settings.get("by"), split.settings.get("repeats", "drop") == "drop"
+    by, repeats = split.settings.get("by"), split.settings.get("repeats", "drop")
     if by == "none":
         yield "everything is learnt from, and nothing is asked"
         return
@@ -48,13 +52,13 @@ def notes(split: Split) -> Iterator[str]:
         why = f"with fewer than {MIN_TARGETS} `{target}` events"
     else:
         few = counts["users_not_asked"]
-        why = f"without a {'new ' if drops else ''}`{target}` event in the test"
+        why = f"without a {'' if repeats == 'keep' else 'new '}`{target}` event in the test"
     if few:
         yield f"{few:,} users {why} are learnt from, not asked"
     if counts["test_repeats"]:
         yield (
-            f"{counts['test_repeats']:,} test events repeat a `{target}` that the user already "
-            "has, and are not asked; to ask them: --repeats keep"
+            f"{counts['test_repeats']:,} test events {_OF_REPEATS[repeats].format(target)}, and "
+            f"are not asked; to ask them: --repeats {'drop' if repeats == 'unmet' else 'keep'}"
         )
     if counts["test_cold_targets"]:
         yield (

@@ -40,6 +40,9 @@ class Config:
     ends_early: float = 0.0
     """Share of the histories of an epoch that end at an event drawn, so that places do not tell
     where a log ends."""
+    once: bool = False
+    """Whether a history holds each item once, at the last of the farthest that was done with it:
+    for questions about what was never met, which then is all that ever comes next."""
     lane_steps: int = 1
     """Events of each lane in a step, with "lanes": gradients go back no farther."""
     returns: Returns = "none"

@@ -32,7 +32,8 @@ class SequenceLearner(GradientLearner):
     def __init__(self, config: Config, train: Dataset, *, seed: int) -> None:
         self.config, self.seed = config, seed
         self.epochs, self.patience = config.epochs, config.patience
-        self.events, self.behaviour = training_events(train, config.behaviours)
+        events, self.behaviour = training_events(train, config.behaviours)
+        self.events = events.once() if config.once else events
         counts = self.events.counts()
         _check_size(config, len(counts))
         self.sources = Sources.of(config, train, self.events, seed)

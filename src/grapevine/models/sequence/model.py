@@ -104,6 +104,18 @@ class Reader:
         network.load_state_dict({n: torch.from_numpy(one) for n, one in self.weights.items()})
         return network.eval()
 
+    def heard(self, batch: Batch) -> tuple[Interactions, Int64[np.ndarray, " queries"]]:
+        """The histories of a batch as far as this model listens, and when each is asked."""
+        keep = batch.items >= 0
+        items = np.where(keep, batch.items, 0)
+        keep &= self.met[items] if len(self.met) else False
+        if self.behaviour[0] >= 0:
+            keep &= batch.behaviours == self.behaviour[0]
+        events = Interactions(
+            batch.offsets, items, batch.behaviours, batch.times, len(self.met)
+        ).where(keep)
+        return events.once() if self.config.once else events, batch.asked_at
+
     def ask(self, batch: Batch) -> Float32[np.ndarray, "queries width"]:
         """What each history asks with; zero where nothing is known of it."""
         return self._read(batch, asks=True)
@@ -117,7 +129,7 @@ class Reader:
 
         from grapevine.models.sequence.reading import read
 
-        events, asked_at = heard(batch, int(self.behaviour[0]), self.met)
+        events, asked_at = self.heard(batch)
         out = np.zeros((len(batch), self.config.width), np.float32)
         with torch.no_grad():
             for rows in blocks(events):
@@ -141,7 +153,7 @@ class Reader:
 
         if len(asked) != 1:
             raise ValueError(f"maps are of one history at a time: got {len(asked)}")
-        events, asked_at = heard(asked, int(self.behaviour[0]), self.met)
+        events, asked_at = self.heard(asked)
         return overhear(self.network, events, asked_at) if len(events) else None
 
     def attended(self, asked: Batch) -> dict[int, float]:
@@ -185,19 +197,6 @@ class Sequence(Reader):
             asking = np.column_stack([asking, np.ones(len(asking), np.float32)])
             items = np.column_stack([items, self.bias])
         return Products(asking, items)
-
-
-def heard(
-    batch: Batch, behaviour: int, met: Bool[np.ndarray, " items"]
-) -> tuple[Interactions, Int64[np.ndarray, " queries"]]:
-    """The histories of a batch as far as a model listens to them, and when each is asked."""
-    keep = batch.items >= 0
-    items = np.where(keep, batch.items, 0)
-    keep &= met[items] if len(met) else False
-    if behaviour >= 0:
-        keep &= batch.behaviours == behaviour
-    events = Interactions(batch.offsets, items, batch.behaviours, batch.times, len(met))
-    return events.where(keep), batch.asked_at
 
 
 def blocks(events: Interactions) -> Iterator[Int64[np.ndarray, " rows"]]:

@@ -19,10 +19,12 @@ from grapevine.core.positions.relative import log_times
 from grapevine.models.sequence.batches import Places
 from grapevine.models.sequence.inputs import GAPS
 
-MOST_TIMES, MOST_BACK = 8, 12
-"""From here on it is not told how often an item was met; and log2 of how many events ago."""
+MOST_TIMES, MOST_BACK, MOST_TAKERS = 8, 12, 14
+"""From here on it is not told how often an item was met; and log2 of how many events ago that was,
+and of how many users took it."""
 
-# B = histories, L = places, T = questions, P = pairs of a question and an item of it, D = width
+# B = histories, L = places, T = questions, P = pairs of a question and an item of it, D = width,
+# W = ways in which a place may answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,11 @@ class Begun:
         return cls(torch.from_numpy(again), torch.from_numpy(furthest), torch.from_numpy(times))
 
     def by(
-        self, seen: Places, row_T: Int64[Tensor, " asking"], place_T: Int64[Tensor, " asking"]
+        self,
+        seen: Places,
+        row_T: Int64[Tensor, " asking"],
+        place_T: Int64[Tensor, " asking"],
+        reach: int = 0,
     ) -> Bool[Tensor, "asking places"]:
         """Which places hold the last event with their item, as far as each question knows.
 
@@ -69,31 +75,75 @@ class Begun:
             seen: the histories.
             row_T: whose question it is.
             place_T: the last place that it knows.
+            reach: how many of the latest places count; 0 for all.
         """
         column = torch.arange(seen.items.shape[1])
         known = seen.there[row_T] & (column <= place_T[:, None])
+        if reach:
+            known &= column > place_T[:, None] - reach
         return known & (self.again[row_T] > place_T[:, None])
 
 
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """The chances of the places of some histories to answer.
+
+    Attributes:
+        logs: `(T, L x W + 1)` logs of chances, which add up to one: of each place in each way,
+            place by place, and last of none of them.
+        question: `(P,)` of each pair of a question and an item of its history: which question.
+        column: `(P,)` the place of the item.
+        ways: W.
+    """
+
+    logs: Float[Tensor, "asking chances"]
+    question: Int64[Tensor, " pairs"]
+    column: Int64[Tensor, " pairs"]
+    ways: int
+
+    def of_pairs(self) -> Float[Tensor, "pairs ways"]:
+        """The logs of the pairs alone."""
+        return self.logs[:, :-1].unflatten(1, (-1, self.ways))[self.question, self.column]
+
+    def of_none(self) -> Float[Tensor, " asking"]:
+        """The logs of none of them."""
+        return self.logs[:, -1]
+
+
 class Pointer(nn.Module):
-    """The log of the chance that what comes next is an item of the history, and which.
+    """The log of the chance that what comes next is told by an item of the history, and by which.
 
     Args:
         width: of states and of item vectors.
         hidden: of what a pair is told by.
         behaviours: how many there are.
         times: whether the times of events mean anything.
+        begun: whether an item may name itself, the first way.
+        links: in how many more ways it may pass the question on.
+        reach: how many of the latest events may; 0 for all.
     """
 
-    def __init__(self, width: int, hidden: int, behaviours: int, *, times: bool) -> None:
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        behaviours: int,
+        *,
+        times: bool,
+        begun: bool = True,
+        links: int = 0,
+        reach: int = 0,
+    ) -> None:
         super().__init__()
+        self.begun, self.ways, self.reach = begun, 1 + links, reach
+        self.takers = nn.Parameter(torch.zeros(MOST_TAKERS + 1, hidden)) if links else None
         self.furthest = nn.Parameter(torch.zeros(behaviours, hidden))
         self.often = nn.Parameter(torch.zeros(MOST_TIMES + 1, hidden))
         self.back = nn.Parameter(torch.zeros(MOST_BACK + 1, hidden))
         self.gone = nn.Parameter(torch.zeros(GAPS + 1, hidden)) if times else None
         self.state, self.item = nn.Linear(width, hidden), nn.Linear(width, hidden, bias=False)
         self.product = nn.Linear(width, hidden, bias=False)
-        self.out = nn.Linear(hidden, 1)
+        self.out = nn.Linear(hidden, self.ways)
         self.none = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
 
     def forward(
@@ -103,8 +153,9 @@ class Pointer(nn.Module):
         row_T: Int64[Tensor, " asking"],
         place_T: Int64[Tensor, " asking"],
         table_BLD: Float[Tensor, "batch places width"],
-    ) -> Float[Tensor, "asking chances"]:
-        """Logs of chances: of the item at each place, and last of none of them.
+        takers_BL: Int64[Tensor, "batch places"] | None = None,
+    ) -> Pointed:
+        """Who is to answer.
 
         Of an item that stands at several places the last one speaks; all others have no chance.
 
@@ -114,9 +165,10 @@ class Pointer(nn.Module):
             row_T: of each question, whose it is.
             place_T: the last place that it knows.
             table_BLD: the vector of the item at each place.
+            takers_BL: how many others took it, where places pass questions on.
         """
         behind = Begun.of(seen)
-        there_TL = behind.by(seen, row_T, place_T)
+        there_TL = behind.by(seen, row_T, place_T, self.reach)
         question, column = there_TL.nonzero(as_tuple=True)
         row = row_T[question]
         ago = place_T[question] - column + 1
@@ -134,7 +186,15 @@ class Pointer(nn.Module):
         if self.gone is not None:
             gone = seen.asked[row_T, place_T][question] - seen.times[row, column]
             told = told + embedding(log_times(gone.clamp_min(0).float(), GAPS), self.gone)
-        logits = h_TD.new_full((len(h_TD), there_TL.shape[1] + 1), float("-inf"))
-        logits[question, column] = self.out(gelu(told)).squeeze(1)
+        if self.takers is not None:
+            assert takers_BL is not None
+            many = (takers_BL[row, column] + 1).clamp_min(1).float().log2().long()
+            told = told + embedding(many.clamp_max(MOST_TAKERS), self.takers)
+        said_PW = self.out(gelu(told))
+        if not self.begun:
+            said_PW = torch.cat([torch.full_like(said_PW[:, :1], float("-inf")), said_PW[:, 1:]], 1)
+        logits = h_TD.new_full((len(h_TD), there_TL.shape[1] * self.ways + 1), float("-inf"))
+        places_TLW = logits[:, :-1].unflatten(1, (-1, self.ways))
+        places_TLW[question, column] = said_PW
         logits[:, -1] = self.none(scale * h_TD).squeeze(1)
-        return logits.log_softmax(1)
+        return Pointed(logits.log_softmax(1), question, column, self.ways)

@@ -35,6 +35,16 @@ class Config(SequenceConfig):
     begun: bool = True
     """Whether what is asked about the target may be answered by an item of the history, which is
     then told by what the user did with it: see `begun`."""
+    passed: bool = False
+    """Whether a place may also pass such a question on: to what came after its item, and to what
+    else its takers took. See `links`; needs model.loss="softmax"."""
+    links: int = 100
+    """To so many others each item leads at most, with `passed`."""
+    reach: int = 0
+    """So many of the latest events may be pointed at; 0 for all that are heard."""
+    honest: float = 0.3
+    """Share of the users from whom nothing but this is learnt, with `passed`: what the network
+    makes of histories that it has learnt by heart says nothing of how far it is to be believed."""
     auxiliary: float = 0.3
     """Weight of what is asked about each other behaviour; 0 learns the target alone."""
     chances: float = 0.1
@@ -51,8 +61,8 @@ class Config(SequenceConfig):
     def __post_init__(self) -> None:
         # Not `super()`: a class with slots is another than the one that this was written in.
         SequenceConfig.__post_init__(self)
-        check_bounds(self, "vine", "auxiliary", "chances", "ratings", least=0)
-        check_bounds(self, "vine", "chance_negatives", "chance_pairs", "tower", least=1)
+        check_bounds(self, "vine", "auxiliary", "chances", "ratings", "reach", least=0)
+        check_bounds(self, "vine", "chance_negatives", "chance_pairs", "tower", "links", least=1)
         needed = {"behaviours": "all", "returns": "none", "tied": True}
         for name, value in needed.items():
             if getattr(self, name) != value:
@@ -61,6 +71,17 @@ class Config(SequenceConfig):
                     f"for each item: model.{name}={getattr(self, name)!r} does not fit",
                     hint=f"leave model.{name}={value!r}",
                 )
+        if self.once and self.begun:
+            raise ConfigError(
+                "what was never met stands in no history: model.once and model.begun do not fit",
+                hint="set model.begun=false",
+            )
+        if self.passed and self.loss != "softmax":
+            raise ConfigError(
+                f'model.passed needs the share among all items: model.loss="{self.loss}" does not '
+                "tell it",
+                hint='set model.loss="softmax", or model.passed=false',
+            )
         if self.windows == "lanes" or self.asks == "cloze":
             raise ConfigError(
                 "vine has neither lanes nor masks",

@@ -1,21 +1,27 @@
 """Vine on its way: what a step loses, a part for each question."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
-from torch.nn.functional import mse_loss, nll_loss
+from torch.nn.functional import mse_loss
 
+from grapevine.core.over_all import log_shares_over_all, softmax_over_all
 from grapevine.data.dataset import Dataset
+from grapevine.graph.cooccurrence import distinct
 from grapevine.models.sequence.batches import EpochBatches, Minibatch
 from grapevine.models.sequence.lanes import LaneBatches
 from grapevine.models.sequence.learner import SequenceLearner
 from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.sources import Sources
+from grapevine.models.vine.begun import Pointed
 from grapevine.models.vine.config import Config
 from grapevine.models.vine.labels import furthest, scale_of
+from grapevine.models.vine.links import Links, Lookup, arrays_of
 from grapevine.models.vine.model import Vine
 from grapevine.models.vine.network import VineNetwork
 from grapevine.models.vine.unordered import OF_TARGET, reordered
@@ -33,10 +39,29 @@ class VineLearner(SequenceLearner):
     def __init__(self, config: Config, train: Dataset, *, seed: int) -> None:
         self.names, self.target = train.schema.behaviours, train.schema.target_row
         self.given = config
+        self.ordered = train.schema.clock != "none"
         super().__init__(config.fitting(train), train, seed=seed)
         self.scale = scale_of(self.events.values if config.ratings else None)
-        self.ordered = train.schema.clock != "none"
         self.reached = furthest(self.events) if config.chances else np.empty(0, np.int64)
+        held = stream(seed, "vine", "honest").random(self.events.num_users) < config.honest
+        self.held_back, self.owners = held & bool(self.links), self.events.users
+        self.lookups = [Lookup.of(one) for one in self.links.values()]
+
+    @cached_property
+    def links(self) -> dict[str, Links]:
+        """Where items lead, by what that means."""
+        config, found = self.config, dict[str, Links]()
+        if not config.passed:
+            return found
+        if self.ordered:
+            found["after"] = Links.after(self.events, config.links)
+        return found | {"beside": Links.beside(self.events, config.links)}
+
+    @cached_property
+    def takers(self) -> Int64[np.ndarray, " items"]:
+        """How many users took each item."""
+        lists = distinct(self.events.histories, self.events.num_items)
+        return np.bincount(lists.values, minlength=self.events.num_items)
 
     def _network(self, train: Dataset, sources: Sources | None) -> VineNetwork:
         return VineNetwork(
@@ -46,6 +71,8 @@ class VineLearner(SequenceLearner):
             target=self.target,
             times=train.schema.timed,
             sources=sources,
+            takers=torch.from_numpy(self.takers) if self.links else None,
+            links=len(self.links),
         )
 
     def batches(self, epoch: int) -> EpochBatches | LaneBatches:
@@ -72,40 +99,92 @@ class VineLearner(SequenceLearner):
             h_TD = network(batch.places).flatten(0, 1)[batch.asking]
             for behaviour, name in enumerate(self.names):
                 weight = 1.0 if behaviour == self.target else config.auxiliary
-                here = np.flatnonzero(kinds == behaviour)
+                mine = kinds == behaviour
+                if behaviour != self.target:
+                    mine &= ~self.held_back[self.owners[batch.after]]
+                here = np.flatnonzero(mine)
                 if not weight or not len(here):
                     continue
                 if behaviour == self.target and network.pointer is not None:
-                    lost, new = self._pointed(network, batch, h_TD, here)
-                    parts["begun"] = lost
-                    weight, here = weight * len(new) / len(here), new
-                    if not len(here):
-                        continue
-                asked = Asked(
-                    network.ask_about(h_TD[here], behaviour), answers[here], network, config,
-                    self.proposal, batch.key, self.rows,
-                )  # fmt: skip
+                    parts |= self._told(network, batch, h_TD[here], answers[here], here, name)
+                    continue
+                asked = self._asked(network, h_TD[here], answers[here], behaviour, batch.key)
                 parts[name] = weight * LOSSES[config.loss](asked)
             parts |= self._of_pairs(network, batch, h_TD)
         return parts or {self.names[self.target]: h_TD.sum() * 0}
 
-    def _pointed(
-        self, network: VineNetwork, batch: Minibatch, h_TD: Tensor, here: np.ndarray
-    ) -> tuple[Tensor, np.ndarray]:
-        """How badly answers are told that stand in the history; and whose do not.
+    def _asked(
+        self, network: VineNetwork, h_TD: Tensor, answers: Tensor, behaviour: int, key: int
+    ) -> Asked:
+        asking = network.ask_about(h_TD, behaviour)
+        return Asked(asking, answers, network, self.config, self.proposal, key, self.rows)
 
-        The chance of an answer is that of its place, or that of none times its share among all
-        items: minus its log is the sum of both losses.
+    def _told(
+        self,
+        network: VineNetwork,
+        batch: Minibatch,
+        h_TD: Tensor,
+        answers: Tensor,
+        here: np.ndarray,
+        name: str,
+    ) -> dict[str, Tensor]:
+        """How badly the target's answers are told, by the history and by the whole catalogue.
+
+        The chance of an answer is what the places of the history give it, each in its ways, and, if
+        it does not stand there, the chance of none of them times its share among all items. With
+        links both parts may be right at once. Then each learns from an answer by how much of its
+        chance it has, as in expectation and maximisation, which is the gradient of the whole.
         """
-        places = batch.asking[here]
-        longest = batch.places.items.shape[1]
+        said_T, stands_T, pointed = self._said(network, batch, h_TD, here)
+        if not self.links:
+            new = torch.where(stands_T, said_T, pointed.of_none())
+            parts = {"begun": -new.mean()}
+            rest = ~stands_T
+            if rest.any():
+                asked = self._asked(network, h_TD[rest], answers[rest], self.target, batch.key)
+                parts[name] = LOSSES[self.config.loss](asked) * (int(rest.sum()) / len(here))
+            return parts
+        held_T = torch.from_numpy(self.held_back[self.owners[batch.after[here]]])
+        parts, learns = dict[str, Tensor](), ~(held_T | stands_T)
+        if learns.any():
+            asked = self._asked(network, h_TD[learns], answers[learns], self.target, batch.key)
+            parts[name] = LOSSES[self.config.loss](asked) * (int(learns.sum()) / len(here))
+        if held_T.any():
+            asked = self._asked(network, h_TD[held_T], answers[held_T], self.target, batch.key)
+            share_T = log_shares_over_all(**asked.whole)
+            of_all_T = (pointed.of_none()[held_T] + share_T).masked_fill(
+                stands_T[held_T], float("-inf")
+            )
+            parts["passed"] = -torch.logaddexp(said_T[held_T], of_all_T).mean()
+        return parts
+
+    def _said(
+        self, network: VineNetwork, batch: Minibatch, h_TD: Tensor, here: np.ndarray
+    ) -> tuple[Tensor, Tensor, Pointed]:
+        """Log of the chance that the histories give to each answer; and which stand in them."""
+        seen, places = batch.places, batch.asking[here]
+        longest = seen.items.shape[1]
         row_T, place_T = places // longest, places % longest
-        logs_TL = network.point(h_TD[here], batch.places, row_T, place_T)
-        there = batch.places.items[row_T] == batch.answers[here][:, None]
-        there &= torch.isfinite(logs_TL[:, :-1].detach())
-        stands = there.any(1)
-        which = torch.where(stands, there.long().argmax(1), longest)
-        return nll_loss(logs_TL, which), here[~stands.numpy()]
+        # Its own parts alone learn of it where it passes questions on.
+        h_TD = h_TD.detach() if self.links else h_TD
+        pointed = network.point(h_TD, seen, row_T, place_T, but=1)
+        question, column = pointed.question, pointed.column
+        speaks, wanted = seen.items[row_T[question], column], batch.answers[here][question]
+        same_P = speaks == wanted
+        told = [torch.where(same_P, 0.0, float("-inf"))]
+        for name, lookup in zip(self.links, self.lookups):
+            # The user took both; but came from the one to the other in the last step alone.
+            own = (column == place_T[question]) if name == "after" else torch.ones_like(same_P)
+            share = lookup(speaks.numpy(), wanted.numpy(), own.numpy())
+            told.append(torch.from_numpy(share).log())
+        logs_PW = pointed.of_pairs() + torch.stack(told, 1)
+        # What gives no chance at all has no gradient either.
+        some_P = torch.isfinite(logs_PW.detach()).any(1)
+        said_T = _log_sums(logs_PW[some_P].logsumexp(1), question[some_P], len(here))
+        begun = network.config.begun
+        stands_T = torch.zeros(len(here), dtype=torch.bool)
+        stands_T[question[same_P]] = begun
+        return said_T, stands_T, pointed
 
     def _of_pairs(self, network: VineNetwork, batch: Minibatch, h_TD: Tensor) -> dict[str, Tensor]:
         """The chances and ratings of the items that came next, and of some that did not."""
@@ -151,5 +230,18 @@ class VineLearner(SequenceLearner):
         return Vine(
             config=self.given, weights=found.weights, target=np.array([self.target]),
             asking=np.array([self.target]),
-            scale=self.scale, **held,
+            scale=self.scale, takers=self.takers if self.links else np.empty(0, np.int64),
+            **arrays_of(self.links), **held,
         )  # fmt: skip
+
+
+def _log_sums(logs_P: Tensor, question_P: Tensor, num_questions: int) -> Tensor:
+    """Log of the sum of what is given to each question; minus infinity where nothing is."""
+    peak_T = logs_P.detach().new_full((num_questions,), float("-inf"))
+    peak_T = peak_T.scatter_reduce(0, question_P, logs_P.detach(), "amax")
+    some_T = torch.isfinite(peak_T)
+    peak_T = torch.where(some_T, peak_T, 0.0)
+    sums_T = logs_P.new_zeros(num_questions).index_add(
+        0, question_P, (logs_P - peak_T[question_P]).exp()
+    )
+    return torch.where(some_T, torch.where(some_T, sums_T, 1.0).log() + peak_T, float("-inf"))

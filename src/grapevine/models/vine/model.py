@@ -5,14 +5,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int32, Int64
 
 from grapevine.errors import ConfigError
-from grapevine.models.sequence.model import Reader, blocks, heard
+from grapevine.graph.listen import listen_sparse
+from grapevine.models.sequence.model import Reader, blocks
 from grapevine.models.vine.config import Config as VineConfig
+from grapevine.models.vine.links import KINDS
 from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import offsets_of
 
 if TYPE_CHECKING:  # torch is loaded when something is asked
+    from grapevine.models.vine.begun import Pointed
     from grapevine.models.vine.network import VineNetwork
 
 
@@ -31,14 +35,32 @@ class Vine(Reader):
         asking: `(1,)` the behaviour that is asked about.
         scale: `(2,)` mean and deviation of the values it was taught; of no length where there were
             none.
+        takers: `(I,)` how many users took each item; of no length where places pass nothing on.
+        after_offsets: `(I + 1,)` what was taken right after item i is `[offsets[i],
+            offsets[i + 1])`; of no length where that is not looked at.
+        after_items: `(E,)` item rows.
+        after_shares: `(E,)` of all that came after the item.
+        beside_offsets: as `after_offsets`, of what else the users of an item took.
+        beside_items: likewise.
+        beside_shares: likewise.
     """
 
     Config: ClassVar[type] = VineConfig
-    arrays: ClassVar[tuple[str, ...]] = (*Reader.arrays, "target", "asking", "scale")
+    arrays: ClassVar[tuple[str, ...]] = (
+        *Reader.arrays, "target", "asking", "scale", "takers",
+        *(f"{kind}_{part}" for kind in KINDS for part in ("offsets", "items", "shares")),
+    )  # fmt: skip
 
     target: Int64[np.ndarray, " one"]
     asking: Int64[np.ndarray, " one"]
     scale: Float32[np.ndarray, " moments"]
+    takers: Int64[np.ndarray, " takers"]
+    after_offsets: Int64[np.ndarray, " after_rows"]
+    after_items: Int32[np.ndarray, " after_links"]
+    after_shares: Float32[np.ndarray, " after_links"]
+    beside_offsets: Int64[np.ndarray, " beside_rows"]
+    beside_items: Int32[np.ndarray, " beside_links"]
+    beside_shares: Float32[np.ndarray, " beside_links"]
     paper: ClassVar[str] = (
         "Ma, Zhao, Huang, Wang, Hu, Zhu, Gai: Entire space multi-task model: An effective approach "
         "for estimating post-click conversion rate. SIGIR 2018. arXiv:1804.07931 (the chances)"
@@ -58,21 +80,29 @@ class Vine(Reader):
             target=int(self.target[0]),
             asking=int(self.asking[0]),
             times=bool(self.timed[0]),
+            takers=torch.from_numpy(self.takers) if len(self.takers) else None,
+            links=len(self.ways),
         )
         network.load_state_dict({n: torch.from_numpy(one) for n, one in self.weights.items()})
         return network.eval()
 
-    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
-        """What an item scores: with `begun`, the log of its chance to be the target's next.
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """In which ways places pass questions on."""
+        return tuple(kind for kind in KINDS if len(getattr(self, f"{kind}_offsets")))
 
-        The chance of an item of the history is what the pointer says, and that of any other its
-        share among all items where none of the history is meant. Of nobody known all are 0.
+    def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
+        """What an item scores: with `begun` or `passed`, the log of its chance to be the next.
+
+        Of an item of the history that is what the pointer says, and of any other its share among
+        all items where none of the history is meant; and to both is added what the places of the
+        history pass on. Of nobody known all are 0, and an item that is not known comes last.
         """
         import torch
 
         from grapevine.models.sequence.reading import seen_by
 
-        events, asked_at = heard(batch, int(self.behaviour[0]), self.met)
+        events, asked_at = self.heard(batch)
         out = np.zeros((len(batch), len(self.items)), np.float32)
         points = self.network.pointer is not None and self.network.asking == self.network.target
         with torch.no_grad():
@@ -83,22 +113,34 @@ class Vine(Reader):
                 if len(self.bias):
                     out[rows] += self.bias
                 if points:
-                    logs_BL = self.network.point(h_BD, seen, torch.arange(len(rows)), lengths - 1)
-                    out[rows] = self._with_begun(out[rows], seen.items.numpy(), logs_BL.numpy())
+                    pointed = self.network.point(h_BD, seen, torch.arange(len(rows)), lengths - 1)
+                    out[rows] = self._told(out[rows], seen.items.numpy(), pointed)
         return out
 
-    def _with_begun(
+    def _told(
         self,
         scores_BI: Float32[np.ndarray, "batch items"],
         items_BL: Int64[np.ndarray, "batch places"],
-        logs_BL: Float32[np.ndarray, "batch chances"],
+        pointed: "Pointed",
     ) -> Float32[np.ndarray, "batch items"]:
+        """Logs of chances, of the network's scores and of what the histories say."""
         known = scores_BI[:, self.met]
         peak_B = known.max(1, keepdims=True)
         whole_B = peak_B + np.log(np.exp(known - peak_B).sum(1, keepdims=True))
-        out = np.where(self.met, scores_BI - whole_B + logs_BL[:, -1:], scores_BI)
-        row, place = np.nonzero(np.isfinite(logs_BL[:, :-1]))
-        out[row, items_BL[row, place]] = logs_BL[row, place]
+        out = scores_BI - whole_B + pointed.of_none().numpy()[:, None]
+        row, place = pointed.question.numpy(), pointed.column.numpy()
+        item, logs_PW = items_BL[row, place], pointed.of_pairs().numpy()
+        if self.config.begun:
+            out[row, item] = logs_PW[:, 0]
+        if self.ways:
+            offsets = offsets_of(np.bincount(row, minlength=len(out)))
+            passed = np.zeros_like(out)
+            for way, kind in enumerate(self.ways):
+                links = (getattr(self, f"{kind}_{part}") for part in ("offsets", "items", "shares"))
+                chances = np.exp(logs_PW[:, 1 + way])
+                passed += listen_sparse(offsets, item.astype(np.int32), chances, *links)
+            out = np.logaddexp(out, np.log(np.maximum(passed, np.float32(1e-30))))
+        out[:, ~self.met] = out.min(1, keepdims=True) - 1
         return out
 
     def answering(self, behaviour: int) -> Self:

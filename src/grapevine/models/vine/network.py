@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 from grapevine.models.sequence.batches import Places
 from grapevine.models.sequence.network import Network
 from grapevine.models.sequence.sources import Sources
-from grapevine.models.vine.begun import Pointer
+from grapevine.models.vine.begun import Pointed, Pointer
 from grapevine.models.vine.config import Config
 
 # T = places that ask, D = width, R = behaviours, P = pairs
@@ -25,6 +25,8 @@ class VineNetwork(Network):
         asking: the behaviour that `ask` asks about; the target if not given.
         times: whether the times of events mean anything.
         sources: what item vectors are made of; if not given, they stand in a table.
+        takers: `(I,)` how many users took each item, where places pass questions on.
+        links: in how many ways they do.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class VineNetwork(Network):
         asking: int | None = None,
         times: bool = True,
         sources: Sources | None = None,
+        takers: Int64[Tensor, " items"] | None = None,
+        links: int = 0,
     ) -> None:
         super().__init__(config, num_items, behaviours=behaviours, times=times, sources=sources)
         self.cascade, width = config.cascade, config.width
@@ -47,9 +51,12 @@ class VineNetwork(Network):
         self.tower = nn.Sequential(
             nn.Linear(3 * width, config.tower), nn.GELU(), nn.Linear(config.tower, behaviours + 1)
         )
-        self.pointer = (
-            Pointer(width, config.tower, behaviours, times=times) if config.begun else None
-        )
+        self.takers, self.pointer = takers, None
+        if config.begun or links:
+            self.pointer = Pointer(
+                width, config.tower, behaviours, times=times, begun=config.begun, links=links,
+                reach=config.reach,
+            )  # fmt: skip
 
     def ask(self, h_TD: Float[Tensor, "asking width"]) -> Float[Tensor, "asking width"]:
         """What a place asks with about the behaviour that is asked about."""
@@ -76,10 +83,24 @@ class VineNetwork(Network):
         seen: Places,
         row_T: Int64[Tensor, " asking"],
         place_T: Int64[Tensor, " asking"],
-    ) -> Float[Tensor, "asking chances"]:
-        """Logs of the chances of each item of the history, and last of none: see `Pointer`."""
+        *,
+        but: int = 0,
+    ) -> Pointed:
+        """Who of a history is to answer: see `Pointer`.
+
+        Args:
+            h_TD: states that ask.
+            seen: the histories.
+            row_T: of each question, whose it is.
+            place_T: the last place that it knows.
+            but: takers of each item that are not counted: in training the user has been.
+        """
         assert self.pointer is not None
-        return self.pointer(h_TD, seen, row_T, place_T, self._looked_up(seen.items))
+        takers, table_BLD = None, self._looked_up(seen.items)
+        if self.takers is not None:
+            table_BLD = table_BLD.detach()
+            takers = self.takers[seen.items.clamp_max(self.num_items - 1)] - but
+        return self.pointer(h_TD, seen, row_T, place_T, table_BLD, takers)
 
     def judge(
         self, h_PD: Float[Tensor, "pairs width"], items_PD: Float[Tensor, "pairs width"]
