@@ -190,8 +190,8 @@ def split(
     repeats: Annotated[
         str,
         typer.Option(
-            help="drop: ask for nothing that the user has; keep: ask for it; unmet: ask for nothing "
-            "that the user has met by any behaviour."
+            help="drop: ask for nothing that the user has; keep: ask for it; unmet: ask for "
+            "nothing that the user has met by any behaviour."
         ),
     ] = "drop",
     json: Json = False,

@@ -67,10 +67,10 @@ def log_shares_over_all(
     bias_I: Float[Tensor, " items"] | None = None,
     precision: Precision = "float32",
 ) -> Float[Tensor, " positions"]:
-    """log of each answer's share among all items, without a gradient; see `softmax_over_all`."""
+    """Log of each answer's share among all items, without a gradient; see `softmax_over_all`."""
     low = LOW[precision]
     x, items, answers = x_TD.to(low), items_ID.to(low), answers_T.numpy()
-    lost, none = np.empty(len(x), np.float32), np.zeros(min(ROWS, len(x)), np.float32)
+    lost, none = torch.empty(len(x)), np.zeros(min(ROWS, len(x)), np.float32)
     scores = torch.empty(min(ROWS, len(x)), len(items), dtype=low)
     for start in range(0, len(x), ROWS):
         here = slice(start, min(start + ROWS, len(x)))
@@ -78,8 +78,8 @@ def log_shares_over_all(
         torch.mm(x[here], items.T, out=block)
         if bias_I is not None:
             block += bias_I
-        softmax_rows(_raw(block), answers[here], none[: len(block)], lost[here])
-    return -torch.from_numpy(lost)
+        softmax_rows(_raw(block), answers[here], none[: len(block)], lost[here].numpy())
+    return -lost
 
 
 def gbce_over_all(

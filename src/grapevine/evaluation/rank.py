@@ -63,7 +63,8 @@ def rank_model(
 ) -> Ranked:
     """Ask a model every question and place the targets among the candidates.
 
-    Targets named twice in a query count once. What a query has already (`Holdout.had`) is left out, unless `exclude_seen` is false; a target among it is missed.
+    Targets named twice in a query count once. What a query has already (`Holdout.had`) is left out,
+    unless `exclude_seen` is false; a target among it is missed.
 
     Args:
         model: scores every item of the training vocabulary.

@@ -9,7 +9,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from grapevine.core import over_all
 from grapevine.core.kernels.rowloss import gbce_rows, softmax_rows
-from grapevine.core.over_all import gbce_over_all, gbce_power, softmax_over_all
+from grapevine.core.over_all import (
+    gbce_over_all,
+    gbce_power,
+    log_shares_over_all,
+    softmax_over_all,
+)
 
 
 def drawn(positions=300, items=70, width=6, seed=0):
@@ -32,6 +37,15 @@ def test_the_softmax_is_that_of_the_whole_table(positions):
     found = softmax_over_all(x, table, answers, bias_I=bias)
     for one, other in zip(gradients(found, x, table, bias), gradients(whole, x, table, bias)):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("positions", [1, 256, 300])
+def test_log_shares_are_those_of_the_whole_table(positions):
+    x, table, bias, answers = drawn(positions)
+    found = log_shares_over_all(x, table, answers, bias_I=bias)
+    assert not found.requires_grad
+    whole = (x @ table.T + bias).log_softmax(1)[torch.arange(positions), answers]
+    torch.testing.assert_close(found, whole.detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_positions_count_by_their_weights():

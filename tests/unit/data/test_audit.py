@@ -242,7 +242,18 @@ def test_the_message_names_what_leaks():
     assert raised.value.exit_code == 1
 
 
-@pytest.mark.parametrize("repeats", ["drop", "keep"])
+def test_where_only_the_unmet_is_asked_for_any_event_of_a_pair_leaks():
+    events = [("u", "a", "view", 1), ("u", "b", "buy", 2), ("u", "a", "buy", 3)]
+    data = world([*events, ("v", "c", "buy", 1)], behaviours=BEHAVIOURS)
+    labels = np.array([TRAIN, TRAIN, TEST, TRAIN], np.uint8)
+    parts = split.apply(data, labels, {"by": "published", "repeats": "drop"})
+    check_clean(parts)
+    unmet = replace(parts, test=replace(parts.test, unmet=True))
+    with pytest.raises(CheckFailed, match=r"\(test\): 1, such as user u, item a, time 1"):
+        audit(unmet).raise_if_leaking()
+
+
+@pytest.mark.parametrize("repeats", ["drop", "keep", "unmet"])
 @given(EVENTS, st.booleans(), st.booleans())
 def test_clean_splits_pass(repeats, events, catalogue, people):
     data = world([(0, 0, "view", -9), (1, 1, "buy", -8), *events], behaviours=BEHAVIOURS)

@@ -2,8 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grapevine.data.interactions import Interactions
+from grapevine.testing.worlds import world
 
 
 @pytest.fixture
@@ -37,6 +40,27 @@ def test_of_one_behaviour_keeps_every_user_and_column(events):
     np.testing.assert_array_equal(clicks.values, [np.nan, 1, 2])
     assert events.of(9).num_users == 3
     assert len(events.of(9)) == 0
+
+
+EVENTS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from(["view", "buy"])), max_size=25
+)
+
+
+@given(EVENTS)
+def test_once_keeps_the_last_of_the_farthest_event_with_each_item(given_events):
+    log = world([(9, 9, "buy"), *given_events], behaviours=("view", "buy")).interactions
+    found = log.once()
+    for user in range(log.num_users):
+        here = slice(log.offsets[user], log.offsets[user + 1])
+        rows = zip(log.behaviours[here], log.times[here], log.items[here], strict=True)
+        best = {}
+        for kind, time, item in rows:
+            if item not in best or kind >= best[item][1]:
+                best[item] = (time, kind)
+        mine = slice(found.offsets[user], found.offsets[user + 1])
+        kept = zip(found.times[mine], found.behaviours[mine], found.items[mine], strict=True)
+        assert list(kept) == sorted((time, kind, item) for item, (time, kind) in best.items())
 
 
 def test_keeping_everything_copies_nothing(events):

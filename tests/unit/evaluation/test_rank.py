@@ -126,6 +126,9 @@ def test_only_the_target_behaviour_counts_as_seen(world):
     clicked = replace(history, behaviours=(np.arange(len(history)) % 2).astype(np.uint8))
     holdout = replace(world.holdout, history=clicked, target=1)
     assert set(rank_model(world.constant(), holdout).num_candidates.tolist()) == {37}
+    met = {40 - len(set(items.tolist())) for items in history.histories}
+    unmet = rank_model(world.constant(), replace(holdout, unmet=True))
+    assert set(unmet.num_candidates.tolist()) == met != {37}
 
 
 def test_distinct():

@@ -65,9 +65,7 @@ _TIMELESS = "There are no times, and the order of a user's events says nothing (
 
 def _convert_retailrocket(files: Files) -> Tables:
     events = _with_test_times(_labelled(files))
-    return _tables(
-        events, ("view", "cart", "buy"), "exact", _TEST_TIME, _ONCE, _NEW, split=_UNMET
-    )
+    return _tables(events, ("view", "cart", "buy"), "exact", _TEST_TIME, _ONCE, _NEW, split=_UNMET)
 
 
 def _convert_tmall(files: Files) -> Tables:

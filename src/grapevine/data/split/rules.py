@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from grapevine.data.dataset import TEST, UNUSED, VALIDATION, Dataset
-from grapevine.data.split.cold import cold_items
 from grapevine.data.split.carve import validated
+from grapevine.data.split.cold import cold_items
 from grapevine.data.split.materialise import COLD_ITEMS, Split, apply
 from grapevine.errors import ConfigError, DataError, unknown
 from grapevine.random import stream

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from grapevine.core.over_all import log_shares_over_all, softmax_over_all
+from grapevine.core.over_all import log_shares_over_all
 from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import distinct
 from grapevine.models.sequence.batches import EpochBatches, Minibatch
@@ -106,7 +106,7 @@ class VineLearner(SequenceLearner):
                 if not weight or not len(here):
                     continue
                 if behaviour == self.target and network.pointer is not None:
-                    parts |= self._told(network, batch, h_TD[here], answers[here], here, name)
+                    parts |= self._told(network, batch, h_TD[here], answers[here], here)
                     continue
                 asked = self._asked(network, h_TD[here], answers[here], behaviour, batch.key)
                 parts[name] = weight * LOSSES[config.loss](asked)
@@ -126,36 +126,33 @@ class VineLearner(SequenceLearner):
         h_TD: Tensor,
         answers: Tensor,
         here: np.ndarray,
-        name: str,
     ) -> dict[str, Tensor]:
-        """How badly the target's answers are told, by the history and by the whole catalogue.
+        """How badly the target's answers are told, by the histories and by the whole catalogue.
 
-        The chance of an answer is what the places of the history give it, each in its ways, and, if
-        it does not stand there, the chance of none of them times its share among all items. With
-        links both parts may be right at once. Then each learns from an answer by how much of its
-        chance it has, as in expectation and maximisation, which is the gradient of the whole.
+        The chance of an answer is what the places of its history give it, each in its ways, and,
+        if it does not stand there, the chance of none of them times its share among all items.
+
+        With links both may be right at once, and how far the network is to be believed must be
+        learnt where it has learnt nothing by heart: of users who are held back from it. Without
+        them an answer is told by one or by the other, and everybody teaches both.
         """
+        assert batch.after is not None
         said_T, stands_T, pointed = self._said(network, batch, h_TD, here)
-        if not self.links:
-            new = torch.where(stands_T, said_T, pointed.of_none())
-            parts = {"begun": -new.mean()}
-            rest = ~stands_T
-            if rest.any():
-                asked = self._asked(network, h_TD[rest], answers[rest], self.target, batch.key)
-                parts[name] = LOSSES[self.config.loss](asked) * (int(rest.sum()) / len(here))
-            return parts
         held_T = torch.from_numpy(self.held_back[self.owners[batch.after[here]]])
-        parts, learns = dict[str, Tensor](), ~(held_T | stands_T)
-        if learns.any():
-            asked = self._asked(network, h_TD[learns], answers[learns], self.target, batch.key)
-            parts[name] = LOSSES[self.config.loss](asked) * (int(learns.sum()) / len(here))
-        if held_T.any():
-            asked = self._asked(network, h_TD[held_T], answers[held_T], self.target, batch.key)
-            share_T = log_shares_over_all(**asked.whole)
-            of_all_T = (pointed.of_none()[held_T] + share_T).masked_fill(
-                stands_T[held_T], float("-inf")
-            )
-            parts["passed"] = -torch.logaddexp(said_T[held_T], of_all_T).mean()
+        teaches_T = held_T if self.links else torch.ones_like(held_T)
+        parts = dict[str, Tensor]()
+        if (by_all_T := ~(held_T | stands_T)).any():
+            asked = self._asked(network, h_TD[by_all_T], answers[by_all_T], self.target, batch.key)
+            part = int(by_all_T.sum()) / len(here)
+            parts[self.names[self.target]] = part * LOSSES[self.config.loss](asked)
+        if teaches_T.any():
+            of_none = pointed.of_none()[teaches_T]
+            if self.links:
+                wanted = h_TD[teaches_T], answers[teaches_T]
+                asked = self._asked(network, *wanted, self.target, batch.key)
+                of_none = of_none + log_shares_over_all(**asked.whole)
+            of_none = of_none.masked_fill(stands_T[teaches_T], float("-inf"))
+            parts["pointed"] = -torch.logaddexp(said_T[teaches_T], of_none).mean()
         return parts
 
     def _said(
@@ -181,9 +178,8 @@ class VineLearner(SequenceLearner):
         # What gives no chance at all has no gradient either.
         some_P = torch.isfinite(logs_PW.detach()).any(1)
         said_T = _log_sums(logs_PW[some_P].logsumexp(1), question[some_P], len(here))
-        begun = network.config.begun
         stands_T = torch.zeros(len(here), dtype=torch.bool)
-        stands_T[question[same_P]] = begun
+        stands_T[question[same_P]] = self.config.begun
         return said_T, stands_T, pointed
 
     def _of_pairs(self, network: VineNetwork, batch: Minibatch, h_TD: Tensor) -> dict[str, Tensor]:

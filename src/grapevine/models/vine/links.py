@@ -55,9 +55,7 @@ class Links:
         rank = np.arange(len(origin)) - np.repeat(offsets_of(lengths)[:-1], lengths)
         kept = order[rank < most]
         weights = count[kept].astype(np.float32)
-        return cls._sorted(
-            origin[kept], to[kept], weights, np.ones_like(weights), events.num_items
-        )
+        return cls._sorted(origin[kept], to[kept], weights, np.ones_like(weights), events.num_items)
 
     @classmethod
     def beside(cls, events: Interactions, most: int) -> "Links":
@@ -68,9 +66,7 @@ class Links:
             most: of each item; the nearest.
         """
         lists = distinct(events.histories, events.num_items)
-        near, cosines = nearest_items(
-            lists, np.ones(len(lists)), events.num_items, most + 1
-        )
+        near, cosines = nearest_items(lists, np.ones(len(lists)), events.num_items, most + 1)
         takers = np.bincount(lists.values, minlength=events.num_items)
         origin = np.repeat(np.arange(events.num_items), near.lengths)
         others = near.values != origin

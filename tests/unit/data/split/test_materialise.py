@@ -84,7 +84,8 @@ def slow_apply(data: Dataset, labels: list[int], repeats: str) -> tuple:
     def asked(of: int) -> list:
         out = []
         for user, events in parts.items():
-            had = {e[0] for e, part in events if part < of and e[1] == 1 and repeats == "drop"}
+            kinds = {"drop": {1}, "keep": set(), "unmet": {0, 1}}[repeats]
+            had = {e[0] for e, part in events if part < of and e[1] in kinds}
             targets, times = [], []
             for event, part in events:
                 if part == of and event[1] == 1 and event[0] not in had:
@@ -98,7 +99,7 @@ def slow_apply(data: Dataset, labels: list[int], repeats: str) -> tuple:
     return shown(TRAIN), asked(VALIDATION), shown(VALIDATION), asked(TEST)
 
 
-@given(LABELLED, st.booleans(), st.booleans(), st.sampled_from(["drop", "keep"]))
+@given(LABELLED, st.booleans(), st.booleans(), st.sampled_from(split.materialise.REPEATS))
 def test_apply_is_its_slow_self(events, catalogue, people, repeats):
     events = [(0, 0, "view", 0, TRAIN), *events]
     data = world([event[:4] for event in events], items=[99], behaviours=BEHAVIOURS)
@@ -116,6 +117,7 @@ def test_apply_is_its_slow_self(events, catalogue, people, repeats):
     assert questions(parts.test, train) == test
     assert train.item_table["item_id"].to_list() == items.to_list()
     assert (train.user_table is not None) == people
+    assert parts.test.unmet == (repeats == "unmet")
     assert parts.counts["test_targets"] == sum(len(targets) for _, targets, _ in test)
     assert parts.counts["test_cold_targets"] == sum(q[1].count(None) for q in test)
     assert parts.counts["test_new_users"] == [q[0] for q in test].count(None)
