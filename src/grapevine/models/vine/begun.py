@@ -109,6 +109,11 @@ class Pointed:
         """The logs of none of them."""
         return self.logs[:, -1]
 
+    def of_others(self) -> Float[Tensor, " asking"]:
+        """The logs of no item naming itself."""
+        passed = self.logs[:, :-1].unflatten(1, (-1, self.ways))[:, :, 1:].flatten(1)
+        return torch.cat([passed, self.logs[:, -1:]], 1).logsumexp(1)
+
 
 class Pointer(nn.Module):
     """The log of the chance that what comes next is told by an item of the history, and by which.

@@ -43,8 +43,8 @@ class Config(SequenceConfig):
     reach: int = 0
     """So many of the latest events may be pointed at; 0 for all that are heard."""
     honest: float = 0.3
-    """Share of the users from whom nothing but this is learnt, with `passed`: what the network
-    makes of histories that it has learnt by heart says nothing of how far it is to be believed."""
+    """Share of the users of whose target nothing is learnt but when to pass on, with `passed`:
+    histories that the network knows by heart do not tell how far it is to be believed."""
     auxiliary: float = 0.3
     """Weight of what is asked about each other behaviour; 0 learns the target alone."""
     chances: float = 0.1

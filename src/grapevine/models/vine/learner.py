@@ -18,7 +18,6 @@ from grapevine.models.sequence.lanes import LaneBatches
 from grapevine.models.sequence.learner import SequenceLearner
 from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.sources import Sources
-from grapevine.models.vine.begun import Pointed
 from grapevine.models.vine.config import Config
 from grapevine.models.vine.labels import furthest, scale_of
 from grapevine.models.vine.links import Links, Lookup, arrays_of
@@ -27,6 +26,9 @@ from grapevine.models.vine.network import VineNetwork
 from grapevine.models.vine.unordered import OF_TARGET, reordered
 from grapevine.random import stream
 from grapevine.tasks.cascade import cascaded, log_chances
+
+LEAST = 1e-30
+"""Chance of what nothing speaks for."""
 
 # T = places that ask, R = behaviours, P = pairs of a history and an item
 
@@ -129,58 +131,64 @@ class VineLearner(SequenceLearner):
     ) -> dict[str, Tensor]:
         """How badly the target's answers are told, by the histories and by the whole catalogue.
 
-        The chance of an answer is what the places of its history give it, each in its ways, and,
-        if it does not stand there, the chance of none of them times its share among all items.
+        Three questions, whose losses add up to minus the log of an answer's chance. Does it stand
+        in the history, and where? If not, what share of all items has it? And how much of what is
+        left goes to the places that pass the question on, and how much to that share?
 
-        With links both may be right at once, and how far the network is to be believed must be
-        learnt where it has learnt nothing by heart: of users who are held back from it. Without
-        them an answer is told by one or by the other, and everybody teaches both.
+        The last one must be learnt where the network knows nothing by heart, or it is believed too
+        much: of users who are held back from it, and whose questions change nothing but the
+        pointer.
         """
         assert batch.after is not None
-        said_T, stands_T, pointed = self._said(network, batch, h_TD, here)
+        places, longest = batch.asking[here], batch.places.items.shape[1]
+        row_T, place_T = places // longest, places % longest
         held_T = torch.from_numpy(self.held_back[self.owners[batch.after[here]]])
-        teaches_T = held_T if self.links else torch.ones_like(held_T)
-        parts = dict[str, Tensor]()
+        stands_T, parts = torch.zeros_like(held_T), dict[str, Tensor]()
+        if self.config.begun:
+            pointed = network.point(h_TD, batch.places, row_T, place_T, but=1)
+            question, row = pointed.question, row_T[pointed.question]
+            same_P = batch.places.items[row, pointed.column] == batch.answers[here][question]
+            stands_T[question[same_P]] = True
+            # Of an item that stands there one place speaks, so that nothing need be added up.
+            logs_T = pointed.of_others().masked_fill(stands_T, 0.0)
+            logs_T = logs_T.index_add(0, question[same_P], pointed.of_pairs()[same_P, 0])
+            parts["begun"] = -logs_T.mean()
         if (by_all_T := ~(held_T | stands_T)).any():
             asked = self._asked(network, h_TD[by_all_T], answers[by_all_T], self.target, batch.key)
             part = int(by_all_T.sum()) / len(here)
             parts[self.names[self.target]] = part * LOSSES[self.config.loss](asked)
-        if teaches_T.any():
-            of_none = pointed.of_none()[teaches_T]
-            if self.links:
-                wanted = h_TD[teaches_T], answers[teaches_T]
-                asked = self._asked(network, *wanted, self.target, batch.key)
-                of_none = of_none + log_shares_over_all(**asked.whole)
-            of_none = of_none.masked_fill(stands_T[teaches_T], float("-inf"))
-            parts["pointed"] = -torch.logaddexp(said_T[teaches_T], of_none).mean()
+        if (rest_T := held_T & ~stands_T).any():
+            asked = self._asked(network, h_TD[rest_T], answers[rest_T], self.target, batch.key)
+            part = int(rest_T.sum()) / len(here)
+            lost = self._passed(network, batch, asked, h_TD[rest_T], row_T[rest_T], place_T[rest_T])
+            parts["passed"] = part * lost
         return parts
 
-    def _said(
-        self, network: VineNetwork, batch: Minibatch, h_TD: Tensor, here: np.ndarray
-    ) -> tuple[Tensor, Tensor, Pointed]:
-        """Log of the chance that the histories give to each answer; and which stand in them."""
-        seen, places = batch.places, batch.asking[here]
-        longest = seen.items.shape[1]
-        row_T, place_T = places // longest, places % longest
-        # Its own parts alone learn of it where it passes questions on.
-        h_TD = h_TD.detach() if self.links else h_TD
-        pointed = network.point(h_TD, seen, row_T, place_T, but=1)
+    def _passed(
+        self,
+        network: VineNetwork,
+        batch: Minibatch,
+        asked: Asked,
+        h_TD: Tensor,
+        row_T: Tensor,
+        place_T: Tensor,
+    ) -> Tensor:
+        """How badly answers are told that stand in no history, by what it leads to and by all."""
+        seen = batch.places
+        pointed = network.point(h_TD, seen, row_T, place_T, but=1, still=True)
         question, column = pointed.question, pointed.column
-        speaks, wanted = seen.items[row_T[question], column], batch.answers[here][question]
-        same_P = speaks == wanted
-        told = [torch.where(same_P, 0.0, float("-inf"))]
-        for name, lookup in zip(self.links, self.lookups):
+        speaks = seen.items[row_T[question], column].numpy()
+        answers = asked.answers if self.rows is None else self.rows[asked.answers]
+        wanted, shares = answers[question].numpy(), list[Tensor]()
+        for kind, lookup in zip(self.links, self.lookups):
             # The user took both; but came from the one to the other in the last step alone.
-            own = (column == place_T[question]) if name == "after" else torch.ones_like(same_P)
-            share = lookup(speaks.numpy(), wanted.numpy(), own.numpy())
-            told.append(torch.from_numpy(share).log())
-        logs_PW = pointed.of_pairs() + torch.stack(told, 1)
-        # What gives no chance at all has no gradient either.
-        some_P = torch.isfinite(logs_PW.detach()).any(1)
-        said_T = _log_sums(logs_PW[some_P].logsumexp(1), question[some_P], len(here))
-        stands_T = torch.zeros(len(here), dtype=torch.bool)
-        stands_T[question[same_P]] = self.config.begun
-        return said_T, stands_T, pointed
+            last = (column == place_T[question]).numpy()
+            own = last if kind == "after" else np.ones_like(last)
+            shares.append(torch.from_numpy(lookup(speaks, wanted, own)))
+        chance_P = (pointed.of_pairs()[:, 1:].exp() * torch.stack(shares, 1)).sum(1)
+        said_T = torch.zeros_like(pointed.of_none()).index_add(0, question, chance_P)
+        whole_T = said_T + (pointed.of_none() + log_shares_over_all(**asked.whole)).exp()
+        return (pointed.of_others() - whole_T.clamp_min(LEAST).log()).mean()
 
     def _of_pairs(self, network: VineNetwork, batch: Minibatch, h_TD: Tensor) -> dict[str, Tensor]:
         """The chances and ratings of the items that came next, and of some that did not."""
@@ -229,15 +237,3 @@ class VineLearner(SequenceLearner):
             scale=self.scale, takers=self.takers if self.links else np.empty(0, np.int64),
             **arrays_of(self.links), **held,
         )  # fmt: skip
-
-
-def _log_sums(logs_P: Tensor, question_P: Tensor, num_questions: int) -> Tensor:
-    """Log of the sum of what is given to each question; minus infinity where nothing is."""
-    peak_T = logs_P.detach().new_full((num_questions,), float("-inf"))
-    peak_T = peak_T.scatter_reduce(0, question_P, logs_P.detach(), "amax")
-    some_T = torch.isfinite(peak_T)
-    peak_T = torch.where(some_T, peak_T, 0.0)
-    sums_T = logs_P.new_zeros(num_questions).index_add(
-        0, question_P, (logs_P - peak_T[question_P]).exp()
-    )
-    return torch.where(some_T, torch.where(some_T, sums_T, 1.0).log() + peak_T, float("-inf"))

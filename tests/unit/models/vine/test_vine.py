@@ -96,15 +96,15 @@ def test_parts_of_the_loss_are_named_and_weighed():
     whole = small().learner(data, seed=0)
     batch = whole.batches(0)[0]
     parts = {name: float(one.detach()) for name, one in whole.loss(batch).items()}
-    assert parts.keys() == {"view", "pointed", "buy", "chances"}
+    assert parts.keys() == {"view", "begun", "buy", "chances"}
     double = small(auxiliary=0.6, chances=0.2).learner(data, seed=0)
     for name, one in double.loss(batch).items():
         assert float(one.detach()) == pytest.approx(
-            parts[name] * (1 if name in {"pointed", "buy"} else 2), rel=1e-5
+            parts[name] * (1 if name in {"begun", "buy"} else 2), rel=1e-5
         )
     alone = small(auxiliary=0, chances=0).learner(data, seed=0)
     batches = alone.batches(0)
-    assert alone.loss(batches[0]).keys() == {"pointed", "buy"}
+    assert alone.loss(batches[0]).keys() == {"begun", "buy"}
     kinds = alone.events.behaviours[np.concatenate([batches[n].after for n in range(len(batches))])]
     assert (kinds == 1).all()
 
