@@ -23,8 +23,12 @@ MOST_TIMES, MOST_BACK, MOST_TAKERS = 8, 12, 14
 """From here on it is not told how often an item was met; and log2 of how many events ago that was,
 and of how many users took it."""
 
+WARMTHS = (1.0, 0.5, 0.2)
+"""What the network's scores may be multiplied by, where nothing of the history is meant: a network
+that has learnt its histories by heart is too sure of the others, and is heard more coolly."""
+
 # B = histories, L = places, T = questions, P = pairs of a question and an item of it, D = width,
-# W = ways in which a place may answer
+# W = ways in which a place may answer, C = ways in which the network is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +93,33 @@ class Pointed:
     """The chances of the places of some histories to answer.
 
     Attributes:
-        logs: `(T, L x W + 1)` logs of chances, which add up to one: of each place in each way,
-            place by place, and last of none of them.
+        logs: `(T, L x W + C)` logs of chances, which add up to one: of each place in each way,
+            place by place, and last of none of them, so warm or cool.
         question: `(P,)` of each pair of a question and an item of its history: which question.
         column: `(P,)` the place of the item.
         ways: W.
+        warmths: C.
     """
 
     logs: Float[Tensor, "asking chances"]
     question: Int64[Tensor, " pairs"]
     column: Int64[Tensor, " pairs"]
     ways: int
+    warmths: int = 1
 
     def of_pairs(self) -> Float[Tensor, "pairs ways"]:
         """The logs of the pairs alone."""
-        return self.logs[:, :-1].unflatten(1, (-1, self.ways))[self.question, self.column]
+        places_TLW = self.logs[:, : -self.warmths].unflatten(1, (-1, self.ways))
+        return places_TLW[self.question, self.column]
 
-    def of_none(self) -> Float[Tensor, " asking"]:
+    def of_none(self) -> Float[Tensor, "asking warmths"]:
         """The logs of none of them."""
-        return self.logs[:, -1]
+        return self.logs[:, -self.warmths :]
 
     def of_others(self) -> Float[Tensor, " asking"]:
         """The logs of no item naming itself."""
-        passed = self.logs[:, :-1].unflatten(1, (-1, self.ways))[:, :, 1:].flatten(1)
-        return torch.cat([passed, self.logs[:, -1:]], 1).logsumexp(1)
+        places_TLW = self.logs[:, : -self.warmths].unflatten(1, (-1, self.ways))
+        return torch.cat([places_TLW[:, :, 1:].flatten(1), self.of_none()], 1).logsumexp(1)
 
 
 class Pointer(nn.Module):
@@ -149,7 +156,10 @@ class Pointer(nn.Module):
         self.state, self.item = nn.Linear(width, hidden), nn.Linear(width, hidden, bias=False)
         self.product = nn.Linear(width, hidden, bias=False)
         self.out = nn.Linear(hidden, self.ways)
-        self.none = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
+        self.warmths = len(WARMTHS) if links else 1
+        self.none = nn.Sequential(
+            nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, self.warmths)
+        )
 
     def forward(
         self,
@@ -198,8 +208,9 @@ class Pointer(nn.Module):
         said_PW = self.out(gelu(told))
         if not self.begun:
             said_PW = torch.cat([torch.full_like(said_PW[:, :1], float("-inf")), said_PW[:, 1:]], 1)
-        logits = h_TD.new_full((len(h_TD), there_TL.shape[1] * self.ways + 1), float("-inf"))
-        places_TLW = logits[:, :-1].unflatten(1, (-1, self.ways))
+        chances = there_TL.shape[1] * self.ways + self.warmths
+        logits = h_TD.new_full((len(h_TD), chances), float("-inf"))
+        places_TLW = logits[:, : -self.warmths].unflatten(1, (-1, self.ways))
         places_TLW[question, column] = said_PW
-        logits[:, -1] = self.none(scale * h_TD).squeeze(1)
-        return Pointed(logits.log_softmax(1), question, column, self.ways)
+        logits[:, -self.warmths :] = self.none(scale * h_TD)
+        return Pointed(logits.log_softmax(1), question, column, self.ways, self.warmths)

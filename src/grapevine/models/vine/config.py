@@ -35,14 +35,14 @@ class Config(SequenceConfig):
     begun: bool = True
     """Whether what is asked about the target may be answered by an item of the history, which is
     then told by what the user did with it: see `begun`."""
-    passed: bool = False
+    passed: bool = True
     """Whether a place may also pass such a question on: to what came after its item, and to what
     else its takers took. See `links`; needs model.loss="softmax"."""
     links: int = 100
     """To so many others each item leads at most, with `passed`."""
     reach: int = 0
     """So many of the latest events may be pointed at; 0 for all that are heard."""
-    honest: float = 0.3
+    honest: float = 0.2
     """Share of the users of whose target nothing is learnt but when to pass on, with `passed`:
     histories that the network knows by heart do not tell how far it is to be believed."""
     auxiliary: float = 0.3

@@ -18,6 +18,7 @@ from grapevine.models.sequence.lanes import LaneBatches
 from grapevine.models.sequence.learner import SequenceLearner
 from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.sources import Sources
+from grapevine.models.vine.begun import WARMTHS
 from grapevine.models.vine.config import Config
 from grapevine.models.vine.labels import furthest, scale_of
 from grapevine.models.vine.links import Links, Lookup, arrays_of
@@ -159,7 +160,8 @@ class VineLearner(SequenceLearner):
             parts[self.names[self.target]] = part * LOSSES[self.config.loss](asked)
         if (rest_T := held_T & ~stands_T).any():
             asked = self._asked(network, h_TD[rest_T], answers[rest_T], self.target, batch.key)
-            part = int(rest_T.sum()) / len(here)
+            # Who is held back speaks for all.
+            part = int((~stands_T).sum()) / len(here)
             lost = self._passed(network, batch, asked, h_TD[rest_T], row_T[rest_T], place_T[rest_T])
             parts["passed"] = part * lost
         return parts
@@ -186,9 +188,11 @@ class VineLearner(SequenceLearner):
             own = last if kind == "after" else np.ones_like(last)
             shares.append(torch.from_numpy(lookup(speaks, wanted, own)))
         chance_P = (pointed.of_pairs()[:, 1:].exp() * torch.stack(shares, 1)).sum(1)
-        said_T = torch.zeros_like(pointed.of_none()).index_add(0, question, chance_P)
-        whole_T = said_T + (pointed.of_none() + log_shares_over_all(**asked.whole)).exp()
-        return (pointed.of_others() - whole_T.clamp_min(LEAST).log()).mean()
+        said_T = chance_P.new_zeros(len(h_TD)).index_add(0, question, chance_P)
+        for none_T, warmth in zip(pointed.of_none().unbind(1), WARMTHS):
+            share_T = log_shares_over_all(**asked.warmed(warmth))
+            said_T = said_T + (none_T + share_T).exp()
+        return (pointed.of_others() - said_T.clamp_min(LEAST).log()).mean()
 
     def _of_pairs(self, network: VineNetwork, batch: Minibatch, h_TD: Tensor) -> dict[str, Tensor]:
         """The chances and ratings of the items that came next, and of some that did not."""

@@ -1,7 +1,7 @@
 """What training leaves of Vine: a sequence model that can be asked several questions."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Float32, Int32, Int64
 from grapevine.errors import ConfigError
 from grapevine.graph.listen import listen_sparse
 from grapevine.models.sequence.model import Reader, blocks
+from grapevine.models.vine.begun import WARMTHS
 from grapevine.models.vine.config import Config as VineConfig
 from grapevine.models.vine.links import KINDS
 from grapevine.structs.batch import Batch
@@ -124,10 +125,14 @@ class Vine(Reader):
         pointed: "Pointed",
     ) -> Float32[np.ndarray, "batch items"]:
         """Logs of chances, of the network's scores and of what the histories say."""
-        known = scores_BI[:, self.met]
-        peak_B = known.max(1, keepdims=True)
-        whole_B = peak_B + np.log(np.exp(known - peak_B).sum(1, keepdims=True))
-        out = scores_BI - whole_B + pointed.of_none().numpy()[:, None]
+        heard = list[np.ndarray]()
+        for none_B, warmth in zip(pointed.of_none().numpy().T, WARMTHS):
+            warm_BI = scores_BI * np.float32(warmth)
+            known = warm_BI[:, self.met]
+            peak_B = known.max(1, keepdims=True)
+            whole_B = peak_B + np.log(np.exp(known - peak_B).sum(1, keepdims=True))
+            heard.append(warm_BI + (none_B[:, None] - whole_B))
+        out = reduce(np.logaddexp, heard)
         row, place = pointed.question.numpy(), pointed.column.numpy()
         item, logs_PW = items_BL[row, place], pointed.of_pairs().numpy()
         if self.config.begun:
