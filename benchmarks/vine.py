@@ -37,7 +37,7 @@ QUICK: dict[str, Any] = {
 }  # fmt: skip
 ALONE: dict[str, Any] = {"auxiliary": 0.0, "chances": 0.0, "ratings": 0.0}
 ALL: dict[str, Any] = {"behaviours": "all"}
-LARGE: dict[str, Any] = {"length": 200, "average": 0.998, "patience": 8}
+LARGE: dict[str, Any] = {"length": 200, "average": 0.998, "patience": 20, "epochs": 100}
 OF_DATA: dict[str, dict[str, dict[str, Any]]] = {
     # What was met is not asked for there.
     "retailrocket": {"sasrec": {"once": True}, "vine": {"once": True, "begun": False}},

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from grapevine.models.base import Model, refuse_other_arrays
-from grapevine.models.ranking.calibration import BINS, Table, platt, sigmoid, table_of
+from grapevine.models.calibration import BINS, Table, platt, sigmoid, table_of
 from grapevine.models.ranking.config import Config as RankingConfig
 from grapevine.models.ranking.facts import Facts
 from grapevine.models.ranking.shortlist import Shortlist

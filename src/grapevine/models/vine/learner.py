@@ -13,6 +13,7 @@ from torch.nn.functional import mse_loss
 from grapevine.core.over_all import log_shares_over_all
 from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import distinct
+from grapevine.models.calibration import BINS
 from grapevine.models.sequence.batches import EpochBatches, Minibatch
 from grapevine.models.sequence.lanes import LaneBatches
 from grapevine.models.sequence.learner import SequenceLearner
@@ -20,6 +21,7 @@ from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.sources import Sources
 from grapevine.models.vine.begun import WARMTHS
 from grapevine.models.vine.config import Config
+from grapevine.models.vine.held import Held
 from grapevine.models.vine.labels import furthest, scale_of
 from grapevine.models.vine.links import Links, Lookup, arrays_of
 from grapevine.models.vine.model import Vine
@@ -48,6 +50,11 @@ class VineLearner(SequenceLearner):
         self.reached = furthest(self.events) if config.chances else np.empty(0, np.int64)
         held = stream(seed, "vine", "honest").random(self.events.num_users) < config.honest
         self.held_back, self.owners = held & bool(self.links), self.events.users
+        self.asked_of = Held.of(
+            self.events, self.reached, np.flatnonzero(held), self._known(),
+            stream(seed, "vine", "held"),
+        ) if config.chances and held.any() else None  # fmt: skip
+        self.unjudged = held if self.asked_of else np.zeros_like(held)
         self.lookups = [Lookup.of(one) for one in self.links.values()]
 
     @cached_property
@@ -194,6 +201,10 @@ class VineLearner(SequenceLearner):
             said_T = said_T + (none_T + share_T).exp()
         return (pointed.of_others() - said_T.clamp_min(LEAST).log()).mean()
 
+    def _known(self) -> Int64[np.ndarray, " known"]:
+        """Items that could be taken."""
+        return np.arange(self.events.num_items) if self.rows is None else self.rows.numpy()
+
     def _of_pairs(self, network: VineNetwork, batch: Minibatch, h_TD: Tensor) -> dict[str, Tensor]:
         """The chances and ratings of the items that came next, and of some that did not."""
         config = self.config
@@ -201,10 +212,11 @@ class VineLearner(SequenceLearner):
             return {}
         assert batch.after is not None
         draw = stream(batch.key, "vine", "pairs")
-        some = np.sort(draw.permutation(len(batch.after))[: config.chance_pairs])
+        judged = np.flatnonzero(~self.unjudged[self.owners[batch.after]])
+        some = np.sort(draw.permutation(judged)[: config.chance_pairs])
         event = batch.after[some]
         h_PD, parts = h_TD[some], dict[str, Tensor]()
-        known = np.arange(self.events.num_items) if self.rows is None else self.rows.numpy()
+        known = self._known()
         drawn = known[draw.integers(len(known), size=(config.chance_negatives, len(some)))]
         rows = np.concatenate([self.events.items[event][None], drawn]).ravel()
         wanted, place = np.unique(rows, return_inverse=True)
@@ -235,9 +247,12 @@ class VineLearner(SequenceLearner):
         """The model as it is now."""
         found = super().model()
         held: dict[str, Any] = {name: getattr(found, name) for name in found.arrays}
-        return Vine(
+        none = len(self.names) if self.config.chances else 0
+        model = Vine(
             config=self.given, weights=found.weights, target=np.array([self.target]),
-            asking=np.array([self.target]),
-            scale=self.scale, takers=self.takers if self.links else np.empty(0, np.int64),
+            asking=np.array([self.target]), scale=self.scale,
+            platt=np.tile([1.0, 0.0], (none, 1)), held=np.zeros((none, 3, BINS)),
+            takers=self.takers if self.links else np.empty(0, np.int64),
             **arrays_of(self.links), **held,
         )  # fmt: skip
+        return model if self.asked_of is None else model.calibrated(self.asked_of)

@@ -5,10 +5,11 @@ from functools import cached_property, reduce
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from grapevine.errors import ConfigError
 from grapevine.graph.listen import listen_sparse
+from grapevine.models.calibration import Table, platt, sigmoid, table_of
 from grapevine.models.sequence.model import Reader, blocks
 from grapevine.models.vine.begun import WARMTHS
 from grapevine.models.vine.config import Config as VineConfig
@@ -18,6 +19,7 @@ from grapevine.structs.jagged import offsets_of
 
 if TYPE_CHECKING:  # torch is loaded when something is asked
     from grapevine.models.vine.begun import Pointed
+    from grapevine.models.vine.held import Held
     from grapevine.models.vine.network import VineNetwork
 
 
@@ -36,6 +38,9 @@ class Vine(Reader):
         asking: `(1,)` the behaviour that is asked about.
         scale: `(2,)` mean and deviation of the values it was taught; of no length where there were
             none.
+        platt: `(R, 2)` slope and offset of the log-odds of each behaviour, R of 0 where no chances
+            were learnt.
+        held: `(R, 3, bins)` whether chances came true: see `calibration`.
         takers: `(I,)` how many users took each item; of no length where places pass nothing on.
         after_offsets: `(I + 1,)` what was taken right after item i is `[offsets[i],
             offsets[i + 1])`; of no length where that is not looked at.
@@ -48,13 +53,15 @@ class Vine(Reader):
 
     Config: ClassVar[type] = VineConfig
     arrays: ClassVar[tuple[str, ...]] = (
-        *Reader.arrays, "target", "asking", "scale", "takers",
+        *Reader.arrays, "target", "asking", "scale", "platt", "held", "takers",
         *(f"{kind}_{part}" for kind in KINDS for part in ("offsets", "items", "shares")),
     )  # fmt: skip
 
     target: Int64[np.ndarray, " one"]
     asking: Int64[np.ndarray, " one"]
     scale: Float32[np.ndarray, " moments"]
+    platt: Float64[np.ndarray, "behaviours two"]
+    held: Float64[np.ndarray, "behaviours three bins"]
     takers: Int64[np.ndarray, " takers"]
     after_offsets: Int64[np.ndarray, " after_rows"]
     after_items: Int32[np.ndarray, " after_links"]
@@ -168,8 +175,9 @@ class Vine(Reader):
     ) -> Float32[np.ndarray, "queries candidates behaviours"]:
         """The chance that each behaviour is reached with each item, never rising along the funnel.
 
-        They are what training saw: of events and of `chance_negatives` items drawn for each, so
-        that they order pairs, and must be calibrated before they are counted on.
+        From the moment of asking on, for as long as the log still went on for those by whom it is
+        calibrated: users of whom no chance was learnt (`honest`), each at a moment drawn. Without
+        them it is what training saw, of events and of `chance_negatives` items drawn for each.
 
         Args:
             batch: the questions.
@@ -178,12 +186,41 @@ class Vine(Reader):
         Raises:
             ConfigError: no chances were learnt.
         """
-        import torch
-
         if not self.config.chances:
             raise ConfigError("this run learnt no chances", hint="train with model.chances=0.1")
-        said = torch.from_numpy(self._judged(batch, items)[..., :-1])
-        return torch.nn.functional.logsigmoid(said).cumsum(-1).exp().numpy()
+        logits = self._log_odds(batch, items)
+        found = sigmoid(self.platt[:, 0] * logits + self.platt[:, 1]).astype(np.float32)
+        # Each behaviour is calibrated by itself; none is reached without the one before it.
+        return np.minimum.accumulate(found, axis=-1)
+
+    def calibrated(self, held: "Held") -> Self:
+        """The same model with chances that fit what became of these users.
+
+        Args:
+            held: histories up to a moment, and what came of them.
+        """
+        if not len(held):
+            return self
+        logits, there = self._log_odds(held.batch, held.items), held.weights > 0
+        scales, tables = self.platt.copy(), self.held.copy()
+        for row in range(len(scales)):
+            came, weights = held.reached >= row, held.weights
+            scales[row] = platt(logits[there, row], came[there], weights[there])
+            tables[row] = table_of(logits[..., row], came, there, weights)
+        return replace(self, platt=scales, held=tables)
+
+    @property
+    def calibration(self) -> Table:
+        """Whether chances came true, each half of the questions told by the other half."""
+        return Table(self.held[:, 0], self.held[:, 1], self.held[:, 2])
+
+    def _log_odds(
+        self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]
+    ) -> Float64[np.ndarray, "queries candidates behaviours"]:
+        """Log-odds that each behaviour is reached, as training has them."""
+        said = self._judged(batch, items)[..., :-1].astype(np.float64)
+        logs = np.minimum(np.cumsum(-np.logaddexp(0, -said), axis=-1), -1e-12)
+        return logs - np.log(-np.expm1(logs))
 
     def ratings(
         self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]

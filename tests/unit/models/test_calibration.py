@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from grapevine.models.ranking.calibration import BINS, platt, sigmoid, table_of
+from grapevine.models.calibration import BINS, platt, sigmoid, table_of
 from grapevine.random import stream
 
 
