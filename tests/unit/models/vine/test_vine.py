@@ -97,12 +97,12 @@ def test_parts_of_the_loss_are_named_and_weighed():
     batch = whole.batches(0)[0]
     parts = {name: float(one.detach()) for name, one in whole.loss(batch).items()}
     assert parts.keys() == {"view", "begun", "buy", "chances"}
-    double = small(auxiliary=0.6, chances=0.2).learner(data, seed=0)
+    double = small(auxiliary=0.6, chances=0.2, passed=False).learner(data, seed=0)
     for name, one in double.loss(batch).items():
         assert float(one.detach()) == pytest.approx(
             parts[name] * (1 if name in {"begun", "buy"} else 2), rel=1e-5
         )
-    alone = small(auxiliary=0, chances=0).learner(data, seed=0)
+    alone = small(auxiliary=0, chances=0, passed=False).learner(data, seed=0)
     batches = alone.batches(0)
     assert alone.loss(batches[0]).keys() == {"begun", "buy"}
     kinds = alone.events.behaviours[np.concatenate([batches[n].after for n in range(len(batches))])]
