@@ -1,5 +1,6 @@
 """What a trained model looks like: whom an item listens to, a map of items, how training went."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from markupsafe import Markup, escape
 from grapevine.evaluation import charts, drawings
 from grapevine.evaluation.drawings import Edge
 from grapevine.models.base import Factored, Walked
+from grapevine.models.calibration import Calibrated, Table
 from grapevine.models.reasons import title_column
 from grapevine.models.run import Run
 from grapevine.models.traces import Curve, curves
@@ -47,6 +49,8 @@ def pictures_of(run: Run) -> list[Picture]:
         found.append(_neighbourhood(run, run.model.neighbours, int(run.most_popular[0])))
     if isinstance(run.model, Factored) and len(run.items) > 2:
         found.append(_map(run, run.model))
+    if isinstance(run.model, Calibrated):
+        found += _calibration(run.schema.behaviours, run.model.calibration)
     return found
 
 
@@ -72,6 +76,25 @@ def _training(folder: Path) -> list[Picture]:
         if kind in drawn and len(curve.epochs) > 1:
             drawn[kind].append(replace(curve, name=name))
     return [_curves(kind, found) for kind, found in drawn.items() if found]
+
+
+def _calibration(names: Sequence[str], table: Table) -> list[Picture]:
+    """Chances that were told, and how often they came true; both as powers of ten."""
+    series: list[tuple[str, int, list[float], list[float]]] = []
+    with np.errstate(divide="ignore"):
+        told, true = np.log10(table.predicted), np.log10(table.observed)
+    for place, (across, up) in enumerate(zip(told, true, strict=True)):
+        there = np.isfinite(across) & np.isfinite(up)
+        series.append((names[place], place, across[there].tolist(), up[there].tolist()))
+    ends = [end for _, _, across, _ in series for end in (across[:1] + across[-1:])]
+    if not ends:
+        return []
+    right = [min(ends), max(ends)]
+    series.append(("exactly so", len(series), right, right))
+    said = ", ".join(name for name, *_ in series)
+    drawn = drawings.lines("Calibration", series, "chance told, log10", "came true, log10")
+    note = f"Of users who were not learnt from, ten bins of like sums of chances: {said}."
+    return [Picture("Do chances come true?", note, drawn)]
 
 
 def _curves(kind: str, found: list[Curve]) -> Picture:

@@ -4,6 +4,7 @@ Q = questions, C = candidates of each, N = cases
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
@@ -29,6 +30,16 @@ class Table:
     predicted: Float64[np.ndarray, "behaviours bins"]
     observed: Float64[np.ndarray, "behaviours bins"]
     counts: Float64[np.ndarray, "behaviours bins"]
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """A model whose chances were held against what came true."""
+
+    @property
+    def calibration(self) -> Table:
+        """By behaviour, in the order of the funnel."""
+        ...
 
 
 def sigmoid(x: Shaped[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:

@@ -52,3 +52,19 @@ def test_what_holds_no_candidate_counts_in_no_bin():
     there = np.arange(10) < np.arange(20)[:, None] // 2
     assert table_of(logits, came & there, there)[2].sum() == there.sum()
     assert not table_of(logits, came, np.zeros_like(there)).any()
+
+
+def test_a_case_that_stands_for_three_counts_three_times():
+    logits, came = drawn(0.8, -1.0, (40, 12))
+    weights = 1.0 + 2 * (np.arange(12) % 2 == 0) * np.ones((40, 1))
+    times = weights.astype(int)
+    flat = np.repeat(logits.ravel(), times.ravel()), np.repeat(came.ravel(), times.ravel())
+    found = platt(logits.ravel(), came.ravel(), weights.ravel())
+    np.testing.assert_allclose(found, platt(*flat), rtol=1e-6)
+    there = np.ones(logits.shape, bool)
+    told = table_of(logits, came, there, weights)
+    assert told[2].sum() == times.sum()
+    assert (told[1] * told[2]).sum() == pytest.approx((came * times).sum())
+    none = np.where(np.arange(12) < 6, weights, 0.0)
+    some = table_of(logits[:, :6], came[:, :6], there[:, :6], weights[:, :6])
+    np.testing.assert_allclose(table_of(logits, came, none > 0, none), some)
