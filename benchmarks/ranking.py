@@ -23,7 +23,7 @@ from grapevine.data.split import Split
 from grapevine.models.base import Trained
 from grapevine.models.ranking import Ranker
 from grapevine.models.run import Run
-from resumable import Budget, Row, about, cell, trained
+from resumable import Budget, Row, about, cell, prepared, trained
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop", "taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -71,7 +71,7 @@ def section(
     print(data, flush=True)
     if data == "shop":
         gv.pipeline.make_shop(1000, out=folder / "shop-data")
-    parts = gv.pipeline.prepare(gv.load(str(folder / "shop-data") if data == "shop" else data))
+    parts = prepared(data, gv.load(folder / "shop-data") if data == "shop" else None)
     labels, runs, missing = dict[str, str](), list[Run](), list[str]()
     for row in wanted:
         of_seeds = [

@@ -12,6 +12,23 @@ from grapevine.models import MODELS
 from grapevine.models.base import Trained
 from grapevine.models.run import Run
 
+SPLITS: dict[str, dict[str, Any]] = {
+    name: {"by": "published", "validation_users": 1000}
+    for name in ("retailrocket", "tmall-mb", "beibei-mb")
+} | {"ml-1m-5core": {"by": "leave-last-out-sampled"}}
+"""How a log is split, unless as its publisher did or by leave-last-out."""
+
+
+def prepared(name: str, data: Dataset | None = None) -> Split:
+    """A log by its name, taken apart as all benchmarks take it.
+
+    Args:
+        name: of a public dataset, or anything.
+        data: the log; loaded by its name if not given.
+    """
+    data = gv.load(name) if data is None else data
+    return gv.pipeline.prepare(data, **SPLITS.get(name, {}))
+
 
 @dataclass(frozen=True)
 class Budget:

@@ -25,7 +25,7 @@ from grapevine.data.split import Split
 from grapevine.evaluation.report import Report
 from grapevine.models.base import Trained
 from grapevine.models.run import Run
-from resumable import Budget, Row, about, cell, trained
+from resumable import Budget, Row, about, cell, prepared, trained
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop-1000", "retailrocket", "taobao-mb", "ml-1m-5core")
@@ -47,11 +47,6 @@ OF_DATA: dict[str, dict[str, dict[str, Any]]] = {
     },
 }  # fmt: skip
 """What is changed for a log, of all rows of a model."""
-SPLIT: dict[str, dict[str, Any]] = {
-    "retailrocket": {"by": "published", "validation_users": 1000},
-    "ml-1m-5core": {"by": "leave-last-out-sampled"},
-}
-"""How a log is split, unless as its publisher did or by leave-last-out."""
 
 ROWS = (
     Row("popularity", "popularity", {}),
@@ -87,7 +82,7 @@ def section(
 ) -> tuple[list[str], dict[str, float]]:
     """The table of one log, and each model's ndcg@10."""
     print(data, flush=True)
-    parts = gv.pipeline.prepare(loaded(data), **SPLIT.get(data, {}))
+    parts = prepared(data, loaded(data))
     labels, runs = dict[str, str](), list[Run]()
     missing, epochs = list[str](), dict[str, str]()
     for row in wanted:

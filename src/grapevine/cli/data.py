@@ -186,7 +186,13 @@ def split(
     share: Annotated[
         float | None, typer.Option(help="For cold-items: of the items, for the test.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="For cold-items: of the draw.")] = None,
+    validation_users: Annotated[
+        int | None,
+        typer.Option(
+            help="For published and leave-last-out: users who are drawn for the validation."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of what is drawn.")] = None,
     repeats: Annotated[
         str,
         typer.Option(
@@ -204,6 +210,7 @@ def split(
         "at": at,
         "validation_at": validation_at,
         "share": share,
+        "validation_users": validation_users,
         "seed": seed,
         "repeats": repeats,
     }

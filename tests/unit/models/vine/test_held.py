@@ -46,7 +46,7 @@ def test_what_became_of_a_moment_is_told_and_nothing_else(events, seed):
 
 
 def halves(users=200, seed=0):
-    """Everybody looks at three of ten red things and buys the even ones; grey ones are left alone."""
+    """Everybody looks at three of ten red things and buys the even ones; nobody at grey ones."""
     rng, events = np.random.default_rng(seed), []
     for user in range(users):
         for place, item in enumerate(rng.permutation(10)[:3].tolist()):
