@@ -125,7 +125,28 @@ def table(
             f"| {label} | {figures} | {better(report, vine, str(one.run))} | {epochs[label]} | "
             f"{one.train_seconds / 60:.1f} |"
         )
-    return lines, found
+    return [*lines, "", *apart(report, labels)], found
+
+
+def apart(report: Report, labels: dict[str, str]) -> list[str]:
+    """The same by how often an answer was bought, and by how much a user had done."""
+    lists = report.slices
+    if not lists:
+        return []
+    order = [str(one.run) for one in report.results]
+    lines = [
+        "ndcg@10 apart: " + "; ".join(
+            f"{by}, {', '.join(f'{s.group} ({s.queries:,})' for s in lists if s.by == by)}"
+            for by in dict.fromkeys(one.by for one in lists)
+        ) + ".",
+        "",
+        f"| model | {' | '.join(f'{one.by}: {one.group}' for one in lists)} |",
+        "|---" * (len(lists) + 1) + "|",
+    ]  # fmt: skip
+    for run in order:
+        cells = " | ".join(f"{one.results[run]['ndcg@10'].mean:.4f}" for one in lists)
+        lines.append(f"| {labels[run]} | {cells} |")
+    return lines
 
 
 def better(report: Report, vine: str, other: str) -> str:
