@@ -84,13 +84,16 @@ def section(
     print(data, flush=True)
     parts = prepared(data, loaded(data))
     labels, runs = dict[str, str](), list[Run]()
-    missing, epochs = list[str](), dict[str, str]()
+    missing, epochs, known = list[str](), dict[str, str](), list[Any]()
     for row in wanted:
         if row.model == "oracle" and not data.startswith("shop-"):
             continue
         if row.label in UNORDERED and parts.train.schema.clock == "none":
             continue
         config = replace(row.config, **OF_DATA.get(data, {}).get(row.model, {}))
+        if config in known:
+            continue  # what is changed for this log leaves nothing of the row's own
+        known.append(config)
         of_seeds = [
             trained(config, parts.train, seed, folder / data / f"{row.label}-{seed}", budget)
             for seed in range(seeds if isinstance(config, Trained) else 1)

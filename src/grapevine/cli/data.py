@@ -194,12 +194,12 @@ def split(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of what is drawn.")] = None,
     repeats: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="drop: ask for nothing that the user has; keep: ask for it; unmet: ask for "
-            "nothing that the user has met by any behaviour."
+            "nothing that the user has met by any behaviour. As the folder says, or else drop."
         ),
-    ] = "drop",
+    ] = None,
     json: Json = False,
 ) -> None:
     """Hold events out, check that nothing leaks, and write the split as a column.

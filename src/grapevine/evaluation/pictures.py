@@ -93,7 +93,10 @@ def _calibration(names: Sequence[str], table: Table) -> list[Picture]:
     series.append(("exactly so", len(series), right, right))
     said = ", ".join(name for name, *_ in series)
     drawn = drawings.lines("Calibration", series, "chance told, log10", "came true, log10")
-    note = f"Of users who were not learnt from, ten bins of like sums of chances: {said}."
+    note = (
+        f"On what was held out of learning chances, in ten bins of like sums of them: {said}. Bins "
+        "in which nothing came true are not drawn."
+    )
     return [Picture("Do chances come true?", note, drawn)]
 
 

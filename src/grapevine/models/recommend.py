@@ -228,7 +228,9 @@ def _require_known(run: "Run", kind: str, ids: Sequence[Any]) -> np.ndarray:
 
 
 def _seen(run: "Run", batch: Batch) -> Jagged:
-    return batch.seen(run.schema.target_row)
+    # Who asks for what was never met is not told of what was.
+    unmet = dict(run.record.get("split") or {}).get("repeats") == "unmet"
+    return batch.seen(None if unmet else run.schema.target_row)
 
 
 def _reasons(run: "Run", batch: Batch, ranking: Ranking) -> list[pl.Series]:

@@ -17,9 +17,10 @@ def validated(
 ) -> UInt8[np.ndarray, " events"]:
     """The same labels, with one training target of some users for validation.
 
-    Users are drawn of those with two training targets or more. Of such a user the last one is
-    asked for, and what came after it is known when the test is asked; where the order of events
-    says nothing, one is drawn. With "unmet" all that the user did with that item goes with it.
+    Users are drawn of those with two training targets or more. Of such a user the last item that
+    was taken for the first time is asked for, or with "keep" the last, and what came after it is
+    known when the test is asked; where the order of events says nothing, one is drawn. With "unmet"
+    all that the user did with that item goes with it.
 
     Args:
         data: all events.
@@ -35,6 +36,11 @@ def validated(
             f"{data.name}: its split has a validation already", hint="leave validation_users out"
         )
     candidates = (labels == TRAIN) & (events.behaviours == target)
+    if settings["repeats"] != "keep":
+        place = np.flatnonzero(candidates)
+        pair = events.users[place] * np.int64(max(events.num_items, 1)) + events.items[place]
+        candidates[:] = False
+        candidates[place[np.unique(pair, return_index=True)[1]]] = True
     able = np.flatnonzero(per_user(events.offsets, candidates) > 1)
     if not len(able) or settings["validation_users"] < 1:
         raise ConfigError(

@@ -193,7 +193,7 @@ def published(
         settings["repeats"] = repeats
     labels = data.labels
     if validation_users:
-        settings |= {"validation_users": validation_users, "seed": seed}
+        settings |= {"by": "published", "validation_users": validation_users, "seed": seed}
         labels = validated(data, labels, settings)
     return apply(data, labels, settings)
 

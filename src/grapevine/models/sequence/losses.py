@@ -63,14 +63,6 @@ class Asked:
             "precision": self.config.precision,
         }
 
-    def warmed(self, warmth: float) -> dict[str, Any]:
-        """The same of scores that are multiplied by so much."""
-        whole = self.whole
-        bias = whole["bias_I"]
-        return whole | {
-            "x_TD": warmth * self.h, "bias_I": None if bias is None else warmth * bias,
-        }  # fmt: skip
-
     def bias(self, rows: Int64[Tensor, " rows"] | None) -> Float[Tensor, " rows"] | None:
         """What is added to the scores of these items; of all if none are named."""
         bias = self.network.bias

@@ -180,7 +180,7 @@ class Pointer(nn.Module):
             row_T: of each question, whose it is.
             place_T: the last place that it knows.
             table_BLD: the vector of the item at each place.
-            takers_BL: how many others took it, where places pass questions on.
+            takers_BL: how many took it, its user counted, where places pass questions on.
         """
         behind = Begun.of(seen)
         there_TL = behind.by(seen, row_T, place_T, self.reach)

@@ -43,8 +43,9 @@ class Config(SequenceConfig):
     reach: int = 0
     """So many of the latest events may be pointed at; 0 for all that are heard."""
     honest: float = 0.2
-    """Share of the users of whose target nothing is learnt but when to pass on, with `passed`:
-    histories that the network knows by heart do not tell how far it is to be believed."""
+    """Share of the users who are held back. With `passed` they teach where an answer stands and
+    when to pass on, and not which item is next: histories that the network knows by heart do not
+    tell how far it is to be believed. With `chances` these are calibrated on them, not learnt."""
     auxiliary: float = 0.3
     """Weight of what is asked about each other behaviour; 0 learns the target alone."""
     chances: float = 0.1
@@ -71,6 +72,13 @@ class Config(SequenceConfig):
                     f"for each item: model.{name}={getattr(self, name)!r} does not fit",
                     hint=f"leave model.{name}={value!r}",
                 )
+        check_bounds(self, "vine", "honest", least=0, most=0.9)
+        if self.passed and not self.honest:
+            raise ConfigError(
+                "when to pass on is learnt from users who are held back, and model.honest=0 holds "
+                "back none",
+                hint="set model.honest=0.2, or model.passed=false",
+            )
         if self.once and self.begun:
             raise ConfigError(
                 "what was never met stands in no history: model.once and model.begun do not fit",

@@ -54,7 +54,7 @@ class Held:
         lengths = np.diff(events.offsets)
         able = users[lengths[users] > 1]
         able = np.sort(draw.permutation(able)[:MOST])
-        cuts = events.offsets[able] + draw.integers(1, np.maximum(lengths[able], 2))
+        cuts = events.offsets[able] + draw.integers(1, lengths[able])
         lists = [
             np.unique(events.items[cut:stop], return_index=True)
             for cut, stop in zip(cuts, events.offsets[able + 1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
@@ -48,20 +48,32 @@ class VineLearner(SequenceLearner):
         super().__init__(config.fitting(train), train, seed=seed)
         self.scale = scale_of(self.events.values if config.ratings else None)
         self.reached = furthest(self.events) if config.chances else np.empty(0, np.int64)
-        held = stream(seed, "vine", "honest").random(self.events.num_users) < config.honest
-        self.held_back, self.owners = held & bool(self.links), self.events.users
-        self.asked_of = Held.of(
-            self.events, self.reached, np.flatnonzero(held), self._known(),
-            stream(seed, "vine", "held"),
-        ) if config.chances and held.any() else None  # fmt: skip
-        self.unjudged = held if self.asked_of else np.zeros_like(held)
+        self.held_back, self.owners = self.aside & bool(self.links), self.events.users
+        self.asked_of = self._asked_of() if config.chances else None
+        self.unjudged = self.aside & bool(self.asked_of)
         self.lookups = [Lookup.of(one) for one in self.links.values()]
+
+    @cached_property
+    def aside(self) -> Bool[np.ndarray, " users"]:
+        """Users who are held back: see `Config.honest`."""
+        draw = stream(self.seed, "vine", "honest")
+        return draw.random(self.events.num_users) < self.config.honest
+
+    def _asked_of(self) -> Held:
+        """What chances are calibrated by."""
+        events, draw = self.events, stream(self.seed, "vine", "held")
+        if not self.ordered:
+            events = reordered(events, self.target, 0.0, draw)[0]
+        users = np.flatnonzero(self.aside)
+        return Held.of(events, furthest(events), users, self._known(), draw)
 
     @cached_property
     def links(self) -> dict[str, Links]:
         """Where items lead, by what that means."""
         config, found = self.config, dict[str, Links]()
-        if not config.passed:
+        wanted = self.events.users[self.events.behaviours == self.target]
+        # Where nobody who is held back has an answer, when to pass on cannot be learnt.
+        if not config.passed or not self.aside[wanted].any():
             return found
         if self.ordered:
             found["after"] = Links.after(self.events, config.links)
@@ -143,9 +155,8 @@ class VineLearner(SequenceLearner):
         in the history, and where? If not, what share of all items has it? And how much of what is
         left goes to the places that pass the question on, and how much to that share?
 
-        The last one must be learnt where the network knows nothing by heart, or it is believed too
-        much: of users who are held back from it, and whose questions change nothing but the
-        pointer.
+        The last one must be learnt where the network knows no answer by heart, or it is believed
+        too much: of users who are held back, and it changes nothing but the pointer.
         """
         assert batch.after is not None
         places, longest = batch.asking[here], batch.places.items.shape[1]
@@ -153,7 +164,7 @@ class VineLearner(SequenceLearner):
         held_T = torch.from_numpy(self.held_back[self.owners[batch.after[here]]])
         stands_T, parts = torch.zeros_like(held_T), dict[str, Tensor]()
         if self.config.begun:
-            pointed = network.point(h_TD, batch.places, row_T, place_T, but=1)
+            pointed = network.point(h_TD, batch.places, row_T, place_T)
             question, row = pointed.question, row_T[pointed.question]
             same_P = batch.places.items[row, pointed.column] == batch.answers[here][question]
             stands_T[question[same_P]] = True
@@ -184,7 +195,7 @@ class VineLearner(SequenceLearner):
     ) -> Tensor:
         """How badly answers are told that stand in no history, by what it leads to and by all."""
         seen = batch.places
-        pointed = network.point(h_TD, seen, row_T, place_T, but=1, still=True)
+        pointed = network.point(h_TD, seen, row_T, place_T, still=True)
         question, column = pointed.question, pointed.column
         speaks = seen.items[row_T[question], column].numpy()
         answers = asked.answers if self.rows is None else self.rows[asked.answers]
@@ -196,8 +207,11 @@ class VineLearner(SequenceLearner):
             shares.append(torch.from_numpy(lookup(speaks, wanted, own)))
         chance_P = (pointed.of_pairs()[:, 1:].exp() * torch.stack(shares, 1)).sum(1)
         said_T = chance_P.new_zeros(len(h_TD)).index_add(0, question, chance_P)
+        whole = asked.whole
+        h_TD, bias_I = whole.pop("x_TD"), whole.pop("bias_I")
         for none_T, warmth in zip(pointed.of_none().unbind(1), WARMTHS):
-            share_T = log_shares_over_all(**asked.warmed(warmth))
+            bias = None if bias_I is None else warmth * bias_I
+            share_T = log_shares_over_all(x_TD=warmth * h_TD, bias_I=bias, **whole)
             said_T = said_T + (none_T + share_T).exp()
         return (pointed.of_others() - said_T.clamp_min(LEAST).log()).mean()
 
@@ -212,8 +226,7 @@ class VineLearner(SequenceLearner):
             return {}
         assert batch.after is not None
         draw = stream(batch.key, "vine", "pairs")
-        judged = np.flatnonzero(~self.unjudged[self.owners[batch.after]])
-        some = np.sort(draw.permutation(judged)[: config.chance_pairs])
+        some = np.sort(draw.permutation(len(batch.after))[: config.chance_pairs])
         event = batch.after[some]
         h_PD, parts = h_TD[some], dict[str, Tensor]()
         known = self._known()
@@ -224,7 +237,9 @@ class VineLearner(SequenceLearner):
         said = network.judge(h_PD.repeat(len(drawn) + 1, 1), items_PD)
         if config.chances:
             reached = np.concatenate([self.reached[event], np.full(drawn.size, -1)])
-            parts["chances"] = config.chances * self._chances(said[:, :-1], reached)
+            judged = np.tile(~self.unjudged[self.owners[event]], len(drawn) + 1)
+            lost = self._chances(said[torch.from_numpy(judged), :-1], reached[judged])
+            parts["chances"] = config.chances * lost
         if len(self.scale):
             values = torch.from_numpy(np.asarray(self.events.values)[event])
             there = torch.isfinite(values)

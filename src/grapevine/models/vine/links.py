@@ -27,13 +27,14 @@ class Links:
         offsets: `(I + 1,)` those of item i are `[offsets[i], offsets[i + 1])`.
         items: `(E,)` where they lead.
         weights: `(E,)` how strongly; the shares of a row are these over their sum.
-        mine: `(E,)` what one user adds to a weight who took both items.
+        left: `(E,)` what is left of a weight without one event: a step to the second item, or that
+            one of its users took it.
     """
 
     offsets: Int64[np.ndarray, " items_plus_one"]
     items: Int32[np.ndarray, " links"]
     weights: Float32[np.ndarray, " links"]
-    mine: Float32[np.ndarray, " links"]
+    left: Float32[np.ndarray, " links"]
 
     @classmethod
     def after(cls, events: Interactions, most: int) -> "Links":
@@ -55,7 +56,7 @@ class Links:
         rank = np.arange(len(origin)) - np.repeat(offsets_of(lengths)[:-1], lengths)
         kept = order[rank < most]
         weights = count[kept].astype(np.float32)
-        return cls._sorted(origin[kept], to[kept], weights, np.ones_like(weights), events.num_items)
+        return cls._sorted(origin[kept], to[kept], weights, weights - 1, events.num_items)
 
     @classmethod
     def beside(cls, events: Interactions, most: int) -> "Links":
@@ -71,8 +72,11 @@ class Links:
         origin = np.repeat(np.arange(events.num_items), near.lengths)
         others = near.values != origin
         origin, to, cosines = origin[others], near.values[others], cosines[others]
-        mine = 1 / np.sqrt(takers[origin] * takers[to].astype(np.float64))
-        return cls._sorted(origin, to, cosines, mine.astype(np.float32), events.num_items)
+        # Of n_ij / sqrt(n_i n_j) a taker less of j takes one from n_ij and from n_j.
+        of_both = cosines * np.sqrt(takers[origin] * takers[to].astype(np.float64))
+        fewer = np.sqrt(takers[origin] * np.maximum(takers[to] - 1.0, 1.0))
+        left = np.maximum(np.round(of_both) - 1, 0) / fewer
+        return cls._sorted(origin, to, cosines, left.astype(np.float32), events.num_items)
 
     @classmethod
     def _sorted(
@@ -80,7 +84,7 @@ class Links:
         origin: Int64[np.ndarray, " links"],
         to: np.ndarray,
         weights: Float32[np.ndarray, " links"],
-        mine: Float32[np.ndarray, " links"],
+        left: Float32[np.ndarray, " links"],
         num_items: int,
     ) -> "Links":
         order = np.lexsort((to, origin))
@@ -88,7 +92,7 @@ class Links:
             offsets=offsets_of(np.bincount(origin, minlength=num_items)),
             items=to[order].astype(np.int32),
             weights=weights[order],
-            mine=mine[order],
+            left=left[order],
         )
 
     @property
@@ -117,7 +121,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The shares of pairs, as somebody sees them who knows nothing of one of the users.
+    """The shares of pairs, as they are without the event that is asked for.
 
     What is asked for in training is an event that the links have counted. Its own part is taken
     off again, or every question would answer itself.
@@ -155,12 +159,12 @@ class Lookup:
         key = speaks * np.int64(self.links.num_items) + wanted
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         there = self.keys[place] == key
-        mine = np.where(own, self.links.mine[place], 0)
-        # A sum of float32 is not exact: what is left of it when all is taken off counts as nothing.
-        left = self.links.weights[place] - mine
-        whole = self.totals[speaks] - mine
-        said = there & (left > 1e-4 * self.links.mine[place]) & (whole > 0)
-        return np.where(said, np.minimum(left / np.maximum(whole, 1e-12), 1), 0).astype(np.float32)
+        weight = self.links.weights[place]
+        said = np.where(own, self.links.left[place], weight)
+        whole = self.totals[speaks] - weight + said
+        # A sum of float32 is not exact, and a share is no more than all there is.
+        share = np.minimum(said / np.maximum(whole, np.float32(1e-6)), 1)
+        return np.where(there & (said > 0), share, 0).astype(np.float32)
 
 
 KINDS = ("after", "beside")

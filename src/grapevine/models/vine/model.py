@@ -103,8 +103,8 @@ class Vine(Reader):
         """What an item scores: with `begun` or `passed`, the log of its chance to be the next.
 
         Of an item of the history that is what the pointer says, and of any other its share among
-        all items where none of the history is meant; and to both is added what the places of the
-        history pass on. Of nobody known all are 0, and an item that is not known comes last.
+        all items where none of the history is meant, and what the places of the history pass on to
+        it. Of nobody known all are 0, and an item that is not known comes last.
         """
         import torch
 
@@ -142,8 +142,6 @@ class Vine(Reader):
         out = reduce(np.logaddexp, heard)
         row, place = pointed.question.numpy(), pointed.column.numpy()
         item, logs_PW = items_BL[row, place], pointed.of_pairs().numpy()
-        if self.config.begun:
-            out[row, item] = logs_PW[:, 0]
         if self.ways:
             offsets = offsets_of(np.bincount(row, minlength=len(out)))
             passed = np.zeros_like(out)
@@ -152,6 +150,9 @@ class Vine(Reader):
                 chances = np.exp(logs_PW[:, 1 + way])
                 passed += listen_sparse(offsets, item.astype(np.int32), chances, *links)
             out = np.logaddexp(out, np.log(np.maximum(passed, np.float32(1e-30))))
+        if self.config.begun:
+            # Whatever else speaks for it, training has it that the pointer alone tells of these.
+            out[row, item] = logs_PW[:, 0]
         out[:, ~self.met] = out.min(1, keepdims=True) - 1
         return out
 
@@ -188,7 +189,7 @@ class Vine(Reader):
         """
         if not self.config.chances:
             raise ConfigError("this run learnt no chances", hint="train with model.chances=0.1")
-        logits = self._log_odds(batch, items)
+        logits = _log_odds(self._of_batch(batch, items))
         found = sigmoid(self.platt[:, 0] * logits + self.platt[:, 1]).astype(np.float32)
         # Each behaviour is calibrated by itself; none is reached without the one before it.
         return np.minimum.accumulate(found, axis=-1)
@@ -201,7 +202,11 @@ class Vine(Reader):
         """
         if not len(held):
             return self
-        logits, there = self._log_odds(held.batch, held.items), held.weights > 0
+        there = held.weights > 0
+        row, column = np.nonzero(there)
+        said = self._judged(self.states(held.batch)[row], held.items[row, column])
+        logits = np.zeros((*there.shape, len(self.platt)))
+        logits[row, column] = _log_odds(said)
         scales, tables = self.platt.copy(), self.held.copy()
         for row in range(len(scales)):
             came, weights = held.reached >= row, held.weights
@@ -213,14 +218,6 @@ class Vine(Reader):
     def calibration(self) -> Table:
         """Whether chances came true, each half of the questions told by the other half."""
         return Table(self.held[:, 0], self.held[:, 1], self.held[:, 2])
-
-    def _log_odds(
-        self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]
-    ) -> Float64[np.ndarray, "queries candidates behaviours"]:
-        """Log-odds that each behaviour is reached, as training has them."""
-        said = self._judged(batch, items)[..., :-1].astype(np.float64)
-        logs = np.minimum(np.cumsum(-np.logaddexp(0, -said), axis=-1), -1e-12)
-        return logs - np.log(-np.expm1(logs))
 
     def ratings(
         self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]
@@ -239,15 +236,30 @@ class Vine(Reader):
                 "this run has learnt no ratings",
                 hint="train on events with values, and with model.ratings above 0",
             )
-        return self._judged(batch, items)[..., -1] * self.scale[1] + self.scale[0]
+        return self._of_batch(batch, items)[..., -1] * self.scale[1] + self.scale[0]
 
-    def _judged(
+    def _of_batch(
         self, batch: Batch, items: Int64[np.ndarray, "queries candidates"]
     ) -> Float32[np.ndarray, "queries candidates answers"]:
+        """What the tower says of each candidate of each question."""
+        each = np.repeat(self.states(batch), items.shape[1], axis=0)
+        return self._judged(each, items.ravel()).reshape(*items.shape, -1)
+
+    def _judged(
+        self, h_PD: Float32[np.ndarray, "pairs width"], items: Int64[np.ndarray, " pairs"]
+    ) -> Float32[np.ndarray, "pairs answers"]:
+        """What the tower says of histories and items, pair by pair."""
         import torch
 
-        h_QD = torch.from_numpy(self.states(batch))
-        pairs = torch.from_numpy(self.items[items].reshape(-1, self.config.width))
         with torch.no_grad():
-            said = self.network.judge(h_QD.repeat_interleave(items.shape[1], 0), pairs)
-        return said.numpy().reshape(*items.shape, -1)
+            said = self.network.judge(torch.from_numpy(h_PD), torch.from_numpy(self.items[items]))
+        return said.numpy()
+
+
+def _log_odds(
+    said: Float32[np.ndarray, "*pairs answers"],
+) -> Float64[np.ndarray, "*pairs behaviours"]:
+    """Log-odds that each behaviour is reached, as training has them."""
+    logs = -np.logaddexp(0, -said[..., :-1].astype(np.float64))
+    logs = np.minimum(np.cumsum(logs, axis=-1), -1e-12)
+    return logs - np.log(-np.expm1(logs))

@@ -84,7 +84,6 @@ class VineNetwork(Network):
         row_T: Int64[Tensor, " asking"],
         place_T: Int64[Tensor, " asking"],
         *,
-        but: int = 0,
         still: bool = False,
     ) -> Pointed:
         """Who of a history is to answer: see `Pointer`.
@@ -94,13 +93,12 @@ class VineNetwork(Network):
             seen: the histories.
             row_T: of each question, whose it is.
             place_T: the last place that it knows.
-            but: takers of each item that are not counted: in training the user has been.
             still: nothing but the pointer itself learns of it.
         """
         assert self.pointer is not None
         takers, table_BLD = None, self._looked_up(seen.items)
         if self.takers is not None:
-            takers = self.takers[seen.items.clamp_max(self.num_items - 1)] - but
+            takers = self.takers[seen.items.clamp_max(self.num_items - 1)]
         if still:
             h_TD, table_BLD = h_TD.detach(), table_BLD.detach()
         return self.pointer(h_TD, seen, row_T, place_T, table_BLD, takers)

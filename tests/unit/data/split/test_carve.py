@@ -37,23 +37,35 @@ def test_a_validation_is_taken_from_training_alone(events, clock, repeats):
     moved = np.flatnonzero(found != labels)
     assert (labels[moved] == TRAIN).all()
     assert (found[moved] == VALIDATION).all()
-    buys = np.bincount(users[(labels == TRAIN) & (log.behaviours == 1)], minlength=log.num_users)
-    assert len(np.unique(users[moved])) == min(3, (buys > 1).sum())
-    assert set(users[moved]) <= set(np.flatnonzero(buys > 1))
-    audit.audit(parts).raise_if_leaking()
-    for user in np.unique(users[moved]):
-        mine = (users == user) & (labels == TRAIN)
-        places = np.flatnonzero(mine & (log.behaviours == 1))
-        held = found == VALIDATION
+    wanted = set()
+    for user in range(log.num_users):
+        mine = np.flatnonzero((users == user) & (labels == TRAIN))
+        buys = mine[log.behaviours[mine] == 1]
+        if repeats != "keep":
+            buys = buys[np.unique(log.items[buys], return_index=True)[1]]
+        if len(buys) > 1:
+            wanted.add(user)
+        if user not in users[moved]:
+            continue
+        here = moved[users[moved] == user]
         if clock == "exact":
-            # The last one is asked for, and all that came after it is moved with it.
-            assert (held & mine)[places[-1] :].sum() == mine[places[-1] :].sum()
-        pairs = set(log.items[held & mine].tolist())
-        if repeats == "unmet" and clock == "none":
-            assert len(pairs) == 1
-            assert not set(log.items[mine & ~held].tolist()) & pairs
-        elif clock == "none":
-            assert (held & mine).sum() == 1
+            chosen = buys.max()
+        else:
+            (chosen,) = (
+                {place for place in buys if place in here}
+                if repeats != "unmet"
+                else ({next(place for place in buys if log.items[place] in log.items[here])})
+            )
+        expected = {int(chosen)}
+        if clock == "exact":
+            expected |= set(mine[mine > chosen].tolist())
+        if repeats == "unmet":
+            expected |= set(mine[log.items[mine] == log.items[chosen]].tolist())
+        assert set(here.tolist()) == expected
+    assert set(users[moved]) <= wanted
+    assert len(np.unique(users[moved])) == min(3, len(wanted))
+    assert len(parts.validation) == min(3, len(wanted)) or repeats == "keep"
+    audit.audit(parts).raise_if_leaking()
     # It can be made again from what is written down of it.
     again = split.remake(data, split.rules.settings_of(parts))
     np.testing.assert_array_equal(again.labels, found)
@@ -70,6 +82,18 @@ def test_what_is_written_is_opened_as_it_was():
     np.testing.assert_array_equal(opened.labels, parts.labels)
     again = split.remake(stored, split.rules.settings_of(opened))
     np.testing.assert_array_equal(again.labels, parts.labels)
+
+
+def test_a_stored_split_of_any_rule_is_carved_and_made_again():
+    data = published(
+        [*TWO, ("z", "r", "buy", 3), ("y", "p", "buy", 1), ("y", "q", "buy", 2)], "exact"
+    )
+    parts = split.by_time(data, at=3, validation_fraction=0)
+    stored = replace(data, labels=parts.labels, schema=replace(data.schema, split=parts.settings))
+    carved = split.published(stored, validation_users=1)
+    assert (carved.labels == VALIDATION).any()
+    again = split.remake(stored, split.rules.settings_of(carved))
+    np.testing.assert_array_equal(again.labels, carved.labels)
 
 
 def test_what_cannot_be_carved_is_refused():

@@ -78,5 +78,23 @@ def test_chances_come_true():
     even = np.array([int(names[place][-1]) % 2 == 0 for place in red])
     assert chances[left & even, 1].mean() > 5 * chances[left & ~even, 1].mean()
     assert (chances[:, 1] <= chances[:, 0]).all()
-    alone = training.fit(replace(config, honest=0.0, epochs=1), data, seed=0)
+    alone = training.fit(replace(config, honest=0.0, passed=False, epochs=1), data, seed=0)
     np.testing.assert_array_equal(alone.platt, [[1, 0], [1, 0]])
+
+
+def test_where_order_says_nothing_a_moment_is_one_of_a_drawn_order():
+    """A log that lists all views of a user before all buys is asked as one that mixes them."""
+    said = {"width": 16, "hidden": 16, "length": 12, "tower": 16, "item_vectors": "ids"}
+    data = halves()
+    log = data.interactions
+    order = np.lexsort((log.behaviours, log.users))
+    listed = replace(
+        data, schema=replace(data.schema, clock="none"), interactions=replace(
+            log, items=log.items[order], behaviours=log.behaviours[order], times=0 * log.times
+        ),
+    )  # fmt: skip
+    config = replace(MODELS["vine"].config, **said, precision="float32", graph_layers=0)
+    held = config.learner(listed, seed=0).asked_of
+    bought = held.batch.behaviours == 1
+    # In the order of the list buys come last, so that nearly none would stand in a history.
+    assert 0.2 < bought.mean() < 0.55

@@ -3,11 +3,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grapevine import training
 from grapevine.models import MODELS
+from grapevine.models.sequence.reading import seen_by
 from grapevine.models.vine.links import KINDS, Links, Lookup
 from grapevine.testing.worlds import world
 
@@ -54,18 +56,17 @@ def test_what_else_their_users_took_is_told_by_cosines(events):
     cosines = taken.T @ taken / np.outer(root, root)
     np.fill_diagonal(cosines, 0)
     np.testing.assert_allclose(dense(links, links.weights), cosines, rtol=1e-6)
-    # What one user who took both adds.
-    np.testing.assert_allclose(
-        dense(links, links.mine), (cosines > 0) / np.outer(root, root), rtol=1e-6
-    )
+
+
+def share_of(links, one, other):
+    row = dense(links, links.weights)[one]
+    return row[other] / row.sum() if row.sum() else 0.0
 
 
 @given(EVENTS, st.data())
-def test_who_asks_in_training_has_not_been_counted(events, data):
-    """Shares without a step are those of a log in which it was not made."""
+def test_a_step_that_is_asked_for_has_not_been_counted(events, data):
     log = world(events).interactions
-    links = Links.after(log, 99)
-    ask, steps = Lookup.of(links), steps_of(log)
+    ask, steps = Lookup.of(Links.after(log, 99)), steps_of(log)
     one = data.draw(st.integers(0, log.num_items - 1))
     other = data.draw(st.integers(0, log.num_items - 1))
     for own in (False, True):
@@ -76,6 +77,24 @@ def test_who_asks_in_training_has_not_been_counted(events, data):
         np.testing.assert_allclose(found, share, rtol=1e-5)
 
 
+@given(EVENTS, st.data())
+def test_what_somebody_took_and_is_asked_for_has_not_been_counted(events, data):
+    """The share is that of a log in which this user has left the item alone."""
+    log = world(events).interactions
+    user = data.draw(st.integers(0, log.num_users - 1))
+    items = np.unique(log.histories[user])
+    if len(items) < 2:
+        return
+    one, other = data.draw(st.permutations(items.tolist()))[:2]
+    ask = Lookup.of(Links.beside(log, 99))
+    found = ask(np.array([one]), np.array([other]), np.array([True]))
+    without = log.where((log.users != user) | (log.items != other))
+    wanted = share_of(Links.beside(without, 99), one, other)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    as_it_is = ask(np.array([one]), np.array([other]), np.array([False]))
+    np.testing.assert_allclose(as_it_is, share_of(ask.links, one, other), rtol=1e-5)
+
+
 def test_no_links_say_nothing():
     log = world([("u", "a"), ("v", "b")]).interactions
     for links in (Links.after(log, 5), Links.beside(log, 5)):
@@ -83,14 +102,14 @@ def test_no_links_say_nothing():
         assert found.tolist() == [0, 0]
 
 
-def pairs(users=150, kinds=60, seed=0):
+def pairs(users=150, kinds=60, seed=0, items=()):
     """After each of many things comes its own other half; nothing else follows anything."""
     rng, events = np.random.default_rng(seed), []
     for user in range(users):
         for place, kind in enumerate(rng.permutation(kinds)[:4]):
             at = 10 * place
             events += [(user, f"left{kind}", "view", at), (user, f"right{kind}", "buy", at + 5)]
-    return world(events, behaviours=("view", "buy"))
+    return world(events, items=items, behaviours=("view", "buy"))
 
 
 def small(**changes):
@@ -134,6 +153,37 @@ def test_scores_are_chances_and_a_saved_model_gives_them_again():
     np.testing.assert_allclose(model.score(alone)[0], model.score(asked)[3], rtol=1e-3, atol=1e-4)
 
 
+def test_an_item_of_the_history_is_told_by_the_pointer_alone():
+    data = pairs(40, 20)
+    model = training.fit(replace(small(passed=True, epochs=1), begun=True), data, seed=0)
+    asked = data.interactions.batch(np.arange(4))
+    chances = np.exp(model.score(asked).astype(np.float64))
+    events, asked_at = model.heard(asked)
+    seen, lengths = seen_by(model.network, events, np.arange(4), asked_at)
+    with torch.no_grad():
+        h = model.network.at(seen, lengths - 1)
+        pointed = model.network.point(h, seen, torch.arange(4), lengths - 1)
+    own = np.zeros((4, len(data.items)))
+    items = seen.items.numpy()[pointed.question, pointed.column]
+    own[pointed.question, items] = pointed.of_pairs()[:, 0].exp()
+    for row, items in enumerate(asked.history):
+        np.testing.assert_allclose(chances[row, items], own[row, items], rtol=1e-4)
+    # And the others have no more than what is left.
+    assert (chances.sum(1) <= 1 + 1e-4).all()
+    np.testing.assert_allclose(1 - own.sum(1), pointed.of_others().exp().numpy(), rtol=1e-4)
+
+
+def test_where_nobody_is_held_back_nothing_is_passed_on():
+    data = pairs(3, 10)
+    # Seeds by which none of three users is.
+    learners = [small(passed=True, honest=0.01).learner(data, seed=seed) for seed in range(3)]
+    assert not any(learner.aside.any() for learner in learners)
+    assert all(learner.model().ways == () for learner in learners)
+    learner = small(passed=True, honest=0.9).learner(data, seed=0)
+    assert learner.aside.any()
+    assert learner.model().ways == KINDS
+
+
 def test_where_order_says_nothing_no_steps_are_counted():
     data = pairs(30, 10)
     timeless = replace(data, schema=replace(data.schema, clock="none"))
@@ -143,18 +193,10 @@ def test_where_order_says_nothing_no_steps_are_counted():
 
 
 def test_what_nobody_has_met_comes_last():
-    data = pairs(30, 10)
-    more = replace(data, interactions=replace(data.interactions, num_items=len(data.items)))
-    unknown = world(
-        [("u", "a", "view", 1), ("u", "b", "buy", 2), ("v", "a", "view", 1), ("v", "c", "buy", 2)],
-        items=["never"],
-        behaviours=("view", "buy"),
-    )
+    unknown = pairs(30, 10, items=["never"])
     for config in (small(passed=True, epochs=1), replace(small(epochs=1), begun=True)):
-        assert np.isfinite(
-            training.fit(config, more, seed=0).score(more.interactions.batch(np.arange(2)))
-        ).all()
         model = training.fit(replace(config, item_vectors="ids"), unknown, seed=0)
         scores = model.score(unknown.interactions.batch(np.array([0, 1])))
         never = unknown.items.ids.to_list().index("never")
         assert (scores.argmin(1) == never).all()
+        assert np.isfinite(scores).all()

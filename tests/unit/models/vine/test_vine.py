@@ -182,6 +182,8 @@ def test_a_saved_run_answers_every_behaviour(tmp_path):
 
 IMPOSSIBLE = [
     {"once": True},
+    {"honest": 0.0},
+    {"honest": 1.0},
     {"loss": "bpr"},
     {"behaviours": "target", "behaviour_input": False},
     {"asks": "cloze"},
