@@ -64,7 +64,10 @@ def validated(
     mine = asked_of[events.users]
     if ordered:
         found[train & (mine >= 0) & (np.arange(len(events)) > mine)] = VALIDATION
-    if settings["repeats"] == "unmet":
-        same = events.items == events.items[np.maximum(mine, 0)]
-        found[train & (mine >= 0) & same] = VALIDATION
+    # What else the user did with it; where nothing is before or after, to have it again as well.
+    alike = np.full(len(events), settings["repeats"] == "unmet")
+    if not ordered:
+        alike |= events.behaviours == target
+    same = alike & (events.items == events.items[np.maximum(mine, 0)])
+    found[train & (mine >= 0) & same] = VALIDATION
     return found
