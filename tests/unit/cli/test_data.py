@@ -153,6 +153,25 @@ def test_whole_items_are_held_out_learnt_around_and_measured(
     assert any("compete among themselves" in one for one in report["warnings"])
 
 
+def test_a_folder_s_own_rule_for_repeats_stays_when_a_validation_is_carved_out(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    rows = "".join(f"u{n},i{k},buy,{10 * k}\n" for n in range(3) for k in range(n, n + 5))
+    (here / "many.csv").write_text("user,item,event,ts\n" + rows)
+    columns = ["--map", "user=user_id", "--map", "item=item_id", "--map", "event=behaviour"]
+    imported = ["data", "import", "many.csv", "--out", "sets/many", *columns]
+    assert grapevine([*imported, "--map", "ts=timestamp"]) == 0
+    late = ["data", "split", "sets/many", "--by", "time", "--at", "1970-01-01T00:00:50"]
+    late += ["--repeats", "unmet", "--validation-at", "1970-01-01T00:00:50"]
+    assert grapevine([*late, "--out", "sets/late"]) == 0
+    capsys.readouterr()
+    carved = ["data", "split", "sets/late", "--by", "published", "--validation-users", "2"]
+    assert grapevine([*carved, "--out", "sets/carved", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["repeats"] == "unmet"
+    assert told["validation_users"] == 2
+
+
 def test_options_of_another_rule_are_refused(here: Path, capsys: pytest.CaptureFixture[str]):
     assert grapevine(["data", "split", "sets/mine", "--out", "x", "--share", "0.2"]) == 2
     assert "share" in capsys.readouterr().err
