@@ -18,9 +18,7 @@ from typing import Any
 
 import grapevine as gv
 from grapevine.data.split import Split
-from grapevine.models.base import Trained
-from grapevine.models.run import Run
-from resumable import Budget, Row, about, cell, prepared, trained
+from resumable import Budget, Row, Rows, about, cell, prepared
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -50,42 +48,26 @@ def section(
     """The table of one log."""
     print(data, flush=True)
     parts = prepared(data)
-    labels, runs, missing = dict[str, str](), list[Run](), list[str]()
-    epochs = dict[str, str]()
-    for row in wanted:
-        if row.model == "markov" and parts.train.schema.clock == "none":
-            continue
-        of_seeds = [
-            trained(row.config, parts.train, seed, folder / data / f"{row.label}-{seed}", budget)
-            for seed in range(seeds if isinstance(row.config, Trained) else 1)
-        ]
-        there = [run for run in of_seeds if run is not None]
-        if len(there) < len(of_seeds):
-            missing.append(row.label)
-        runs += there
-        labels |= {str(run.path): row.label for run in there}
-        epochs[row.label] = ", ".join(str(run.record.get("epochs", "-")) for run in there)
-    lines = [*about(data, parts), *table(parts, runs, labels, epochs)]
-    if missing:
-        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
+    ordered = parts.train.schema.clock != "none"
+    configs = ((row.label, row.config) for row in wanted if ordered or row.model != "markov")
+    rows = Rows.of(configs, parts, seeds, folder / data, budget)
+    lines = [*about(data, parts), *table(parts, rows), *rows.note]
     return [*lines, ""]
 
 
-def table(
-    parts: Split, runs: Sequence[Run], labels: dict[str, str], epochs: dict[str, str]
-) -> list[str]:
+def table(parts: Split, rows: Rows) -> list[str]:
     """All runs on the same questions; seeds of a row are one line."""
-    found = [gv.evaluate(runs, parts.test, train=parts.train, **how) for how in WAYS.values()]
+    found = [gv.evaluate(rows.runs, parts.test, train=parts.train, **how) for how in WAYS.values()]
     heads = [f"{metric}{way}" for way in WAYS for metric in METRICS]
     lines = [
         f"| model | {' | '.join(heads)} | epochs | minutes |",
         "|---" * (len(heads) + 3) + "|",
     ]
     for results in zip(*(report.results for report in found), strict=True):
-        label = labels[str(results[0].run)]
+        label = rows.labels[str(results[0].run)]
         cells = " | ".join(cell(one.metrics[metric]) for one in results for metric in METRICS)
         minutes = results[0].train_seconds / 60
-        lines.append(f"| {label} | {cells} | {epochs[label]} | {minutes:.1f} |")
+        lines.append(f"| {label} | {cells} | {rows.epochs[label]} | {minutes:.1f} |")
     return lines
 
 

@@ -20,10 +20,9 @@ import numpy as np
 
 import grapevine as gv
 from grapevine.data.split import Split
-from grapevine.models.base import Trained
 from grapevine.models.ranking import Ranker
 from grapevine.models.run import Run
-from resumable import Budget, Row, about, cell, prepared, trained
+from resumable import Budget, Row, Rows, about, cell, prepared
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop", "taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -72,25 +71,15 @@ def section(
     if data == "shop":
         gv.pipeline.make_shop(1000, out=folder / "shop-data")
     parts = prepared(data, gv.load(folder / "shop-data") if data == "shop" else None)
-    labels, runs, missing = dict[str, str](), list[Run](), list[str]()
-    for row in wanted:
-        of_seeds = [
-            trained(row.config, parts.train, seed, folder / data / f"{row.label}-{seed}", budget)
-            for seed in range(seeds if isinstance(row.config, Trained) else 1)
-        ]
-        there = [run for run in of_seeds if run is not None]
-        if len(there) < len(of_seeds):
-            missing.append(row.label)
-        runs += there
-        labels |= {str(run.path): row.label for run in there}
-    lines = [*about(data, parts), *table(parts, runs, labels)]
-    if missing:
-        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
+    configs = ((row.label, row.config) for row in wanted)
+    rows = Rows.of(configs, parts, seeds, folder / data, budget)
+    lines = [*about(data, parts), *table(parts, rows), *rows.note]
     return [*lines, ""]
 
 
-def table(parts: Split, runs: Sequence[Run], labels: dict[str, str]) -> list[str]:
+def table(parts: Split, rows: Rows) -> list[str]:
     """All runs on the same questions; seeds of a row are one line."""
+    runs, labels = rows.runs, rows.labels
     found = gv.evaluate(runs, parts.test, train=parts.train, k=10, metrics=METRICS)
     of_label = {labels[str(run.path)]: run for run in runs}
     lines = [

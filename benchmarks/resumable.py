@@ -1,6 +1,7 @@
 """What the long benchmarks share: runs that go on where they were stopped, and cells of tables."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,62 @@ class Row:
     def config(self) -> Any:
         """Its options."""
         return replace(MODELS[self.model].config, **self.changes)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The runs of the rows of a table, all seeds of each.
+
+    Attributes:
+        runs: one after another.
+        labels: of the folder of a run, the row that it belongs to.
+        epochs: of each row, those of its seeds.
+        missing: rows that are not trained to their end for all seeds.
+    """
+
+    runs: list[Run]
+    labels: dict[str, str]
+    epochs: dict[str, str]
+    missing: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        wanted: Iterable[tuple[str, Any]],
+        parts: Split,
+        seeds: int,
+        folder: Path,
+        budget: Budget,
+    ) -> "Rows":
+        """What is there, and what is trained now; what draws nothing has one seed.
+
+        Args:
+            wanted: label and config of each row.
+            parts: what is learnt from.
+            seeds: of each row, from 0 on.
+            folder: where runs are kept.
+            budget: how long this may take.
+        """
+        found = cls([], {}, {}, [])
+        for label, config in wanted:
+            of_seeds = [
+                trained(config, parts.train, seed, folder / f"{label}-{seed}", budget)
+                for seed in range(seeds if isinstance(config, Trained) else 1)
+            ]
+            there = [run for run in of_seeds if run is not None]
+            if len(there) < len(of_seeds):
+                found.missing.append(label)
+            found.runs.extend(there)
+            found.labels.update({str(run.path): label for run in there})
+            found.epochs[label] = ", ".join(str(run.record.get("epochs", "-")) for run in there)
+        return found
+
+    @property
+    def note(self) -> list[str]:
+        """Lines that say what is missing, if anything is."""
+        if not self.missing:
+            return []
+        return ["", f"Not trained to the end for all seeds yet: {', '.join(self.missing)}."]
 
 
 def about(data: str, parts: Split) -> list[str]:

@@ -23,9 +23,7 @@ import grapevine as gv
 from grapevine.data.dataset import Dataset
 from grapevine.data.split import Split
 from grapevine.evaluation.report import Report
-from grapevine.models.base import Trained
-from grapevine.models.run import Run
-from resumable import Budget, Row, about, cell, prepared, trained
+from resumable import Budget, Row, Rows, about, cell, prepared
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop-1000", "retailrocket", "taobao-mb", "ml-1m-5core")
@@ -83,37 +81,25 @@ def section(
     """The table of one log, and each model's ndcg@10."""
     print(data, flush=True)
     parts = prepared(data, loaded(data))
-    labels, runs = dict[str, str](), list[Run]()
-    missing, epochs, known = list[str](), dict[str, str](), list[Any]()
+    configs: dict[str, Any] = {}
     for row in wanted:
         if row.model == "oracle" and not data.startswith("shop-"):
             continue
         if row.label in UNORDERED and parts.train.schema.clock == "none":
             continue
         config = replace(row.config, **OF_DATA.get(data, {}).get(row.model, {}))
-        if config in known:
-            continue  # what is changed for this log leaves nothing of the row's own
-        known.append(config)
-        of_seeds = [
-            trained(config, parts.train, seed, folder / data / f"{row.label}-{seed}", budget)
-            for seed in range(seeds if isinstance(config, Trained) else 1)
-        ]
-        there = [run for run in of_seeds if run is not None]
-        missing += [row.label] if len(there) < len(of_seeds) else []
-        runs += there
-        labels |= {str(run.path): row.label for run in there}
-        epochs[row.label] = ", ".join(str(run.record.get("epochs", "-")) for run in there)
-    lines, found = table(parts, runs, labels, epochs)
-    if missing:
-        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
+        # What is changed for a log may leave nothing of what a row changes.
+        if config not in configs.values():
+            configs[row.label] = config
+    rows = Rows.of(configs.items(), parts, seeds, folder / data, budget)
+    lines, found = table(parts, rows)
+    lines += rows.note
     return [*about(data, parts), *lines, ""], found
 
 
-def table(
-    parts: Split, runs: Sequence[Run], labels: dict[str, str], epochs: dict[str, str]
-) -> tuple[list[str], dict[str, float]]:
+def table(parts: Split, rows: Rows) -> tuple[list[str], dict[str, float]]:
     """All runs on the same questions; seeds of a row are one line."""
-    report = gv.evaluate(runs, parts.test, train=parts.train)
+    report, labels = gv.evaluate(rows.runs, parts.test, train=parts.train), rows.labels
     vine = next((str(one.run) for one in report.results if labels[str(one.run)] == "vine"), "")
     lines = [
         f"| model | {' | '.join(METRICS)} | vine is better by | p | epochs | minutes |",
@@ -124,10 +110,9 @@ def table(
         label = labels[str(one.run)]
         found[label] = one.metrics["ndcg@10"].mean
         figures = " | ".join(cell(one.metrics[metric]) for metric in METRICS)
-        lines.append(
-            f"| {label} | {figures} | {better(report, vine, str(one.run))} | {epochs[label]} | "
-            f"{one.train_seconds / 60:.1f} |"
-        )
+        ahead, epochs = better(report, vine, str(one.run)), rows.epochs[label]
+        minutes = one.train_seconds / 60
+        lines.append(f"| {label} | {figures} | {ahead} | {epochs} | {minutes:.1f} |")
     return [*lines, "", *apart(report, labels)], found
 
 
