@@ -8,17 +8,13 @@ one answer against 99 items drawn. A run that is in `--folder` is taken from the
 stopped goes on; `--minutes` ends this part. The result goes to results/behaviours.md.
 """
 
-import argparse
-import os
-import platform
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import grapevine as gv
 from grapevine.data.split import Split
-from resumable import Budget, Row, Rows, about, cell, prepared
+from resumable import Budget, Row, Rows, about, asked, cell, heading, prepared
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -72,29 +68,10 @@ def table(parts: Split, rows: Rows) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--mirror", type=Path, help="where the public data is, if it is at hand")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=DATA, default=DATA)
-    parser.add_argument("--rows", nargs="+", help="labels of the rows; all if not given")
-    parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
-    parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
-    parser.add_argument("--out", type=Path, default=RESULTS / "behaviours.md")
-    options = parser.parse_args()
-    if options.mirror:
-        os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
+    options = asked(__doc__ or "", DATA, RESULTS / "behaviours.md")
     budget = Budget.of(options.minutes)
     wanted = [row for row in rows() if not options.rows or row.label in options.rows]
-    lines = [
-        "# Models of several behaviours",
-        "",
-        f"{date.today()}, `python benchmarks/behaviours.py --seeds {options.seeds}`, "
-        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
-        "95 % intervals resample users and seeds; minutes are of one training.",
-        "",
-    ]
+    lines = heading("Models of several behaviours", "behaviours.py", options.seeds)
     for data in options.only:
         lines += section(data, wanted, options.seeds, options.folder, budget)
         options.out.write_text("\n".join(lines), encoding="utf-8")

@@ -8,12 +8,8 @@ candidates that the first has brought. A run that is in `--folder` is taken from
 was stopped goes on; `--minutes` ends this part. The result goes to results/ranking.md.
 """
 
-import argparse
-import os
-import platform
 import time
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +18,7 @@ import grapevine as gv
 from grapevine.data.split import Split
 from grapevine.models.ranking import Ranker
 from grapevine.models.run import Run
-from resumable import Budget, Row, Rows, about, cell, prepared
+from resumable import Budget, Row, Rows, about, asked, cell, heading, prepared
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop", "taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -98,30 +94,15 @@ def table(parts: Split, rows: Rows) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--mirror", type=Path, help="where the public data is, if it is at hand")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=DATA, default=DATA)
-    parser.add_argument("--rows", nargs="+", help="labels of the rows; all if not given")
-    parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
-    parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
-    parser.add_argument("--out", type=Path, default=RESULTS / "ranking.md")
-    options = parser.parse_args()
-    if options.mirror:
-        os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
+    options = asked(__doc__ or "", DATA, RESULTS / "ranking.md")
     budget = Budget.of(options.minutes)
     wanted = [row for row in rows() if not options.rows or row.label in options.rows]
-    lines = [
-        "# A second stage",
-        "",
-        f"{date.today()}, `python benchmarks/ranking.py --seeds {options.seeds}`, "
-        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
-        "95 % intervals resample users and seeds; minutes are of one training, the retrievers of "
-        "all parts included; milliseconds are of one user, the median.",
-        "",
-    ]
+    lines = heading(
+        "A second stage",
+        "ranking.py",
+        options.seeds,
+        ", the retrievers of all parts included; milliseconds are of one user, the median",
+    )
     for data in options.only:
         lines += section(data, wanted, options.seeds, options.folder, budget)
         options.out.write_text("\n".join(lines), encoding="utf-8")

@@ -1,8 +1,12 @@
 """What the long benchmarks share: runs that go on where they were stopped, and cells of tables."""
 
+import argparse
+import os
+import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +88,49 @@ class Row:
     def config(self) -> Any:
         """Its options."""
         return replace(MODELS[self.model].config, **self.changes)
+
+
+def asked(described: str, data: Sequence[str], out: Path) -> argparse.Namespace:
+    """What a benchmark of several logs is asked for on its command line; finds the public data.
+
+    Args:
+        described: its docstring.
+        data: logs that it knows.
+        out: where its page goes if nothing else is said.
+    """
+    parser = argparse.ArgumentParser(
+        description=described, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--mirror", type=Path, help="where the public data is, if it is at hand")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=data, default=data)
+    parser.add_argument("--rows", nargs="+", help="labels of the rows; all if not given")
+    parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
+    parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
+    parser.add_argument("--out", type=Path, default=out)
+    options = parser.parse_args()
+    if options.mirror:
+        os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
+    return options
+
+
+def heading(title: str, script: str, seeds: int, more: str = "") -> list[str]:
+    """The head of a page: what was run, when, and on what.
+
+    Args:
+        title: of the page.
+        script: name of the file.
+        seeds: of each row.
+        more: to say of the minutes.
+    """
+    return [
+        f"# {title}",
+        "",
+        f"{date.today()}, `python benchmarks/{script} --seeds {seeds}`, {os.cpu_count()} cores, "
+        f"{platform.system()}, Python {platform.python_version()}. 95 % intervals resample users "
+        f"and seeds; minutes are of one training{more}.",
+        "",
+    ]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ the way from popularity to the oracle each model goes.
 
 import argparse
 import os
-import platform
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ import grapevine as gv
 from grapevine.data.dataset import Dataset
 from grapevine.data.split import Split
 from grapevine.evaluation.report import Report
-from resumable import Budget, Row, Rows, about, cell, prepared
+from resumable import Budget, Row, Rows, about, cell, heading, prepared
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop-1000", "retailrocket", "taobao-mb", "ml-1m-5core")
@@ -187,14 +185,7 @@ def main() -> None:
     if options.mirror:
         os.environ["GRAPEVINE_MIRROR"] = str(options.mirror)
     budget = Budget.of(options.minutes)
-    lines = [
-        "# Vine and its parts",
-        "",
-        f"{date.today()}, `python benchmarks/vine.py --seeds {options.seeds}`, {os.cpu_count()} "
-        f"cores, {platform.system()}, Python {platform.python_version()}. 95 % intervals resample "
-        "users and seeds; minutes are of one training.",
-        "",
-    ]
+    lines = heading("Vine and its parts", "vine.py", options.seeds)
     wanted = [row for row in ROWS if row.label in options.only]
     for data in options.data:
         more, found = section(data, wanted, options.seeds, options.folder, budget)

@@ -61,11 +61,12 @@ class VineLearner(SequenceLearner):
 
     def _asked_of(self) -> Held:
         """What chances are calibrated by."""
-        events, draw = self.events, stream(self.seed, "vine", "held")
+        events, reached = self.events, self.reached
+        draw, users = stream(self.seed, "vine", "held"), np.flatnonzero(self.aside)
         if not self.ordered:
             events = reordered(events, self.target, 0.0, draw)[0]
-        users = np.flatnonzero(self.aside)
-        return Held.of(events, furthest(events), users, self._known(), draw)
+            reached = furthest(events)
+        return Held.of(events, reached, users, self._known(), draw)
 
     @cached_property
     def links(self) -> dict[str, Links]:
