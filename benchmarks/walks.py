@@ -73,23 +73,28 @@ def plain_walker() -> Callable[..., None]:
 
 
 def reader() -> Callable[..., Any]:
-    """The two reads of a step, each at a place that waits for no other read."""
+    """The two reads of each step, of the arrays that a walk reads, at places that wait for none."""
     from numba import get_num_threads, njit, prange
 
     from grapevine.graph.counter import mix
 
+    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+    @njit(inline="always")
+    def two(spans, ends, bits):
+        node = ((bits >> half) * np.uint64(len(spans))) >> half
+        edge = ((bits & low) * np.uint64(len(ends))) >> half
+        return spans[node] + np.uint64(ends[edge])
+
     @njit(parallel=True)
-    def read(spans, ends, count, seed):
+    def read(edges, count, seed):
         threads = get_num_threads()
         sums = np.zeros(threads * 16, np.uint64)
-        low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-        nodes, edges = np.uint64(len(spans)), np.uint64(len(ends))
         for thread in prange(threads):
-            total = np.uint64(0)
-            for turn in range(count // threads):
-                bits = mix(np.uint64(seed + thread), np.uint64(turn))
-                total += spans[((bits >> half) * nodes) >> half]
-                total += np.uint64(ends[((bits & low) * edges) >> half])
+            total, key = np.uint64(0), np.uint64(seed + thread)
+            for hop in range(count // threads // 2):
+                total += two(edges.item_spans, edges.contexts, mix(key, np.uint64(2 * hop)))
+                total += two(edges.context_spans, edges.items, mix(key, np.uint64(2 * hop + 1)))
             sums[thread * 16] = total
         return sums.sum()
 
@@ -125,7 +130,7 @@ def walk_cases(graph: Any, num_walks: int) -> dict[str, Callable[[int], float]]:
     sides = graph.contexts.offsets, graph.contexts.values, graph.items.offsets, graph.items.values
     return {
         "independent reads": lambda turn: (
-            steps / timed(lambda: read(edges.item_spans, edges.contexts, steps, turn))
+            steps / timed(lambda: read(edges, steps, turn))
         ),
         "ours": lambda turn: (
             steps / timed(lambda: random_walks(graph, starts, HOPS, turn, out=out))
