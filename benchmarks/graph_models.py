@@ -146,6 +146,7 @@ CASES = {
             Row("bspm", "bspm"),
             pinsage("whole", *LONG),
             together("chebycf", 2, *LONG),
+            together("bspm", 2, *LONG),
             ONE_SEED,
         ),
         ablations(*SHORT, content=False),
