@@ -1,4 +1,4 @@
-"""What a step of training costs: optimiser by size of table, precision, batches ahead, PinSage.
+"""What a step of training costs: optimisers, precision, a softmax, batches ahead, two models.
 
 python benchmarks/training.py --mirror DIR --out benchmarks/results/training.md
 
@@ -21,15 +21,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 import grapevine as gv
+from grapevine.core.kernels.fused import Precision
+from grapevine.core.over_all import softmax_over_all
 from grapevine.models.learning import GradientLearner
 from grapevine.models.pinsage import PinSage
 from grapevine.models.rowwise import RowAdam
+from grapevine.models.sequence import SASRec
 from grapevine.random import stream
 from grapevine.training import Session, loop
 from grapevine.training.ahead import ahead as ahead_of
+from grapevine.training.profiling import SKIPPED
+from grapevine.training.profiling import table as profile_table
 
 WIDTH, BATCH = 64, 8192
 
@@ -68,6 +74,27 @@ def forward_and_back(precision: torch.dtype, width: int) -> Callable[[], object]
         loss.backward()
 
     return step
+
+
+def softmax_ways() -> dict[str, Callable[[], object]]:
+    """Forward and back of the loss of a batch of 128 histories of ML-1M, both gradients taken."""
+    positions, items = 25_600, 3_417
+    x = torch.randn(positions, WIDTH, requires_grad=True)
+    table = (torch.randn(items, WIDTH) / 8).requires_grad_()
+    answers = torch.randint(items, (positions,))
+
+    def plain() -> None:
+        loss = nn.functional.cross_entropy(x @ table.T, answers)
+        torch.autograd.grad(loss, (x, table))
+
+    def ours(precision: Precision) -> Callable[[], object]:
+        def step() -> None:
+            loss = softmax_over_all(x, table, answers, precision=precision)
+            torch.autograd.grad(loss, (x, table))
+
+        return step
+
+    return {"plain": plain, "float32": ours("float32"), "bfloat16": ours("bfloat16")}
 
 
 class Twin(GradientLearner):
@@ -155,6 +182,20 @@ def pinsage(steps: int) -> Iterator[str]:
     )
 
 
+def sasrec(steps: int) -> Iterator[str]:
+    """Where the time of SASRec goes on ML-1M, batches of 64."""
+    learner = SASRec.Config(batch=64).learner(gv.pipeline.prepare(gv.load("ml-1m")).train, seed=0)
+    batches = learner.batches(0)
+    for step in range(SKIPPED):
+        learner.step(batches[step], 1e-3)
+    with ahead_of(Part(batches, range(SKIPPED, SKIPPED + steps))) as ready, profile() as seen:
+        for batch in ready:
+            learner.step(batch, 1e-3)
+    yield "```"
+    yield profile_table(seen.key_averages(), steps)
+    yield "```"
+
+
 @dataclass(frozen=True)
 class Part:
     """Some of the batches of an epoch."""
@@ -187,6 +228,11 @@ def lines(rounds: int, mirror: Path | None) -> Iterator[str]:
         kinds = (torch.float32, torch.bfloat16)
         found = medians({str(one): forward_and_back(one, width) for one in kinds}, rounds)
         yield f"| {width} | " + " | ".join(f"{value:.1f}" for value in found.values()) + " |"
+    yield "\n## A softmax over 3,417 items for 25,600 positions, forward and back\n"
+    found = medians(softmax_ways(), rounds)
+    yield f"| plain, in torch | {' | '.join(list(found)[1:])} |"
+    yield "|---:|---:|---:|"
+    yield f"| {' | '.join(f'{value:.0f}' for value in found.values())} |"
     yield "\n## Twenty steps of a two-layer network on gathered features\n"
     yield "| | ms |"
     yield "|---|---:|"
@@ -201,12 +247,14 @@ def lines(rounds: int, mirror: Path | None) -> Iterator[str]:
         os.environ["GRAPEVINE_MIRROR"] = str(mirror)
         yield "\n## PinSage on ML-1M\n"
         yield from pinsage(4 * rounds)
+        yield "\n## A step of SASRec on ML-1M, by what takes longest\n"
+        yield from sasrec(2 * rounds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--mirror", type=Path, help="where the public data is, for PinSage")
+    parser.add_argument("--mirror", type=Path, help="where the public data is, for ML-1M")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     command = f"python benchmarks/training.py --rounds {given.rounds}"

@@ -129,9 +129,7 @@ def walk_cases(graph: Any, num_walks: int) -> dict[str, Callable[[int], float]]:
     plain, read = plain_walker(), reader()
     sides = graph.contexts.offsets, graph.contexts.values, graph.items.offsets, graph.items.values
     return {
-        "independent reads": lambda turn: (
-            steps / timed(lambda: read(edges, steps, turn))
-        ),
+        "independent reads": lambda turn: steps / timed(lambda: read(edges, steps, turn)),
         "ours": lambda turn: (
             steps / timed(lambda: random_walks(graph, starts, HOPS, turn, out=out))
         ),
