@@ -21,7 +21,7 @@ import grapevine as gv
 from grapevine.data.dataset import Dataset
 from grapevine.data.split import Split
 from grapevine.evaluation.report import Report
-from resumable import Budget, Row, Rows, about, cell, heading, prepared
+from resumable import Budget, Row, Rows, about, better, cell, heading, prepared
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop-1000", "retailrocket", "taobao-mb", "ml-1m-5core")
@@ -133,16 +133,6 @@ def apart(report: Report, labels: dict[str, str]) -> list[str]:
         cells = " | ".join(f"{one.results[run]['ndcg@10'].mean:.4f}" for one in lists)
         lines.append(f"| {labels[run]} | {cells} |")
     return lines
-
-
-def better(report: Report, vine: str, other: str) -> str:
-    """By how much Vine is, of the same questions, and the p of that."""
-    for one in report.comparisons:
-        if one.metric == "ndcg@10" and {one.a, one.b} == {vine, other}:
-            sign = 1 if one.a == vine else -1
-            low, high = sorted((sign * one.low, sign * one.high))
-            return f"{sign * one.difference:+.4f} ({low:+.4f} – {high:+.4f}) | {one.p_holm:.2g}"
-    return "- | -"
 
 
 def plot(found: dict[str, float]) -> str:
