@@ -5,8 +5,9 @@
 `returns`: the same Transformer told the returns-to-go of its places (Decision Transformer), told
 somebody else's (which tells nothing, and has the same shape), and told none, which is SASRec. In a
 made shop of 1,000 users the reward is how far an event goes towards a purchase; of MovieLens it is
-the rating. `precision`: products of matrices in bfloat16 and in float32. Each row is compared with
-the first of its table, by the users that both are asked about. A run that is in `--folder` is taken
+the rating. `precision`: products of matrices in bfloat16 and in float32. `refresh`: how often Vine
+makes anew what items are told by beside their ids. Each row is compared with the first of its
+table, by the users that both are asked about. A run that is in `--folder` is taken
 from there. The result goes to results/options.md.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 import grapevine as gv
 from grapevine.evaluation.report import Report
 from resumable import Budget, Row, Rows, about, asked, better, cell, heading, prepared
+from vine import OF_DATA, QUICK
 
 RESULTS = Path(__file__).parent / "results"
 METRICS = ("ndcg@10", "hr@10")
@@ -59,6 +61,10 @@ CASES = {
     "precision, ml-1m-5core": Case(
         "ml-1m-5core", "sasrec", SHORT,
         {kind: {"precision": kind} for kind in ("float32", "bfloat16")},
+    ),
+    "refresh, retailrocket": Case(
+        "retailrocket", "vine", QUICK | OF_DATA["retailrocket"]["vine"],
+        {f"every {steps} steps": {"refresh": steps} for steps in (1, 10)},
     ),
 }  # fmt: skip
 

@@ -70,6 +70,9 @@ class Config:
     """Graph convolutions over the items that are met on walks, which are learnt with the rest."""
     neighbours: int = 20
     """Of an item, with `graph_layers`."""
+    refresh: int = 1
+    """Steps from one making of what items are told by beside their ids to the next; in between it
+    stays as it is, and nothing is learnt of it. For large catalogues."""
 
     # The network
     encoder: Encoder = "transformer"
@@ -160,7 +163,7 @@ class Config:
     def __post_init__(self) -> None:
         check_bounds(
             self, "sequence", "length", "width", "blocks", "heads", "epochs", "batch", "negatives",
-            "lane_steps", "neighbours", least=1,
+            "lane_steps", "neighbours", "refresh", least=1,
         )  # fmt: skip
         check_bounds(
             self, "sequence", "hidden", "patience", "warm_up", "weight_decay", "clip", "alpha",

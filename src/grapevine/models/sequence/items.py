@@ -1,13 +1,15 @@
 """Item vectors that are made: of ids, features, another run's vectors, and of the neighbours'.
 
 They are made of the whole catalogue once a step, and gradients go back through all of it, so that
-what an item is known by and what a history makes of it are learnt together. What training leaves
-is the finished table: a model that is opened needs neither the features nor the other run.
+what an item is known by and what a history makes of it are learnt together. In a large catalogue
+that is done every so many steps (`refresh`); in between the vectors of ids alone are learnt, and
+only those of items that are looked up. What training leaves is the finished table: a model that is
+opened needs neither the features nor the other run.
 """
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -36,6 +38,7 @@ class MadeItems(nn.Module):
 
     mine: Tensor
     left_out: Tensor
+    told: Tensor
 
     def __init__(self, config: Config, sources: Sources) -> None:
         super().__init__()
@@ -61,6 +64,10 @@ class MadeItems(nn.Module):
             self.heard = Table.of(sources.neighbours)
         layers = (nn.Linear(width, width, bias=False) for _ in range(config.graph_layers))
         self.convolutions = nn.ModuleList(layers)
+        self.refresh = config.refresh
+        if config.refresh > 1:
+            # In the checkpoints, for whoever goes on before it is made anew.
+            self.register_buffer("told", torch.zeros(len(mine) + 2, width))
 
     @torch.no_grad()
     def start(self) -> None:
@@ -75,13 +82,10 @@ class MadeItems(nn.Module):
         Args:
             ids: `(J + 2, D)`, the last two those of padding and of a mask.
         """
-        x_ID = ids.new_zeros(len(self.mine), ids.shape[1])
+        own_ID = ids.new_zeros(len(self.mine), ids.shape[1])
         if len(ids) > 2:
-            mine_I = self.mine
-            if self.training:
-                # Now and then an item must do without, as one that nobody has met always must.
-                mine_I = mine_I * (torch.rand(len(mine_I)) >= self.left_out)
-            x_ID = ids[:-2] * mine_I[:, None]
+            own_ID = ids[:-2] * self.heeded()[:, None]
+        x_ID = own_ID
         if self.encoder is not None:
             x_ID = x_ID + self.encoder(self.rows)
         if self.project is not None:
@@ -89,7 +93,38 @@ class MadeItems(nn.Module):
         for convolution in self.convolutions:
             assert self.heard is not None
             x_ID = x_ID + convolution(pool(x_ID, self.heard.nodes, self.heard.weights))
+        if self.training and self.refresh > 1:
+            self.told[:-2] = (x_ID - own_ID).detach()
         return torch.cat([x_ID, ids[-2:]])
+
+    def heeded(self) -> Float[Tensor, " items"]:
+        """Whose vectors of ids count: in training some must do without theirs now and then.
+
+        As one that nobody has met always must.
+        """
+        if not self.training:
+            return self.mine
+        return self.mine * (torch.rand(len(self.mine)) >= self.left_out)
+
+    def again(
+        self,
+        ids: nn.Embedding,
+        rows: Int64[Tensor, " *any"],
+        heeded_I: Float[Tensor, " items"],
+    ) -> Float[Tensor, "*any width"]:
+        """The vectors of some items, told by what was made last, and by their ids as they are now.
+
+        Args:
+            ids: `(J + 2, D)`.
+            rows: items, or I and I + 1 for padding and a mask.
+            heeded_I: see `heeded`.
+        """
+        told = nn.functional.embedding(rows, self.told)
+        last = rows >= len(self.mine)
+        if ids.num_embeddings == 2:
+            return told + ids((rows - len(self.mine)).clamp_min(0)) * last[..., None]
+        counts = torch.where(last, 1.0, heeded_I[rows.clamp_max(len(heeded_I) - 1)])
+        return told + ids(rows) * counts[..., None]
 
 
 def written_out(made: MadeItems, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -119,7 +119,7 @@ class SequenceLearner(GradientLearner):
         network, config, answers = self.network, self.config, batch.answers
         if self.rows is not None:
             answers = torch.searchsorted(self.rows, answers)
-        with network.items_at_hand():
+        with network.items_at_hand(self.steps_done):
             states_BLD = (
                 network(batch.places) if batch.carried is None else along(network, batch, self.held)
             )
@@ -145,9 +145,10 @@ def _check_size(config: Config, num_items: int) -> None:
     Raises:
         ConfigError: the loss would look up what it drew of a table, and there is none.
     """
-    if config.made and config.loss != "softmax" and num_items > EVERYTHING:
+    large = config.loss != "softmax" and num_items > EVERYTHING
+    if config.made and config.refresh == 1 and large:
         raise ConfigError(
             f'model.loss="{config.loss}" looks up what it drew where there are more than '
             f"{EVERYTHING:,} items, and of {num_items:,} all vectors are made in each step",
-            hint='set model.loss="softmax", or model.item_vectors="ids" and model.graph_layers=0',
+            hint='set model.refresh=50, so that they seldom are, or model.loss="softmax"',
         )

@@ -80,6 +80,7 @@ class Network(nn.Module):
         self.inputs = Inputs(config, behaviours, times=times)
         self.made = None if sources is None else MadeItems(config, sources)
         self._held: Tensor | None = None
+        self._heeded: Tensor | None = None
         self.pattern = Causal() if config.asks == "next" else Complete()
         self.start()
 
@@ -104,19 +105,33 @@ class Network(nn.Module):
             self.made.start()
 
     @contextmanager
-    def items_at_hand(self) -> Iterator[None]:
-        """Within it item vectors are made once, whoever asks for them."""
-        self._held = None if self.made is None else self.made(self.items.weight)
+    def items_at_hand(self, step: int = 0) -> Iterator[None]:
+        """Within it item vectors are made once, whoever asks for them.
+
+        Args:
+            step: of training: in most of them what was made before must do (`Config.refresh`).
+        """
+        if self.made is not None and step % self.config.refresh:
+            self._heeded = self.made.heeded()
+        elif self.made is not None:
+            self._held = self._made()
         try:
             yield
         finally:
-            self._held = None
+            self._held = self._heeded = None
+
+    def _made(self) -> Float[Tensor, "rows width"]:
+        assert self.made is not None
+        # Looked up where the gradient of the table is one of rows.
+        ids = self.items(torch.arange(len(self.items.weight))) if self.gathers else None
+        return self.made(self.items.weight if ids is None else ids)
 
     def _looked_up(self, rows: Int[Tensor, " *any"]) -> Float[Tensor, "*any width"]:
         if self.made is None:
             return self.items(rows)
-        table = self.made(self.items.weight) if self._held is None else self._held
-        return nn.functional.embedding(rows, table)
+        if self._heeded is not None:
+            return self.made.again(self.items, rows, self._heeded)
+        return nn.functional.embedding(rows, self._made() if self._held is None else self._held)
 
     def forward(self, seen: Places) -> States:
         """What each place holds in the end."""

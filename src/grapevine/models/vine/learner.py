@@ -118,7 +118,7 @@ class VineLearner(SequenceLearner):
             answers = torch.searchsorted(self.rows, answers)
         kinds = self.events.behaviours[batch.after]
         parts: dict[str, Tensor] = {}
-        with network.items_at_hand():
+        with network.items_at_hand(self.steps_done):
             h_TD = network(batch.places).flatten(0, 1)[batch.asking]
             for behaviour, name in enumerate(self.names):
                 weight = 1.0 if behaviour == self.target else config.auxiliary

@@ -16,6 +16,7 @@ from grapevine.models import MODELS
 from grapevine.models.embedding import item_vectors
 from grapevine.models.run import open_run
 from grapevine.models.sequence import learner as learners
+from grapevine.models.sequence import network as networks
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.testing.contracts import check_model
@@ -249,6 +250,8 @@ OPTIONS = {
     "cloze": {"asks": "cloze", "norm": "post", "head": True, "item_vectors": "ids+features"},
     "cosine": {"encoder": "hstu", "times": True, "cosine": True, "item_vectors": "features"},
     "drawn": {"loss": "sampled-softmax", "drawn": "mixed", "head": True, "graph_layers": 2},
+    "refreshed": {"item_vectors": "ids+features", "graph_layers": 1, "refresh": 3},
+    "never alone": {"item_vectors": "features", "refresh": 2},
 }
 
 
@@ -299,6 +302,51 @@ def test_a_catalogue_that_says_nothing_is_refused():
 
 def test_of_too_many_items_none_are_made_for_a_loss_that_looks_some_up(monkeypatch):
     monkeypatch.setattr(learners, "EVERYTHING", 10)
-    with pytest.raises(ConfigError, match="softmax"):
+    with pytest.raises(ConfigError, match="refresh"):
         small(item_vectors="features", loss="gbce").learner(colours(4), seed=0)
     small(item_vectors="features").learner(colours(4), seed=0)
+
+
+@pytest.mark.parametrize("told", ["ids+features", "features"])
+def test_between_two_makings_items_are_told_by_what_was_made_last(told):
+    """The same vectors, and of what they are made of the ids alone are learnt."""
+    learner = small(item_vectors=told, graph_layers=1, id_dropout=0, refresh=2).learner(
+        colours(4), seed=0
+    )
+    network, rows = learner.network, torch.arange(len(learner.events.counts()) + 2)
+    with network.items_at_hand(0):
+        made = network._looked_up(rows)
+    with network.items_at_hand(1):
+        again = network._looked_up(rows)
+    torch.testing.assert_close(again, made)
+    weight = torch.randn(made.shape)
+    (again * weight).sum().backward()
+    learnt = {name for name, one in network.named_parameters() if one.grad is not None}
+    assert learnt == {"items.weight"}
+    if told == "features":
+        torch.testing.assert_close(network.items.weight.grad, weight[-2:])
+    else:
+        counts = torch.cat([network.made.mine, torch.ones(2)])
+        torch.testing.assert_close(network.items.weight.grad, weight * counts[:, None])
+    # Two steps on, what was learnt is heard by the neighbours too.
+    with torch.no_grad():
+        network.items.weight += 1.0
+    with network.items_at_hand(2):
+        assert not torch.allclose(network._looked_up(rows), made)
+
+
+def test_in_a_large_catalogue_a_step_moves_what_it_looks_up(monkeypatch):
+    """Unless everything is made anew, and then what they hear has the gradients of a small one."""
+    monkeypatch.setattr(networks, "EVERYTHING", 10)
+    options = {"item_vectors": "ids+features", "graph_layers": 1, "id_dropout": 0.0, "batch": 2}
+    config = small(refresh=2, loss="gbce", negatives=2, **options)
+    learner = config.learner(colours(40), seed=0)
+    assert learner.network.gathers
+    batch, moved = learner.batches(0)[0], []
+    for _ in range(2):
+        before = learner.network.items.weight.detach().clone()
+        learner.step(batch, 1e-3)
+        moved.append(int((learner.network.items.weight != before).any(1).sum()))
+    met = int((learner.events.counts() > 0).sum())
+    assert moved[0] == met
+    assert 0 < moved[1] < met
