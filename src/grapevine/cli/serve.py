@@ -1,0 +1,115 @@
+"""`grapevine serve` and `grapevine keys`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grapevine.cli.output import Json, as_table, print_json, print_table, say
+from grapevine.errors import ConfigError
+
+STORE = "sqlite:///grapevine.db"
+Store = Annotated[str, typer.Option(help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DB.")]
+
+
+def serve(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    host: Annotated[str, typer.Option(help="Address; a public one needs API keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    store: Store = STORE,
+    index: Annotated[
+        Path | None, typer.Option(help="An index of the run's items; made if not given.")
+    ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(help="The user side, as `grapevine export` wrote it.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A dataset folder whose items have pictures.")
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Where runs to swap in lie; beside RUN if not given.")
+    ] = None,
+    rate: Annotated[int, typer.Option(min=0, help="Requests a minute a caller; 0: any.")] = 0,
+    retention_days: Annotated[
+        int, typer.Option(min=0, help="Remove what is older; 0 keeps all.")
+    ] = 0,
+    log_json: Annotated[bool, typer.Option("--log-json", help="A line of JSON each.")] = False,
+) -> None:
+    """Recommendations over HTTP, events kept, and a page to look at.
+
+    Examples: `grapevine serve runs/vine`, `grapevine serve runs/vine --port 9000 --store
+    postgresql+psycopg://grapevine@localhost/shop`. The API is described at /docs.
+    """
+    from grapevine.serving.run import log_as_json
+    from grapevine.serving.run import serve as run_service
+    from grapevine.serving.settings import Settings
+
+    if log_json:
+        log_as_json()
+    settings = Settings(
+        run=run, index=index, onnx=onnx, store=store, host=host, port=port, runs=runs, rate=rate,
+        retention_days=retention_days,
+    )  # fmt: skip
+    run_service(settings, data=data)
+
+
+keys = typer.Typer(no_args_is_help=True, help="API keys of a service.")
+
+
+@keys.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="Whom or what it is for.")],
+    scope: Annotated[list[str], typer.Option(help="read, write or admin; may be repeated.")],
+    store: Store = STORE,
+) -> None:
+    """Make an API key; it is printed once, and kept as a hash alone.
+
+    Example: `grapevine keys add shop-front --scope read --scope write`
+    """
+    from grapevine.serving.auth import SCOPES
+    from grapevine.serving.store import open_store
+
+    if wrong := [one for one in scope if one not in SCOPES]:
+        raise ConfigError(f"no scope is called `{wrong[0]}`", hint=f"there are {', '.join(SCOPES)}")
+    with open_store(store) as opened:
+        typer.echo(opened.add_key(name, scope))
+    say("keep it: it cannot be shown again")
+
+
+@keys.command("list")
+def listed(store: Store = STORE, json: Json = False) -> None:
+    """Show the keys, by their names and scopes."""
+    import polars as pl
+
+    from grapevine.serving.store import open_store
+
+    with open_store(store) as opened:
+        found = [
+            {
+                "key_id": one.key_id,
+                "name": one.name,
+                "scopes": ", ".join(sorted(one.scopes)),
+                "good": one.revoked_at is None,
+            }
+            for one in opened.keys()
+        ]
+    if json:
+        print_json({"keys": found})
+    elif found:
+        print_table(as_table(pl.DataFrame(found)))
+    else:
+        say("no keys yet: `grapevine keys add NAME --scope read` makes one")
+
+
+@keys.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="As `grapevine keys list` shows it.")],
+    store: Store = STORE,
+) -> None:
+    """Let a key be good no more, within seconds."""
+    from grapevine.serving.store import open_store
+
+    with open_store(store) as opened:
+        if not opened.revoke(key_id):
+            raise ConfigError(f"no key is called `{key_id}`", hint="see `grapevine keys list`")
+    say(f"revoked: {key_id}")

@@ -1,0 +1,71 @@
+"""The app: routes behind a gate, watched."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+import grapevine
+from grapevine.serving import faults
+from grapevine.serving.auth import Keys
+from grapevine.serving.gate import Gate, Rates
+from grapevine.serving.observe import Metrics, Traffic, Watched
+from grapevine.serving.pictures import Pictures
+from grapevine.serving.routes import (
+    events,
+    experiments,
+    explore,
+    health,
+    items,
+    model,
+    recommend,
+)
+from grapevine.serving.service import Service
+
+ABOUT = """Recommendations, related items and reasons; events that count at once; experiments.
+
+Every answer that is no answer has the form `{"error": {"code", "message", "hint", "where"}}`.
+"""
+
+
+def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI:
+    """The app of a service.
+
+    Args:
+        service: models, store and experiments.
+        pictures: of items; none if not given.
+    """
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        app.state.stopping = True
+
+    app = FastAPI(
+        title="Grapevine", version=grapevine.__version__, description=ABOUT, lifespan=life,
+        docs_url=None, redoc_url=None,
+    )  # fmt: skip
+    app.state.service, app.state.keys = service, Keys(service.store)
+    app.state.pictures, app.state.stopping = pictures or Pictures(None), False
+    app.state.traffic = traffic = Traffic()
+    faults.install(app)
+    for one in (health, recommend, events, items, experiments, model, explore):
+        app.include_router(one.router)
+    page = Path(str(files("grapevine.serving") / "page"))
+    if (page / "index.html").is_file():
+        app.mount("/", StaticFiles(directory=page, html=True), name="page")
+    settings, metrics = service.settings, service.metrics
+    rates = Rates(settings.rate) if settings.rate else None
+    # The last that is added is the first that a request meets.
+    app.add_middleware(
+        Gate,  # pyright: ignore[reportArgumentType]
+        body=settings.body, waiting=settings.waiting, rates=rates,
+    )  # fmt: skip
+    app.add_middleware(Watched, metrics=metrics, traffic=traffic)
+    return app
+
+
+__all__ = ["Metrics", "create_app"]

@@ -1,0 +1,96 @@
+"""Every way of saying no, in one form: `{"error": {"code", "message", "hint", "where"}}`."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from grapevine.errors import GrapevineError
+from grapevine.log import logger
+from grapevine.serving.shapes import Faults
+
+
+class Refusal(Exception):
+    """A request that is not answered.
+
+    Args:
+        status: of HTTP.
+        code: a word for programs.
+        message: what is wrong.
+        hint: what to do.
+        where: of the request, such as `["body", "events", 3, "item_id"]`.
+        wait: seconds until it is worth trying again.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        *,
+        where: list[str | int] | None = None,
+        wait: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.wait = status, wait
+        self.body = {"error": {"code": code, "message": message, "hint": hint, "where": where}}
+
+
+SAID: dict[int | str, dict[str, Any]] = {
+    status: {"model": Faults, "description": text}
+    for status, text in {
+        400: "not understood",
+        401: "a key is needed",
+        403: "the key is for something else",
+        404: "there is no such thing",
+        409: "not as things are",
+        413: "too large",
+        422: "a value is not possible",
+        429: "too many requests",
+        503: "too busy; come again",
+    }.items()
+}
+"""For the OpenAPI document: what any route may say beside its answer."""
+
+
+def install(app: FastAPI) -> None:
+    """Let every error that a route raises come out in the one form."""
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, error: Refusal) -> JSONResponse:
+        headers = {"retry-after": str(error.wait)} if error.wait else None
+        if error.status == 401:
+            headers = {"www-authenticate": "Bearer"}
+        return JSONResponse(error.body, error.status, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = [one if isinstance(one, int) else str(one) for one in first["loc"]]
+        more = len(error.errors()) - 1
+        hint = f"and {more} more" if more else "see /docs for what is expected"
+        broken = first["type"] == "json_invalid"
+        said = Refusal(
+            400 if broken else 422, "not_json" if broken else "invalid", first["msg"], hint,
+            where=where,
+        )  # fmt: skip
+        return JSONResponse(said.body, said.status)
+
+    @app.exception_handler(HTTPException)
+    async def plain(_: Request, error: HTTPException) -> JSONResponse:
+        body = Refusal(error.status_code, "http", str(error.detail)).body
+        return JSONResponse(body, error.status_code, error.headers)
+
+    @app.exception_handler(GrapevineError)
+    async def ours(_: Request, error: GrapevineError) -> JSONResponse:
+        said = Refusal(422, "impossible", error.args[0], error.hint)
+        return JSONResponse(said.body, said.status)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> JSONResponse:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        said = Refusal(500, "fault", "this is a fault of ours", "the log says more")
+        return JSONResponse(said.body, said.status)

@@ -1,0 +1,83 @@
+"""What users did: events come in, a history is looked at, a user is forgotten."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from grapevine.serving.auth import needs
+from grapevine.serving.faults import SAID
+from grapevine.serving.reply import reply, service_of
+from grapevine.serving.shapes import Events, Forgotten, Id, Kept
+from grapevine.serving.store import Event
+
+router = APIRouter(prefix="/v1", responses=SAID)
+Some = Annotated[int, Query(ge=1, le=500)]
+
+
+@router.post(
+    "/events", response_model=Kept, status_code=202, tags=["events"],
+    dependencies=[Depends(needs("write"))],
+)  # fmt: skip
+async def happened(request: Request, given: Events) -> Response:
+    """Keep events. The answer comes when they are durable; sent again, they count once."""
+    service = service_of(request)
+    events = [Event(**one.model_dump()) for one in given.events]
+    kept = await asyncio.wrap_future(service.happened(events))
+    service.newest = service.clock()
+    service.metrics.events.labels("new").inc(kept.new)
+    service.metrics.events.labels("repeated").inc(kept.repeated)
+    request.app.state.traffic.happened(kept.new)
+    return reply({"new": kept.new, "repeated": kept.repeated}, 202)
+
+
+@router.get("/users", tags=["users"], dependencies=[Depends(needs("read"))])
+def users(request: Request, k: Some = 20) -> Response:
+    """Users of the latest events; of the run, where there are none yet."""
+    service = service_of(request)
+    found = [
+        {"user_id": name, "events": count} for name, count in service.store.latest_users(k).items()
+    ]
+    if len(found) < k:
+        with service.host.lease() as served:
+            known = {one["user_id"] for one in found}
+            more = [one for one in served.users(k) if one["user_id"] not in known]
+        found += more[: k - len(found)]
+    return reply({"users": found})
+
+
+@router.get("/users/{user_id}/history", tags=["users"], dependencies=[Depends(needs("read"))])
+def history(request: Request, user_id: Annotated[Id, Path()], k: Some = 100) -> Response:
+    """What a user did, the latest first: what the store has, and before it what the run knows."""
+    service = service_of(request)
+    with service.host.lease() as served:
+        faces = service.faces(served)
+        done = [*served.history(user_id), *service.history(user_id)][-k:]
+        found = [
+            {**faces.of(one.item_id), "behaviour": one.behaviour, "timestamp": one.timestamp}
+            for one in reversed(done)
+        ]
+    return reply({"user_id": user_id, "events": found})
+
+
+@router.delete(
+    "/users/{user_id}", response_model=Forgotten, tags=["users"],
+    dependencies=[Depends(needs("admin"))],
+)  # fmt: skip
+def forget(request: Request, user_id: Annotated[Id, Path()]) -> Response:
+    """Forget a user: history, events, exposures. The answer is the proof.
+
+    What the model in service learnt goes with the next one: the mark keeps the user out of it, and
+    until then the model is not asked by that user's history of training.
+    """
+    service = service_of(request)
+    proof = service.store.forget(user_id)
+    service.host.forget(user_id)
+    return reply(
+        {
+            "user_id": proof.user_id,
+            "removed": dict(proof.removed),
+            "left": proof.left,
+            "mark": proof.mark,
+        }
+    )

@@ -1,0 +1,47 @@
+"""The model in service: which it is, and another in its place."""
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from grapevine.serving.auth import needs
+from grapevine.serving.engine import Refused
+from grapevine.serving.faults import SAID, Refusal
+from grapevine.serving.reply import reply, service_of
+from grapevine.serving.shapes import Swap
+
+router = APIRouter(prefix="/v1", tags=["model"], responses=SAID)
+
+
+@router.get("/model", dependencies=[Depends(needs("read"))])
+def model(request: Request) -> Response:
+    """Name, version, and since when it is in service."""
+    service = service_of(request)
+    with service.host.lease() as served:
+        said = {"name": served.name, "version": served.version, "run": served.folder.name}
+    return reply({**said, "since": round(1000 * service.since)})
+
+
+@router.post("/model", dependencies=[Depends(needs("admin"))])
+def swap(request: Request, given: Swap) -> Response:
+    """Put another run into service, without a failed request; a bad one is refused (409)."""
+    service = service_of(request)
+    folder = service.settings.within_root(given.run)
+    try:
+        done = service.host.swap(folder)
+    except Refused as error:
+        service.metrics.swaps.labels("refused").inc()
+        raise Refusal(409, "refused", error.args[0], error.hint) from error
+    service.since = service.clock()
+    service.metrics.swaps.labels("done").inc()
+    service.metrics.model_since.set(service.since)
+    return reply({"name": done.name, "version": done.version, "before": done.before})
+
+
+@router.get("/report", dependencies=[Depends(needs("read"))])
+def report(request: Request) -> Response:
+    """What the evaluation of the run in service found."""
+    with service_of(request).host.lease() as served:
+        path = served.folder / "report.json"
+    if not path.is_file():
+        raise Refusal(404, "no_report", "the run in service has no report",
+                      "`grapevine evaluate RUN --data DIR` writes one")  # fmt: skip
+    return Response(path.read_bytes(), media_type="application/json")

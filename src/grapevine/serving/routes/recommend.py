@@ -1,0 +1,123 @@
+"""Recommendations: for a user, for a history, many at once, and beside an item."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from grapevine.serving.auth import needs
+from grapevine.serving.engine import Asked, Filters, Happened, Pin, Rules, Weight
+from grapevine.serving.faults import SAID
+from grapevine.serving.reply import reply, service_of
+from grapevine.serving.service import Service
+from grapevine.serving.shapes import (
+    MOST_ITEMS,
+    Answers,
+    Id,
+    Push,
+    Question,
+    Questions,
+    Recommendations,
+)
+
+router = APIRouter(prefix="/v1", tags=["recommendations"], responses=SAID)
+read = [Depends(needs("read"))]
+K = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
+
+
+@router.get(
+    "/users/{user_id}/recommendations", response_model=Recommendations, dependencies=read
+)
+async def for_user(
+    request: Request,
+    user_id: Annotated[Id, Path()],
+    k: K = 10,
+    behaviour: Annotated[Id | None, Query()] = None,
+    why: bool = False,
+    exclude_seen: bool = True,
+) -> Response:
+    """The best items for a user, whose last events count at once."""
+    question = Question(
+        user_id=user_id, k=k, behaviour=behaviour, why=why, exclude_seen=exclude_seen
+    )
+    return await answer(request, question)
+
+
+@router.post("/recommendations", response_model=Recommendations, dependencies=read)
+async def for_question(request: Request, question: Question) -> Response:
+    """The best items for a user or a history, with filters and rules."""
+    return await answer(request, question)
+
+
+@router.post("/recommendations/batch", response_model=Answers, dependencies=read)
+def for_many(request: Request, questions: Questions) -> Response:
+    """Several questions at once."""
+    service, name = service_of(request), request.scope["request_id"]
+    found = [answered(service, one, f"{name}-{n}") for n, one in enumerate(questions.requests)]
+    return reply({"answers": found})
+
+
+@router.get("/items/{item_id}/related", response_model=Recommendations, dependencies=read)
+def related(
+    request: Request,
+    item_id: Annotated[Id, Path()],
+    k: K = 10,
+    behaviour: Annotated[Id | None, Query()] = None,
+    why: bool = False,
+) -> Response:
+    """What goes with an item; the same for everybody."""
+    asked = Asked(item_id=item_id, k=k, behaviour=behaviour, why=why)
+    return reply(service_of(request).recommend(asked, request.scope["request_id"]))
+
+
+async def answer(request: Request, question: Question) -> Response:
+    """One answer. It is made at once: a thread costs as much as most answers, but not as reasons."""
+    service, name = service_of(request), request.scope["request_id"]
+    if question.why:
+        return reply(await run_in_threadpool(answered, service, question, name))
+    return reply(answered(service, question, name))
+
+
+def answered(service: Service, question: Question, request_id: str) -> dict[str, Any]:
+    """The answer to a question as it came over HTTP."""
+    given, wanted = question.filters, question.rules
+    rules = Rules(
+        boost=tuple(_weight(one) for one in wanted.boost),
+        bury=tuple(_weight(one, down=True) for one in wanted.bury),
+        pin=tuple(Pin(one.item_id, one.rank) for one in wanted.pin),
+        diversity=wanted.diversity,
+        calibration=wanted.calibration,
+        most_shown=wanted.cap.times if wanted.cap else None,
+    )
+    history = tuple(Happened(one.item_id, one.behaviour, one.timestamp) for one in question.history)
+    if question.user_id is not None and not history:
+        with service.metrics.stage("read"):
+            history = service.history(question.user_id)
+    price = given.price
+    asked = Asked(
+        user_id=question.user_id,
+        history=history,
+        behaviour=question.behaviour,
+        k=question.k,
+        exclude_seen=question.exclude_seen,
+        filters=Filters(
+            category=tuple(given.category or ()),
+            in_stock=bool(given.in_stock),
+            least=price.least if price else None,
+            most=price.most if price else None,
+            exclude=given.exclude,
+            only=given.only,
+            where=tuple(given.where),
+        ),
+        rules=rules,
+        shown=service.shown(
+            question.user_id, rules, wanted.cap.hours if wanted.cap else 0.0
+        ),
+        why=question.why,
+    )
+    return service.recommend(asked, request_id)
+
+
+def _weight(push: Push, *, down: bool = False) -> Weight:
+    """A factor above 1 always pushes the way it is named."""
+    return Weight(where=(push.where,), factor=1 / push.factor if down else push.factor)

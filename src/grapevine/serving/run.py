@@ -1,0 +1,137 @@
+"""A service from its settings to its end: opened, checked, listening, and closed in order."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from grapevine.errors import ConfigError
+from grapevine.log import logger
+from grapevine.serving.app import create_app
+from grapevine.serving.engine import Host
+from grapevine.serving.observe import Lines, Metrics
+from grapevine.serving.pictures import Pictures
+from grapevine.serving.service import Service
+from grapevine.serving.settings import Settings
+from grapevine.serving.store import Store, open_store
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A service that is ready to listen.
+
+    Attributes:
+        app: what a server is given.
+        service: what stands behind it.
+    """
+
+    app: FastAPI
+    service: Service
+
+
+@contextmanager
+def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
+    """Open store and model; both are closed when it ends, and what waits is written first.
+
+    Args:
+        settings: see `Settings`.
+        data: the dataset folder with the items' pictures.
+
+    Raises:
+        ConfigError: others could reach it, and no API key is there.
+        BundleError: the run is damaged.
+        StoreError: the store cannot be opened.
+    """
+    with open_store(settings.store) as store:
+        refuse_in_public(settings, store)
+        host = Host.open(settings.run, index_folder=settings.index, onnx=settings.onnx)
+        service = Service(settings, store, host, Metrics())
+        app = create_app(service, pictures=Pictures(data))
+        with _tidied(store, settings.retention_days):
+            yield Opened(app, service)
+
+
+def serve(settings: Settings, *, data: Path | None = None) -> None:
+    """Listen until somebody stops it.
+
+    Raises:
+        ConfigError: the address cannot be listened at.
+    """
+    import uvicorn
+
+    with opened(settings, data=data) as ready:
+        config = uvicorn.Config(
+            ready.app,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=round(settings.stop_seconds) or None,
+        )
+        try:
+            socket = config.bind_socket()
+        except SystemExit as error:
+            raise ConfigError(
+                f"cannot listen at {settings.host}:{settings.port}",
+                hint="another service may be there: choose another --port",
+            ) from error
+        host, port = socket.getsockname()[:2]
+        logger.info("%s is served at http://%s:%d", settings.run, host, port)
+        uvicorn.Server(config).run(sockets=[socket])
+
+
+def refuse_in_public(settings: Settings, store: Store) -> None:
+    """Let nobody from outside ask a service that asks nobody for a key.
+
+    Raises:
+        ConfigError: the address is public, and there is no key.
+    """
+    if settings.public and not any(one.revoked_at is None for one in store.keys()):
+        raise ConfigError(
+            f"{settings.host} can be reached from other machines, and no API key is there",
+            hint=f"grapevine keys add NAME --scope read --store {settings.store}; or listen at "
+            "127.0.0.1 behind a proxy",
+        )
+
+
+def log_as_json() -> None:
+    """A line of JSON for each thing that is said, ours and the server's."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines())
+    for name in ("grapevine", "uvicorn.error"):
+        found = logging.getLogger(name)
+        found.handlers, found.propagate = [handler], False
+        found.setLevel(logging.INFO)
+
+
+@contextmanager
+def _tidied(store: Store, days: int) -> Iterator[None]:
+    """While it runs, what is older than so many days is removed, at once and then daily."""
+    if not days:
+        yield
+        return
+    stopped = threading.Event()
+
+    def tidy() -> None:
+        while True:
+            try:
+                store.retain(store.clock() - round(1000 * DAY * days))
+            except Exception:  # the next day tries again, and the store's health tells
+                logger.exception("what is older than %d days could not be removed", days)
+            if stopped.wait(DAY):
+                return
+
+    thread = threading.Thread(target=tidy, name="retention", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
