@@ -1,0 +1,1 @@
+"""The service: events kept, recommendations answered, experiments measured, over HTTP."""
