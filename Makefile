@@ -70,9 +70,9 @@ $(PLAIN): $(TORCHED) pyproject.toml
 	@touch $@
 
 $(DEV): $(TORCHED) pyproject.toml
-	$(INSTALL) -e '.[dev,tune,tensorboard]'
+	$(INSTALL) -e '.[dev,serve,postgres,tune,tensorboard]'
 	@touch $@ $(PLAIN)
 
 $(DOCS): $(DEV)
-	$(INSTALL) -e '.[dev,docs,tune,tensorboard]'
+	$(INSTALL) -e '.[dev,docs,serve,postgres,tune,tensorboard]'
 	@touch $@

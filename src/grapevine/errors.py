@@ -12,6 +12,8 @@ class GrapevineError(Exception):
     +-- ConfigError     an option is unknown, missing or impossible
     +-- DataError       the events or the catalogue are not what was promised
     +-- BundleError     a saved run or dataset does not fit this version or these files
+    +-- StoreError      the event store cannot do it; what was acknowledged is kept
+    |   +-- StoreBusy   not now: more waits to be written than it has room for
     +-- CheckFailed     the work ran and the answer is no: a leak, a figure out of bounds
     +-- Interrupted     somebody stopped the work, which can be gone on with
     ```
@@ -43,6 +45,14 @@ class DataError(GrapevineError, ValueError):
 
 class BundleError(GrapevineError, ValueError):
     """A saved run or dataset does not fit this version or these files."""
+
+
+class StoreError(GrapevineError):
+    """The event store cannot do what was asked; nothing that it has acknowledged is lost."""
+
+
+class StoreBusy(StoreError):
+    """More waits to be written than the event store has room for; the same may work in a second."""
 
 
 class CheckFailed(GrapevineError):

@@ -66,11 +66,8 @@ def add(
 
     Example: `grapevine keys add shop-front --scope read --scope write`
     """
-    from grapevine.serving.auth import SCOPES
     from grapevine.serving.store import open_store
 
-    if wrong := [one for one in scope if one not in SCOPES]:
-        raise ConfigError(f"no scope is called `{wrong[0]}`", hint=f"there are {', '.join(SCOPES)}")
     with open_store(store) as opened:
         typer.echo(opened.add_key(name, scope))
     say("keep it: it cannot be shown again")

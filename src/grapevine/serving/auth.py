@@ -1,4 +1,7 @@
-"""Who may do what: an API key names its scopes, and each route the one that it needs."""
+"""Who may do what: an API key names its scopes, and each route the one that it needs.
+
+"read" is to ask; "write" to send events; "admin" to forget users, swap models, set experiments.
+"""
 
 import time
 from collections.abc import Callable
@@ -12,11 +15,9 @@ from grapevine.serving.faults import Refusal
 if TYPE_CHECKING:
     from grapevine.serving.store import Key, Store
 
-SCOPES = ("read", "write", "admin")
-"""What a key may be for: to ask; to send events; to forget users, swap models and set experiments."""
 KEPT_SECONDS = 5.0
 """How long a key that was looked up is remembered: no longer does one that is revoked go on."""
-_bearer = HTTPBearer(auto_error=False, description="An API key: `grapevine serve --new-key SCOPE`.")
+_bearer = HTTPBearer(auto_error=False, description="An API key: `grapevine keys add NAME --scope read`.")
 
 
 class Keys:
@@ -34,7 +35,8 @@ class Keys:
     def any(self) -> bool:
         """Whether there are keys, so that one is needed."""
         if self.clock() - self._any[0] > KEPT_SECONDS:
-            self._any = (self.clock(), self.store.has_keys())
+            good = any(one.revoked_at is None for one in self.store.keys())
+            self._any = (self.clock(), good)
         return self._any[1]
 
     def scopes(self, plain: str) -> frozenset[str]:

@@ -1,0 +1,114 @@
+"""What users did and were shown, kept durably: SQLite beside the service, or PostgreSQL.
+
+```
+with open_store("sqlite:///grapevine.db") as store:
+    store.append([Event("e1", "u1", "i1", "view")]).result()  # durable from here on
+    store.history("u1")
+```
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy.exc import DBAPIError
+
+from grapevine.errors import StoreBusy, StoreError
+from grapevine.serving.store.backend import Backend, parsed
+from grapevine.serving.store.checks import Fault, Refused, event_faults, read_events
+from grapevine.serving.store.keys import SCOPES
+from grapevine.serving.store.store import MOST_HISTORY, Store, now_ms
+from grapevine.serving.store.values import (
+    Appended,
+    Event,
+    Experiment,
+    Exposure,
+    Forgotten,
+    Health,
+    Key,
+    Outcome,
+)
+from grapevine.serving.store.writer import (
+    GROUP_ROWS,
+    PATIENCE_S,
+    QUEUE_ROWS,
+    WAIT_MS,
+    Writer,
+)
+
+__all__ = [
+    "MOST_HISTORY",
+    "SCOPES",
+    "Appended",
+    "Event",
+    "Experiment",
+    "Exposure",
+    "Fault",
+    "Forgotten",
+    "Health",
+    "Key",
+    "Outcome",
+    "Refused",
+    "Store",
+    "StoreBusy",
+    "StoreError",
+    "event_faults",
+    "open_store",
+    "read_events",
+]
+
+
+def open_store(
+    url: str,
+    *,
+    read_only: bool = False,
+    group_rows: int = GROUP_ROWS,
+    wait_ms: float = WAIT_MS,
+    queue_rows: int = QUEUE_ROWS,
+    patience_s: float = PATIENCE_S,
+    clock: Callable[[], int] = now_ms,
+) -> Store:
+    """Open a store, made where there is none, its schema brought up to date.
+
+    Args:
+        url: `sqlite:///PATH` or `postgresql+psycopg://user:password@host/database`.
+        read_only: only look: beside a running service, say. Nothing is made or changed.
+        group_rows: rows that are committed together, at most; one call is never parted.
+        wait_ms: how long exposures may wait for company.
+        queue_rows: rows that may wait to be written; beyond that, `StoreBusy`.
+        patience_s: how long a group is tried again while a PostgreSQL server is away.
+        clock: milliseconds since 1970.
+
+    Raises:
+        ConfigError: the address is none.
+        StoreError: the store cannot be opened: another process serves from the file, the schema is
+            newer than this version, the folder cannot be written, the server is not there.
+    """
+    backend = _backend(url, read_only)
+    try:
+        backend.prepare()
+        writer = None
+        if not read_only:
+            writer = Writer(
+                backend,
+                group_rows=group_rows,
+                wait_ms=wait_ms,
+                queue_rows=queue_rows,
+                patience_s=patience_s,
+            )
+        return Store(backend, writer, clock)
+    except DBAPIError as error:
+        backend.close()
+        raise backend.explain(error) from error
+    except BaseException:
+        backend.close()
+        raise
+
+
+def _backend(url: str, read_only: bool) -> Backend:
+    address = parsed(url)
+    if address.drivername == "sqlite":
+        from grapevine.serving.store.sqlite import SQLite
+
+        return SQLite(address, read_only=read_only)
+    from grapevine.serving.store.postgres import Postgres
+
+    return Postgres(address, read_only=read_only)

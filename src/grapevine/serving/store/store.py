@@ -1,0 +1,375 @@
+"""The event store: durable, idempotent, read-your-writes; one interface over two databases."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from grapevine.errors import StoreBusy, StoreError
+from grapevine.serving.store import checks, export, forget, keys, reads, tables
+from grapevine.serving.store.backend import Backend
+from grapevine.serving.store.insert import add_missing, upsert
+from grapevine.serving.store.values import (
+    Appended,
+    Event,
+    Experiment,
+    Exposure,
+    Forgotten,
+    Health,
+    Key,
+    Outcome,
+)
+from grapevine.serving.store.writer import Writer
+
+if TYPE_CHECKING:
+    from grapevine.data.import_report import ImportReport
+
+T = TypeVar("T")
+
+MOST_HISTORY = 500
+"""Events of a history, at most."""
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Store:
+    """See `open_store`. All methods may be called from any thread.
+
+    Args:
+        backend: the database, prepared.
+        writer: what writes to it; None where it is only read.
+        clock: milliseconds since 1970.
+    """
+
+    def __init__(
+        self, backend: Backend, writer: Writer | None, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self.backend = backend
+        self.clock = clock
+        self._written_by = writer
+        if writer is not None:
+            salt = {"name": forget.SALT, "value": secrets.token_bytes(forget.SALT_BYTES)}
+            self._do(lambda connection: add_missing(connection, tables.state, salt))
+        asked = select(tables.state.c.value).where(tables.state.c.name == forget.SALT)
+        self._salt = bytes(self._read(lambda connection: connection.scalar(asked)) or b"")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write all that waits, then close every connection."""
+        if self._written_by is not None:
+            self._written_by.close()
+        self.backend.close()
+
+    def health(self) -> Health:
+        """How it is now; asks nobody, so that it answers at once."""
+        if self._written_by is not None:
+            return self._written_by.health()
+        return Health(True, 0, 0, 0.0, self.backend.name)
+
+    # What users did and were shown.
+
+    def append(self, events: Sequence[Event]) -> "Future[Appended]":
+        """Keep events; the future is done when they are durable.
+
+        An event whose `event_id` is there already counts as repeated, and the first one stays.
+
+        Raises:
+            Refused: an event breaks the limits; none of the call is taken.
+            StoreBusy: too much waits to be written.
+        """
+        if faults := checks.event_faults(events):
+            raise checks.Refused(faults)
+        now = self.clock()
+        rows = [
+            {
+                "event_id": one.event_id,
+                "user_id": one.user_id,
+                "item_id": one.item_id,
+                "behaviour": one.behaviour,
+                "timestamp": now if one.timestamp is None else one.timestamp,
+                "value": one.value,
+                "session_id": one.session_id,
+                "request_id": one.request_id,
+                "arrived": now,
+            }
+            for one in events
+        ]
+        return self._writer.insert("events", rows)
+
+    def expose(self, exposures: Sequence[Exposure]) -> "Future[Appended]":
+        """Keep what was shown; through the same writer, and as durable.
+
+        Raises:
+            Refused: an exposure breaks the limits; none of the call is taken.
+            StoreBusy: too much waits to be written.
+        """
+        if faults := checks.exposure_faults(exposures):
+            raise checks.Refused(faults)
+        now = self.clock()
+        rows = [
+            {
+                "request_id": one.request_id,
+                "user_id": one.user_id,
+                "item_id": one.item_id,
+                "rank": one.rank,
+                "score": one.score,
+                "propensity": one.propensity,
+                "experiment": one.experiment,
+                "arm": one.arm,
+                "model": one.model,
+                "shown_at": now if one.shown_at is None else one.shown_at,
+            }
+            for one in exposures
+        ]
+        return self._writer.insert("exposures", rows)
+
+    def history(self, user_id: str, most: int = MOST_HISTORY) -> list[Event]:
+        """The last events of a user in order of arrival, the latest last.
+
+        Every event whose append is acknowledged is among them.
+        """
+        most = min(most, MOST_HISTORY)
+        return self._read(lambda connection: reads.history(connection, user_id, most))
+
+    def shown(self, user_id: str, since: int) -> dict[str, int]:
+        """In how many lists each item was shown to a user, for caps on frequency.
+
+        Args:
+            user_id: who.
+            since: milliseconds since 1970.
+        """
+        return self._read(lambda connection: reads.shown(connection, user_id, since))
+
+    def item_counts(self, item_id: str) -> dict[str, int]:
+        """Events of an item by behaviour."""
+        return self._read(lambda connection: reads.item_counts(connection, item_id))
+
+    def latest_users(self, most: int = 20) -> dict[str, int]:
+        """Users of the latest events, the latest first, and how many of those are theirs."""
+        return self._read(lambda connection: reads.latest_users(connection, most))
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table with rows of users; reads all of them, so not for every request."""
+        return self._read(reads.counts)
+
+    # Experiments.
+
+    def put_experiment(self, name: str, definition: Mapping[str, Any]) -> Experiment:
+        """Put an experiment down, or change it; its definition is any JSON object."""
+        if reason := checks.id_fault(name):
+            raise checks.Refused([checks.Fault(None, "name", reason)])
+        now = self.clock()
+        text = json.dumps(definition, ensure_ascii=False, allow_nan=False, sort_keys=True)
+        row = {"name": name, "definition": text, "created_at": now, "changed_at": now}
+        self._do(
+            lambda connection: upsert(connection, tables.experiments, row, keep=("created_at",))
+        )
+        return self.experiments()[name]
+
+    def experiments(self) -> dict[str, Experiment]:
+        """All experiments by name, the oldest first."""
+        columns = tables.experiments.c
+        asked = select(columns.name, columns.definition, columns.created_at, columns.changed_at)
+        asked = asked.order_by(columns.created_at, columns.name)
+        rows = self._read(lambda connection: connection.execute(asked).all())
+        return {row[0]: Experiment(row[0], json.loads(row[1]), row[2], row[3]) for row in rows}
+
+    def exposed(self, experiment: str, since: int = 0) -> Iterator[Exposure]:
+        """The exposures of an experiment in order of arrival, read in pieces."""
+        with self._reading() as connection:
+            yield from reads.exposures(connection, experiment, since)
+
+    def outcomes(self, experiment: str, behaviour: str) -> list[Outcome]:
+        """What each user of an experiment did, before and after the first list that was shown."""
+        return self._read(lambda connection: reads.outcomes(connection, experiment, behaviour))
+
+    # API keys.
+
+    def add_key(self, name: str, scopes: Collection[str]) -> str:
+        """Make a key; what is returned is shown once and kept nowhere.
+
+        Raises:
+            ConfigError: a scope is not known.
+        """
+        allowed = keys.check_scopes(scopes)
+        if reason := checks.id_fault(name):
+            raise checks.Refused([checks.Fault(None, "name", reason)])
+        key_id, plain, hashed = keys.new_key()
+        row = {
+            "key_id": key_id,
+            "name": name,
+            "hash": hashed,
+            "scopes": " ".join(sorted(allowed)),
+            "created_at": self.clock(),
+            "revoked_at": None,
+        }
+        self._do(lambda connection: add_missing(connection, tables.api_keys, row))
+        return plain
+
+    def key(self, plain: str) -> Key | None:
+        """The key that this is, or None where it is none, or was revoked."""
+        key_id, secret = keys.parts(plain)
+        columns = tables.api_keys.c
+        asked = select(*_KEY_COLUMNS, columns.hash).where(
+            columns.key_id == key_id, columns.revoked_at.is_(None)
+        )
+        row = self._read(lambda connection: connection.execute(asked).first())
+        known = bytes(row[-1]) if row is not None else None
+        return keys.key_of(tuple(row[:-1])) if keys.matches(secret, known) and row else None
+
+    def keys(self) -> list[Key]:
+        """All keys, those revoked too, the oldest first."""
+        asked = select(*_KEY_COLUMNS).order_by(tables.api_keys.c.created_at)
+        rows = self._read(lambda connection: connection.execute(asked).all())
+        return [keys.key_of(tuple(row)) for row in rows]
+
+    def revoke(self, key_id: str) -> bool:
+        """Make a key void from now on; whether it was good before."""
+        columns = tables.api_keys.c
+        change = (
+            update(tables.api_keys)
+            .where(columns.key_id == key_id, columns.revoked_at.is_(None))
+            .values(revoked_at=self.clock())
+        )
+        return self._do(lambda connection: connection.execute(change).rowcount) > 0
+
+    # Forgetting.
+
+    def forget(self, user_id: str) -> Forgotten:
+        """Remove a user, look again, and keep a mark that names nobody.
+
+        In SQLite the bytes are overwritten and the write-ahead log is emptied; on PostgreSQL they
+        go with the server's next vacuum. Backups are not reached: see `docs/events.md`.
+        """
+        at, mark = self.clock(), forget.mark_of(self._salt, user_id)
+        removed = self._do(
+            lambda connection: forget.remove_user(connection, user_id, mark, at),
+            after=self.backend.after_removal,
+        )
+        left = self._read(lambda connection: forget.rows_left(connection, user_id))
+        return Forgotten(user_id, removed, left, mark, at)
+
+    def forgotten(self, user_ids: Iterable[str]) -> dict[str, int]:
+        """Those of the users who asked to be forgotten, and when, in milliseconds since 1970.
+
+        What they did before must leave the next dataset, vectors and checkpoints.
+        """
+        asked = list(user_ids)
+        return self._read(lambda connection: forget.marked(connection, self._salt, asked))
+
+    def retain(self, older_than: int) -> dict[str, int]:
+        """Remove what arrived before; rows removed by table.
+
+        An event that comes again after that counts as new: retry for days, not for years.
+
+        Args:
+            older_than: milliseconds since 1970.
+        """
+        removed = dict.fromkeys((table.name for table in tables.PERSONAL), 0)
+        for name in removed:
+            while count := self._do(_removal(name, older_than)):
+                removed[name] += count
+        if any(removed.values()):
+            self._do(lambda _: None, after=self.backend.after_removal)
+        return removed
+
+    # Out of the store.
+
+    def export(
+        self,
+        out: Path | str,
+        *,
+        items: Path | None = None,
+        behaviours: Sequence[str] | None = None,
+        target: str | None = None,
+        name: str | None = None,
+    ) -> "ImportReport":
+        """Write the events as a dataset folder, each with its `event_id`; see `gv.load`.
+
+        Raises:
+            ConfigError: `out` is in use.
+            DataError: there are no events.
+        """
+        with self._reading() as connection:
+            return export.write_folder(
+                reads.events(connection),
+                Path(out),
+                items=items,
+                behaviours=behaviours,
+                target=target,
+                name=name,
+            )
+
+    def backup(self, path: Path | str) -> None:
+        """Copy the whole store while it is in use.
+
+        Raises:
+            StoreError: it cannot be written; on PostgreSQL, always, with what to do instead.
+        """
+        self.backend.backup(Path(path))
+
+    @property
+    def _writer(self) -> Writer:
+        if self._written_by is None:
+            raise StoreError(
+                f"{self.backend.where}: was opened only to be read", hint="open it to write"
+            )
+        return self._written_by
+
+    def _do(
+        self,
+        work: Callable[[Connection], Any],
+        after: Callable[[Connection], None] | None = None,
+    ) -> Any:
+        return self._writer.do(work, after).result()
+
+    def _read(self, ask: Callable[[Connection], T]) -> T:
+        """The answer to a question; asked twice where a server has closed the connection."""
+        with self._reading() as connection:
+            try:
+                return ask(connection)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+        with self._reading() as connection:
+            return ask(connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection that can only read, its faults in our words."""
+        try:
+            with self.backend.readers.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self.backend.explain(error) from error
+        except PoolTimeout as error:
+            raise StoreBusy("every connection is in use", hint="try again in a second") from error
+
+
+def _removal(name: str, older_than: int) -> Callable[[Connection], int]:
+    return lambda connection: forget.remove_older(connection, name, older_than)
+
+
+_KEY_COLUMNS = (
+    tables.api_keys.c.key_id,
+    tables.api_keys.c.name,
+    tables.api_keys.c.scopes,
+    tables.api_keys.c.created_at,
+    tables.api_keys.c.revoked_at,
+)
