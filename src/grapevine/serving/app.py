@@ -9,10 +9,10 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 import grapevine
-from grapevine.serving import faults
+from grapevine.serving import faults, reference
 from grapevine.serving.auth import Keys
 from grapevine.serving.gate import Gate, Rates
-from grapevine.serving.observe import Metrics, Traffic, Watched
+from grapevine.serving.observe import Traffic, Watched
 from grapevine.serving.pictures import Pictures
 from grapevine.serving.routes import (
     events,
@@ -52,7 +52,7 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
     app.state.pictures, app.state.stopping = pictures or Pictures(None), False
     app.state.traffic = traffic = Traffic()
     faults.install(app)
-    for one in (health, recommend, events, items, experiments, model, explore):
+    for one in (health, recommend, events, items, experiments, model, explore, reference):
         app.include_router(one.router)
     page = Path(str(files("grapevine.serving") / "page"))
     if (page / "index.html").is_file():
@@ -67,5 +67,3 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
     app.add_middleware(Watched, metrics=metrics, traffic=traffic)
     return app
 
-
-__all__ = ["Metrics", "create_app"]
