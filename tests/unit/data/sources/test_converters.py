@@ -11,6 +11,7 @@ from grapevine.data.folder import open_dataset
 from grapevine.data.sources import SOURCES
 from grapevine.data.sources.base import Tables
 from grapevine.data.sources.graphs import load_graph
+from grapevine.data.sources.open_bandit import load_logs
 from grapevine.errors import BundleError
 
 
@@ -253,6 +254,9 @@ def test_every_source_has_the_published_counts(name, fetched):
     folder = fetched(name)
     if (folder / "graph.toml").is_file():
         assert load_graph(folder).name == name
+    elif (folder / "bandit.toml").is_file():
+        logs = load_logs(folder)
+        assert logs.counts() == SOURCES[name].expected
     else:
         data = open_dataset(folder)
         assert data.name == name
