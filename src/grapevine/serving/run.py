@@ -50,7 +50,7 @@ def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
     """
     with open_store(settings.store) as store:
         refuse_in_public(settings, store)
-        host = Host.open(settings.run, index_folder=settings.index, onnx=settings.onnx)
+        host = Host.start(settings.run, index_folder=settings.index, onnx=settings.onnx)
         service = Service(settings, store, host, Metrics())
         app = create_app(service, pictures=Pictures(data))
         with _tidied(store, settings.retention_days):

@@ -1,9 +1,9 @@
-"""One thing that answers: the models in service, what users did, and the experiments they are in."""
+"""One thing that answers: models in service, what users did, the experiments they are in."""
 
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grapevine.errors import ConfigError
@@ -14,10 +14,12 @@ from grapevine.serving.faces import Faces
 from grapevine.serving.faults import Refusal
 from grapevine.serving.observe import Metrics
 from grapevine.serving.settings import Settings
-from grapevine.serving.store import Event, Exposure, Store, StoreBusy
+from grapevine.serving.store import Event, Exposure, Forgotten, Store, StoreBusy
 
 PLAN_SECONDS = 2.0
 """How long experiments are remembered: another server may have changed them."""
+FORGOTTEN_SECONDS = 300.0
+"""How long it is remembered who was forgotten by other servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,11 @@ class Service:
     ) -> None:
         self.settings, self.store, self.host, self.metrics = settings, store, host, metrics
         self.clock = clock
-        self.since = clock()
         self.newest = 0.0
         self._arms: dict[str, Host] = {}
         self._plan, self._planned_at = Plan(()), -1e9
         self._faces: dict[str, Faces] = {}
+        self._forgotten, self._looked_at = set[str](), -1e9
         self._lock = threading.Lock()
 
     # Asking.
@@ -81,6 +83,9 @@ class Service:
             Refusal: the store takes no more just now.
         """
         user = asked.user_id
+        if user is not None and self.is_forgotten(user):
+            # The model's own memory of training must not speak for who was forgotten.
+            asked = replace(asked, user_id=None)
         place = self.place_of(user) if user is not None else NOWHERE
         host = self._arms.get(place.run, self.host)
         with host.lease() as served:
@@ -107,6 +112,22 @@ class Service:
             return {}
         return self.store.shown(user_id, round(1000 * (self.clock() - 3600 * hours)))
 
+    def is_forgotten(self, user_id: str) -> bool:
+        """Whether a user asked to be forgotten: what the run knows of them is not used then."""
+        if self.clock() - self._looked_at > FORGOTTEN_SECONDS:
+            self._looked_at = self.clock()
+            with self.host.lease() as served:
+                known = list(served.histories.row_of)
+            self._forgotten = set(self.store.forgotten(known))
+        return user_id in self._forgotten
+
+    def forget(self, user_id: str) -> Forgotten:
+        """Remove all that is kept of a user, and use nothing that the model has of them."""
+        proof = self.store.forget(user_id)
+        self.host.forget(user_id)
+        self._forgotten.add(user_id)
+        return proof
+
     def faces(self, served: Served) -> Faces:
         """How the items of a version are shown."""
         found = self._faces.get(served.version)
@@ -125,7 +146,7 @@ class Service:
         faces = self.faces(served)
         return {
             "request_id": request_id,
-            "model": {"name": served.name, "version": answer.version},
+            "model": {"name": served.run.name, "version": answer.version},
             "user_id": user,
             "fallback": answer.fallback,
             "items": [
@@ -257,7 +278,7 @@ class Service:
 
     def _open_arm(self, run: str) -> None:
         if run not in self._arms:
-            self._arms[run] = Host.open(self.settings.within_root(run))
+            self._arms[run] = Host.start(self.settings.within_root(run))
 
 
 def busy() -> Refusal:

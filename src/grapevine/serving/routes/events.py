@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from grapevine.serving import browse
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
@@ -41,7 +42,7 @@ def users(request: Request, k: Some = 20) -> Response:
     if len(found) < k:
         with service.host.lease() as served:
             known = {one["user_id"] for one in found}
-            more = [one for one in served.users(k) if one["user_id"] not in known]
+            more = [one for one in browse.users(served, k) if one["user_id"] not in known]
         found += more[: k - len(found)]
     return reply({"users": found})
 
@@ -52,7 +53,8 @@ def history(request: Request, user_id: Annotated[Id, Path()], k: Some = 100) -> 
     service = service_of(request)
     with service.host.lease() as served:
         faces = service.faces(served)
-        done = [*served.history(user_id), *service.history(user_id)][-k:]
+        before = [] if service.is_forgotten(user_id) else browse.history(served, user_id)
+        done = [*before, *service.history(user_id)][-k:]
         found = [
             {**faces.of(one.item_id), "behaviour": one.behaviour, "timestamp": one.timestamp}
             for one in reversed(done)
@@ -71,8 +73,7 @@ def forget(request: Request, user_id: Annotated[Id, Path()]) -> Response:
     until then the model is not asked by that user's history of training.
     """
     service = service_of(request)
-    proof = service.store.forget(user_id)
-    service.host.forget(user_id)
+    proof = service.forget(user_id)
     return reply(
         {
             "user_id": proof.user_id,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from grapevine.serving.auth import needs
 from grapevine.serving.engine import Happened
-from grapevine.serving.faults import SAID, Refusal
+from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
 from grapevine.serving.shapes import History
 
@@ -22,12 +22,11 @@ def attention(request: Request, given: History) -> Response:
     done = [Happened(one.item_id, one.behaviour, one.timestamp) for one in given.history]
     with service.host.lease() as served:
         found = served.attention(done)
-        faces = service.faces(served)
-        if found is None:
-            raise Refusal(404, "no_attention", f"`{served.name}` does not attend to events",
-                          "serve a transformer, such as sasrec or vine")  # fmt: skip
-        items = [faces.of(one) for one in found.items]
-    return reply({"items": items, "layers": found.layers})
+    items = [
+        {"item_id": None if one is None else str(one), "title": title}
+        for one, title in zip(found.item_ids, found.titles)
+    ]
+    return reply({"items": items, "layers": found.maps})
 
 
 @router.get("/map")
@@ -35,11 +34,8 @@ def drawn(request: Request) -> Response:
     """How many points the map of items has, and their categories."""
     with service_of(request).host.lease() as served:
         found = served.map()
-        if found is None:
-            raise Refusal(404, "no_map", f"`{served.name}` has no vectors of items",
-                          "serve a model that has, such as pinsage or sasrec")  # fmt: skip
-        categories = served.catalogue.categories
-    return reply({"count": len(found), "categories": categories, "points": "/v1/map/points"})
+    count, points = len(found.places), "/v1/map/points"
+    return reply({"count": count, "categories": found.categories, "points": points})
 
 
 @router.get("/map/points", response_class=Response)
@@ -47,11 +43,8 @@ def points(request: Request) -> Response:
     """All points, little-endian: x and y of each as float32, then all categories as uint16."""
     with service_of(request).host.lease() as served:
         found = served.map()
-        if found is None:
-            raise Refusal(404, "no_map", f"`{served.name}` has no vectors of items")
-        codes = served.catalogue.category
-    # Without a category: the greatest number.
-    body = found.astype("<f4").tobytes() + codes.astype("<u2").tobytes()
+    # -1, without a category, becomes the greatest number.
+    body = found.places.astype("<f4").tobytes() + found.category.astype("<u2").tobytes()
     return Response(body, media_type="application/octet-stream")
 
 

@@ -21,11 +21,11 @@ async def ready(request: Request) -> Response:
     """A model is in service, and events can be kept."""
     service = service_of(request)
     store = service.store.health()
-    refused = service.host.refused
+    refused = service.host.refusal
     said = {
         "ready": store.alive and not request.app.state.stopping,
         "model": service.host.current().version,
-        "last_refusal": str(refused) if refused else None,
+        "last_refusal": refused[1] if refused else None,
         "store": {
             "alive": store.alive,
             "queue": store.queue,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from grapevine.serving import browse
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
@@ -25,7 +26,7 @@ def found(
     service = service_of(request)
     with service.host.lease() as served:
         faces = service.faces(served)
-        return reply({"items": [faces.of(one) for one in served.find(query, k)]})
+        return reply({"items": [faces.of(one) for one in browse.find(served, query, k)]})
 
 
 @router.get("/{item_id}")
@@ -33,9 +34,9 @@ def item(request: Request, item_id: ItemId) -> Response:
     """All that the catalogue says of an item, and what was done with it."""
     service = service_of(request)
     with service.host.lease() as served:
-        fields = served.fields(item_id)
+        fields = browse.fields(served, item_id)
         if fields is None:
-            raise unknown(item_id)
+            raise unknown()
         face = service.faces(served).of(item_id)
     return reply({**face, "fields": fields, "events": service.store.item_counts(item_id)})
 
@@ -52,16 +53,20 @@ def image(request: Request, item_id: ItemId) -> Response:
 
 @router.get("/{item_id}/graph")
 def graph(request: Request, item_id: ItemId) -> Response:
-    """The items and users around it; an edge weighs as much as random walks take it."""
+    """The items around it; an edge weighs as much as random walks take it."""
     service = service_of(request)
     with service.host.lease() as served:
+        if item_id not in served.catalogue.row_of:
+            raise unknown()
         around = served.around(item_id)
-    if around is None:
-        raise unknown(item_id)
-    return reply(around.to_json())
+    nodes = [{"id": str(one.item_id), "kind": "item", "title": one.title} for one in around.nodes]
+    edges = [
+        {"source": str(one.source), "target": str(one.target), "weight": one.weight}
+        for one in around.edges
+    ]
+    return reply({"nodes": nodes, "edges": edges, "learnt": around.learnt})
 
 
-def unknown(item_id: str) -> Refusal:
-    """Nobody knows such an item."""
-    del item_id  # what somebody sent is not repeated
+def unknown() -> Refusal:
+    """Nobody knows such an item; what was sent is not repeated."""
     return Refusal(404, "no_item", "the model in service knows no such item", "see /v1/items")

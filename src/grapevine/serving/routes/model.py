@@ -1,5 +1,7 @@
 """The model in service: which it is, and another in its place."""
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Depends, Request, Response
 
 from grapevine.serving.auth import needs
@@ -16,8 +18,8 @@ def model(request: Request) -> Response:
     """Name, version, and since when it is in service."""
     service = service_of(request)
     with service.host.lease() as served:
-        said = {"name": served.name, "version": served.version, "run": served.folder.name}
-    return reply({**said, "since": round(1000 * service.since)})
+        said = {"name": served.run.name, "version": served.version, "run": str(served.run.path)}
+    return reply({**said, "since": round(1000 * service.host.since)})
 
 
 @router.post("/model", dependencies=[Depends(needs("admin"))])
@@ -30,18 +32,17 @@ def swap(request: Request, given: Swap) -> Response:
     except Refused as error:
         service.metrics.swaps.labels("refused").inc()
         raise Refusal(409, "refused", error.args[0], error.hint) from error
-    service.since = service.clock()
     service.metrics.swaps.labels("done").inc()
-    service.metrics.model_since.set(service.since)
-    return reply({"name": done.name, "version": done.version, "before": done.before})
+    service.metrics.model_since.set(service.host.since)
+    return reply(asdict(done))
 
 
 @router.get("/report", dependencies=[Depends(needs("read"))])
 def report(request: Request) -> Response:
     """What the evaluation of the run in service found."""
     with service_of(request).host.lease() as served:
-        path = served.folder / "report.json"
-    if not path.is_file():
+        path = served.run.path and served.run.path / "report.json"
+    if path is None or not path.is_file():
         raise Refusal(404, "no_report", "the run in service has no report",
                       "`grapevine evaluate RUN --data DIR` writes one")  # fmt: skip
     return Response(path.read_bytes(), media_type="application/json")

@@ -9,6 +9,7 @@ from grapevine.serving.auth import needs
 from grapevine.serving.engine import Asked, Filters, Happened, Pin, Rules, Weight
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
+from grapevine.serving.routes.items import unknown
 from grapevine.serving.service import Service
 from grapevine.serving.shapes import (
     MOST_ITEMS,
@@ -66,6 +67,9 @@ def related(
     why: bool = False,
 ) -> Response:
     """What goes with an item; the same for everybody."""
+    with service_of(request).host.lease() as served:
+        if item_id not in served.catalogue.row_of:
+            raise unknown()
     asked = Asked(item_id=item_id, k=k, behaviour=behaviour, why=why)
     return reply(service_of(request).recommend(asked, request.scope["request_id"]))
 

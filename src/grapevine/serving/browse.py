@@ -1,0 +1,71 @@
+"""Looking things up in a run: its users, what they did, items by their words."""
+
+from typing import Any
+
+import numpy as np
+
+from grapevine.serving.engine import Happened, Served
+
+
+def users(served: Served, most: int) -> list[dict[str, Any]]:
+    """Some users of the run whose histories are neither the shortest nor the longest."""
+    run = served.run
+    lengths = np.diff(run.history.offsets)
+    order = np.argsort(lengths, kind="stable")
+    middle = order[len(order) // 2 :]
+    rows = middle[:: max(len(middle) // most, 1)][:most]
+    names = run.users.take(rows).to_list()
+    return [{"user_id": str(name), "events": int(lengths[row])} for name, row in zip(names, rows)]
+
+
+def history(served: Served, user_id: str) -> list[Happened]:
+    """What the run knows that a user did, the first event first."""
+    row = served.histories.row_of.get(user_id)
+    if row is None:
+        return []
+    run, known = served.run, served.run.history
+    events = slice(*known.offsets[row : row + 2].tolist())
+    timed = run.schema.timed
+    return [
+        Happened(
+            served.catalogue.ids[item], run.schema.behaviours[behaviour], time if timed else None
+        )
+        for item, behaviour, time in zip(
+            known.items[events].tolist(),
+            known.behaviours[events].tolist(),
+            known.times[events].tolist(),
+        )
+    ]
+
+
+def find(served: Served, query: str, most: int) -> list[Any]:
+    """IDs of items whose title or ID holds every word of a query, the most popular first."""
+    words = query.lower().split()
+    catalogue, found = served.catalogue, list[Any]()
+    for row in served.run.most_popular.tolist():
+        text = f"{catalogue.titles[row]} {catalogue.ids[row]}".lower()
+        if all(word in text for word in words):
+            found.append(catalogue.ids[row])
+            if len(found) == most:
+                break
+    return found
+
+
+def fields(served: Served, item_id: str) -> dict[str, Any] | None:
+    """All that the catalogue says of an item; None where it is not known."""
+    row = served.catalogue.row_of.get(item_id)
+    if row is None:
+        return None
+    said = served.catalogue.table.row(row, named=True)
+    return {name: plain(value) for name, value in said.items() if name != "item_id"}
+
+
+def plain(value: Any) -> Any:
+    """A value of a table as JSON has it; a number that is none is nothing."""
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return str(value)

@@ -1,0 +1,21 @@
+"""The model in service: a run opened once, asked by any number of threads, swapped for another."""
+
+from grapevine.serving.engine.asked import (
+    Answer,
+    Asked,
+    Filters,
+    Happened,
+    Pin,
+    Rules,
+    Shown,
+    Told,
+    Weight,
+    Why,
+)
+from grapevine.serving.engine.host import Host, Refused, Swapped
+from grapevine.serving.engine.served import Served, version_of
+
+__all__ = [
+    "Answer", "Asked", "Filters", "Happened", "Host", "Pin", "Refused", "Swapped", "Rules", "Served", "Shown", "Told", "Weight",
+    "Why", "version_of",
+]  # fmt: skip
