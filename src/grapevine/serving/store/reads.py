@@ -45,6 +45,12 @@ _HISTORY = (
     .order_by(_event.id.desc())
     .limit(bindparam("most"))
 )
+_BRIEFLY = (
+    select(_event.item_id, _event.behaviour, _event.timestamp)
+    .where(_event.user_id == bindparam("user"))
+    .order_by(_event.id.desc())
+    .limit(bindparam("most"))
+)
 _SHOWN = (
     select(_exposure.item_id, func.count(_exposure.request_id.distinct()))
     .where(_exposure.user_id == bindparam("user"), _exposure.shown_at >= bindparam("since"))
@@ -56,6 +62,12 @@ def history(connection: Connection, user_id: str, most: int) -> list[Event]:
     """The last events of a user in order of arrival, the latest last."""
     rows = connection.execute(_HISTORY, {"user": user_id, "most": most}).all()
     return [Event(*row) for row in reversed(rows)]
+
+
+def brief_history(connection: Connection, user_id: str, most: int) -> list[tuple[str, str, int]]:
+    """Item, behaviour and time of the last events of a user, the latest last."""
+    rows = connection.execute(_BRIEFLY, {"user": user_id, "most": most}).all()
+    return [(item, behaviour, at) for item, behaviour, at in reversed(rows)]
 
 
 def shown(connection: Connection, user_id: str, since: int) -> dict[str, int]:

@@ -67,11 +67,14 @@ def test_a_history_is_in_order_of_arrival_though_clocks_go_back(store, clock, ev
         sent.append(replace(one, timestamp=clock.now))
     assert store.history("u1") == sent
     assert store.history("u1", 2) == sent[-2:]
+    assert store.brief_history("u1", 3) == [
+        (one.item_id, one.behaviour, one.timestamp) for one in sent[-3:]
+    ]
 
 
 def test_a_history_has_a_greatest_length(store, events):
     store.append(events(600)).result()
-    assert len(store.history("u1", 10_000)) == 500
+    assert len(store.history("u1", 10_000)) == len(store.brief_history("u1", 10_000)) == 500
     assert store.history("u1", 3)[-1] == store.history("u1")[-1]
     assert store.history("nobody") == []
 
