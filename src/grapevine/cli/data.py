@@ -225,6 +225,48 @@ def split(
             typer.echo(f"note: {note}")
 
 
+@app.command("export-events")
+def export_events(
+    store: Annotated[
+        str, typer.Option(help="sqlite:///PATH or postgresql+psycopg://user:password@host/db.")
+    ],
+    out: Out,
+    items: Annotated[Path | None, typer.Option(help="The catalogue, one line an item.")] = None,
+    behaviours: Annotated[
+        str | None, typer.Option(help="In cascade order: click,cart,buy.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The behaviour to predict.")] = None,
+    name: Annotated[str | None, typer.Option(help="What reports call it.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the events of a service as a dataset folder, while it runs; `event_id` is kept.
+
+    Example: `grapevine data export-events --store sqlite:///grapevine.db --out datasets/live`
+    """
+    try:
+        from grapevine.serving.store import open_store
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"`{error.name}` is not installed here", hint="pip install 'grapevine-rec[serve]'"
+        ) from error
+    with open_store(store, read_only=True) as opened:
+        report = opened.export(
+            out,
+            items=items,
+            behaviours=behaviours.split(",") if behaviours else None,
+            target=target,
+            name=name,
+        )
+    facts = {
+        "out": out,
+        **{key: getattr(report, key) for key in ("good", "users", "items", "behaviours", "target")},
+    }
+    if json:
+        print_json(facts)
+    else:
+        print_facts(facts)
+
+
 def _print_report(report: "ImportReport", *, is_told: bool) -> None:
     """What an import found: zeros left out, then what a reader must know, then the bad rows.
 

@@ -72,7 +72,7 @@ def open_store(
         url: `sqlite:///PATH` or `postgresql+psycopg://user:password@host/database`.
         read_only: only look: beside a running service, say. Nothing is made or changed.
         group_rows: rows that are committed together, at most; one call is never parted.
-        wait_ms: how long exposures may wait for company.
+        wait_ms: how long rows may wait for company.
         queue_rows: rows that may wait to be written; beyond that, `StoreBusy`.
         patience_s: how long a group is tried again while a PostgreSQL server is away.
         clock: milliseconds since 1970.

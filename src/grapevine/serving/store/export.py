@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from grapevine.errors import DataError
+
 if TYPE_CHECKING:
     from grapevine.data.import_report import ImportReport
 
@@ -63,6 +65,8 @@ def write_folder(
                 columns = dict(zip(_SCHEMA.names, zip(*page)))
                 filled |= {key for key, column in columns.items() if any_given(column)}
                 writer.write_table(pa.table(columns, schema=_SCHEMA))
+        if not filled:
+            raise DataError("the store holds no events", hint="there is nothing to export yet")
         mapping = {key: role if key in filled else "ignore" for key, role in _ROLES.items()}
         return import_events(
             path,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from grapevine.serving.store import tables
@@ -23,17 +23,16 @@ def insert_missing(connection: Connection, table: str, rows: list[Row]) -> set[t
     if not rows:
         return set()
     key = KEYS[table]
-    target: Table = tables.metadata.tables[table]
     distinct: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         # The first one counts, as it would one after the other.
         distinct.setdefault(_key(row, key), row)
-    statement = (
-        _insert(connection, target)
-        .on_conflict_do_nothing(index_elements=list(key))
-        .returning(*(target.c[name] for name in key))
-    )
-    return {(table, tuple(row)) for row in connection.execute(statement, list(distinct.values()))}
+    wanted = list(distinct.values())
+    statement = _STATEMENTS[table, connection.dialect.name]
+    given: Any = wanted
+    if connection.dialect.name != "sqlite":
+        given = {name: [row[name] for row in wanted] for name in wanted[0]}
+    return {(table, tuple(row)) for row in connection.execute(statement, given)}
 
 
 def counted(table: str, rows: list[Row], new: set[tuple[str, Any]]) -> tuple[int, int]:
@@ -72,5 +71,29 @@ def _insert(connection: Connection, table: Table) -> Any:
     return dialect.insert(table)
 
 
+def _statement(table: Table, key: tuple[str, ...], dialect: str) -> Any:
+    """Insert rows unless their key is there, and say which were new.
+
+    SQLite takes a row of values each. PostgreSQL takes one array a column: a fourth of the time,
+    and one statement to prepare however many rows there are.
+    """
+    names = [column.name for column in table.columns if column.name != "id"]
+    returned = [table.c[name] for name in key]
+    if dialect == "sqlite":
+        rows = sqlite.insert(table)
+        return rows.on_conflict_do_nothing(index_elements=list(key)).returning(*returned)
+    arrays = [bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in names]
+    given = func.unnest(*arrays).table_valued(*names).render_derived()
+    rows = postgresql.insert(table).from_select(names, select(*(given.c[name] for name in names)))
+    return rows.on_conflict_do_nothing(index_elements=list(key)).returning(*returned)
+
+
 def _key(row: Row, names: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(row[name] for name in names)
+
+
+_STATEMENTS = {
+    (name, dialect): _statement(tables.metadata.tables[name], key, dialect)
+    for name, key in KEYS.items()
+    for dialect in ("sqlite", "postgresql")
+}

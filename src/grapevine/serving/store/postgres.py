@@ -87,7 +87,9 @@ class Postgres:
     def _engine(self, url: URL, mode: str) -> Engine:
         reading = mode.endswith("=on")
         # `on` waits for the disk, whatever the server's default is.
-        options = f"{mode} -c synchronous_commit=on -c statement_timeout={STATEMENT_MS}"
+        ours = f"{mode} -c synchronous_commit=on -c statement_timeout={STATEMENT_MS}"
+        # What the address says comes last, and so it has the last word.
+        options = f"{ours} {url.query.get('options', '')}"
         pooled = {"pool_size": READERS, "max_overflow": READERS}
         return create_engine(
             url,

@@ -45,6 +45,12 @@ _HISTORY = (
     .order_by(_event.id.desc())
     .limit(bindparam("most"))
 )
+_BRIEFLY = (
+    select(_event.item_id, _event.behaviour, _event.timestamp)
+    .where(_event.user_id == bindparam("user"))
+    .order_by(_event.id.desc())
+    .limit(bindparam("most"))
+)
 _SHOWN = (
     select(_exposure.item_id, func.count(_exposure.request_id.distinct()))
     .where(_exposure.user_id == bindparam("user"), _exposure.shown_at >= bindparam("since"))
@@ -58,16 +64,22 @@ def history(connection: Connection, user_id: str, most: int) -> list[Event]:
     return [Event(*row) for row in reversed(rows)]
 
 
+def brief_history(connection: Connection, user_id: str, most: int) -> list[tuple[str, str, int]]:
+    """Item, behaviour and time of the last events of a user, the latest last."""
+    rows = connection.execute(_BRIEFLY, {"user": user_id, "most": most}).all()
+    return [(item, behaviour, at) for item, behaviour, at in reversed(rows)]
+
+
 def shown(connection: Connection, user_id: str, since: int) -> dict[str, int]:
     """In how many lists since then each item was shown to a user."""
     rows = connection.execute(_SHOWN, {"user": user_id, "since": since})
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def item_counts(connection: Connection, item_id: str) -> dict[str, int]:
     """Events of an item by behaviour."""
     counted = select(_event.behaviour, func.count()).where(_event.item_id == item_id)
-    return dict(connection.execute(counted.group_by(_event.behaviour)).tuples().all())
+    return dict(connection.execute(counted.group_by(_event.behaviour)).all())
 
 
 def latest_users(connection: Connection, most: int) -> dict[str, int]:
@@ -75,7 +87,7 @@ def latest_users(connection: Connection, most: int) -> dict[str, int]:
     latest = select(_event.user_id, _event.id).order_by(_event.id.desc()).limit(RECENT).subquery()
     counted = select(latest.c.user_id, func.count()).group_by(latest.c.user_id)
     rows = connection.execute(counted.order_by(func.max(latest.c.id).desc()).limit(most))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def counts(connection: Connection) -> dict[str, int]:
@@ -86,15 +98,19 @@ def counts(connection: Connection) -> dict[str, int]:
     }
 
 
+def marks(connection: Connection) -> tuple[Any, ...]:
+    """A value that is another one after each user that is forgotten."""
+    at = tables.marks.c.forgotten_at
+    return tuple(connection.execute(select(func.count(), func.sum(at), func.max(at))).one())
+
+
 def pages(
     connection: Connection, ask: Select[*tuple[Any, ...]], number: Any
 ) -> Iterator[list[Any]]:
     """All rows of a question in order of arrival, in pieces; the first column is their number."""
     last = -1
     while True:
-        page = (
-            connection.execute(ask.where(number > last).order_by(number).limit(PAGE)).tuples().all()
-        )
+        page = connection.execute(ask.where(number > last).order_by(number).limit(PAGE)).all()
         if not page:
             return
         yield [row[1:] for row in page]

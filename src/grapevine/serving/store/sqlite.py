@@ -27,6 +27,8 @@ READERS = 8
 """Connections for reading that are kept open; more are opened while more are in use."""
 BUSY_MS = 10_000
 """How long to wait for another process's lock."""
+CHECKPOINT_PAGES = 1_000
+"""Pages in the write-ahead log (4 KiB each) after which the writer copies them into the file."""
 WAL_BYTES = 64 << 20
 """The write-ahead log is cut back to so much after it has been copied into the file."""
 NETWORK = frozenset(
@@ -195,6 +197,7 @@ def _for_writing(raw: Any) -> None:
     # On macOS fsync alone leaves data in the drive's cache. Elsewhere these do nothing.
     raw.execute("PRAGMA fullfsync=1")
     raw.execute("PRAGMA checkpoint_fullfsync=1")
+    raw.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     # What is deleted is overwritten with zeros.
     raw.execute("PRAGMA secure_delete=ON")
     raw.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -147,6 +148,11 @@ class Store:
         most = min(most, MOST_HISTORY)
         return self._read(lambda connection: reads.history(connection, user_id, most))
 
+    def brief_history(self, user_id: str, most: int = MOST_HISTORY) -> list[tuple[str, str, int]]:
+        """The same as item, behaviour and time alone: what a model is asked with, and faster."""
+        most = min(most, MOST_HISTORY)
+        return self._read(lambda connection: reads.brief_history(connection, user_id, most))
+
     def shown(self, user_id: str, since: int) -> dict[str, int]:
         """In how many lists each item was shown to a user, for caps on frequency.
 
@@ -233,9 +239,11 @@ class Store:
         known = bytes(row[-1]) if row is not None else None
         return keys.key_of(tuple(row[:-1])) if keys.matches(secret, known) and row else None
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """All keys, those revoked too, the oldest first."""
-        asked = select(*_KEY_COLUMNS).order_by(tables.api_keys.c.created_at)
+        asked = select(*_KEY_COLUMNS).order_by(
+            tables.api_keys.c.created_at, tables.api_keys.c.key_id
+        )
         rows = self._read(lambda connection: connection.execute(asked).all())
         return [keys.key_of(tuple(row)) for row in rows]
 
@@ -306,15 +314,21 @@ class Store:
             ConfigError: `out` is in use.
             DataError: there are no events.
         """
-        with self._reading() as connection:
-            return export.write_folder(
-                reads.events(connection),
-                Path(out),
-                items=items,
-                behaviours=behaviours,
-                target=target,
-                name=name,
-            )
+        while True:
+            marks = self._read(reads.marks)
+            with self._reading() as connection:
+                report = export.write_folder(
+                    reads.events(connection),
+                    Path(out),
+                    items=items,
+                    behaviours=behaviours,
+                    target=target,
+                    name=name,
+                )
+            if self._read(reads.marks) == marks:
+                return report
+            # Somebody was forgotten meanwhile, and may have been read before.
+            shutil.rmtree(out)
 
     def backup(self, path: Path | str) -> None:
         """Copy the whole store while it is in use.

@@ -24,7 +24,7 @@ T = TypeVar("T")
 GROUP_ROWS = 256
 """A group is closed when it has so many rows."""
 WAIT_MS = 5.0
-"""A group of exposures alone, which nobody waits for, is closed so long after its first row."""
+"""A group is closed so long after its first row, at most; one of exposures alone always is."""
 QUEUE_ROWS = 20_000
 """Rows that may wait."""
 PATIENCE_S = 30.0
@@ -51,9 +51,10 @@ class _Job:
 class Writer:
     """Takes rows and work from any thread, and does them in the order they came, one at a time.
 
-    A group is closed when it has `GROUP_ROWS` rows, or somebody waits for it and no more is there
-    to take, or its first row has waited for `WAIT_MS`. While one group is on its way to the disk
-    the next one gathers, so that a slow disk makes larger groups. A row is acknowledged (its future
+    A group is closed when it has `GROUP_ROWS` rows, when all are in it who wait or were answered
+    just now, or when its first row has waited for `WAIT_MS`. A single caller thus never waits for
+    company. While one group is on its way to the disk the next one gathers, so that a slow disk
+    makes larger groups. A row is acknowledged (its future
     is resolved) only when the database has said that the commit is durable.
 
     Where a commit fails because the server went away, the very same group is tried again: rows
@@ -87,6 +88,7 @@ class Writer:
         self._connection: Connection | None = None
         self._trouble = ""
         self._last_commit_ms = 0.0
+        self._expected, self._answered_at = 1, 0.0
         self._counts = {"rows": 0, "commits": 0, "failures": 0}
         self._thread = threading.Thread(target=self._run, name="grapevine-store", daemon=True)
         self._thread.start()
@@ -180,22 +182,32 @@ class Writer:
                 if not self._changed.wait(PROBE_S if self._trouble else None):
                     return []
             group: list[_Job] = []
-            size, closes_at = 0, time.monotonic() + self.wait_s
+            now = time.monotonic()
+            # Those who were answered just now are likely to send again at once: without a moment
+            # for them, they and those who wait by now would take turns in groups of half the size.
+            expected = self._expected if now - self._answered_at < self.wait_s else 1
+            closes_at = now + self.wait_s
             while True:
-                while self._jobs and size < self.group_rows:
-                    if group and (self._jobs[0].work or group[0].work):
-                        return group
-                    job = self._jobs.popleft()
-                    self._waiting -= len(job.rows)
-                    # From here on nobody can take it back.
-                    if job.future.set_running_or_notify_cancel():
-                        group.append(job)
-                        size += len(job.rows)
+                ended = self._take(group)
+                callers = sum(job.table == "events" for job in group)
                 left = closes_at - time.monotonic()
-                urgent = any(job.table != "exposures" for job in group)
-                if size >= self.group_rows or urgent or self._closed or left <= 0:
+                if ended or self._closed or callers >= expected or left <= 0:
                     return group
                 self._changed.wait(left)
+
+    def _take(self, group: list[_Job]) -> bool:
+        """Move jobs that wait into the group; whether it is closed by what it holds."""
+        size = sum(len(job.rows) for job in group)
+        while self._jobs and size < self.group_rows:
+            if group and (self._jobs[0].work or group[0].work):
+                return True
+            job = self._jobs.popleft()
+            self._waiting -= len(job.rows)
+            # From here on nobody can take it back.
+            if job.future.set_running_or_notify_cancel():
+                group.append(job)
+                size += len(job.rows)
+        return size >= self.group_rows or any(job.work for job in group)
 
     def _write(self, group: list[_Job]) -> None:
         """Commit a group and tell everyone in it how it went."""
@@ -220,6 +232,10 @@ class Writer:
         else:
             self._trouble = ""
             self._counts["rows"] += sum(len(job.rows) for job in group)
+            with self._changed:
+                callers = (job.table == "events" for job in (*group, *self._jobs))
+                self._expected = max(1, sum(callers))
+            self._answered_at = time.monotonic()
             for job, result in zip(group, results):
                 job.future.set_result(result)
 
