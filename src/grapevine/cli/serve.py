@@ -88,7 +88,7 @@ def listed(store: Store = STORE, json: Json = False) -> None:
                 "scopes": ", ".join(sorted(one.scopes)),
                 "good": one.revoked_at is None,
             }
-            for one in opened.keys()
+            for one in opened.all_keys()
         ]
     if json:
         print_json({"keys": found})

@@ -35,7 +35,7 @@ class Keys:
     def any(self) -> bool:
         """Whether there are keys, so that one is needed."""
         if self.clock() - self._any[0] > KEPT_SECONDS:
-            good = any(one.revoked_at is None for one in self.store.keys())
+            good = any(one.revoked_at is None for one in self.store.all_keys())
             self._any = (self.clock(), good)
         return self._any[1]
 

@@ -51,8 +51,9 @@ def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
     with open_store(settings.store) as store:
         refuse_in_public(settings, store)
         host = Host.start(settings.run, index_folder=settings.index, onnx=settings.onnx)
-        service = Service(settings, store, host, Metrics())
-        app = create_app(service, pictures=Pictures(data))
+        pictures = Pictures(data)
+        service = Service(settings, store, host, Metrics(), pictures=bool(pictures))
+        app = create_app(service, pictures=pictures)
         with _tidied(store, settings.retention_days):
             yield Opened(app, service)
 
@@ -93,7 +94,7 @@ def refuse_in_public(settings: Settings, store: Store) -> None:
     Raises:
         ConfigError: the address is public, and there is no key.
     """
-    if settings.public and not any(one.revoked_at is None for one in store.keys()):
+    if settings.public and not any(one.revoked_at is None for one in store.all_keys()):
         raise ConfigError(
             f"{settings.host} can be reached from other machines, and no API key is there",
             hint=f"grapevine keys add NAME --scope read --store {settings.store}; or listen at "

@@ -48,6 +48,7 @@ class Service:
         store: events, exposures, experiments, keys.
         host: the model in service.
         metrics: counters.
+        pictures: whether items have pictures.
         clock: seconds since 1970.
     """
 
@@ -58,10 +59,11 @@ class Service:
         host: Host,
         metrics: Metrics,
         *,
+        pictures: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings, self.store, self.host, self.metrics = settings, store, host, metrics
-        self.clock = clock
+        self.pictures, self.clock = pictures, clock
         self.newest = 0.0
         self._arms: dict[str, Host] = {}
         self._plan, self._planned_at = Plan(()), -1e9
@@ -101,10 +103,7 @@ class Service:
 
     def history(self, user_id: str) -> tuple[Happened, ...]:
         """What the store knows that a user did, in order of arrival."""
-        return tuple(
-            Happened(one.item_id, one.behaviour, one.timestamp)
-            for one in self.store.history(user_id)
-        )
+        return tuple(Happened(*one) for one in self.store.brief_history(user_id))
 
     def shown(self, user_id: str | None, rules: Rules, hours: float) -> dict[str, int]:
         """How often each item was shown to a user lately, where a rule asks for that."""
@@ -132,7 +131,7 @@ class Service:
         """How the items of a version are shown."""
         found = self._faces.get(served.version)
         if found is None:
-            found = Faces(served)
+            found = Faces(served, pictures=self.pictures)
             with self._lock:
                 # The one that took over, and the one that is on its way out.
                 while len(self._faces) > 1 + len(self._arms):

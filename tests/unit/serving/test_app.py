@@ -221,7 +221,8 @@ def test_experiments_are_told_by_what_their_users_do(client, send):
         ],
         "metric": "buy",
     }
-    assert client.put("/v1/experiments/first", json=body).status_code == 200
+    answer = client.put("/v1/experiments/first", json=body)
+    assert answer.status_code == 200, answer.text
     items, arms = some_items(client, 3), {}
     for n in range(60):
         told = client.get(f"/v1/users/p{n}/recommendations").json()
@@ -324,7 +325,7 @@ def test_a_key_that_is_revoked_is_good_no_more(client):
     keys._any = (-1e9, False)
     headers = {"authorization": f"Bearer {plain}"}
     assert client.get("/v1/model", headers=headers).status_code == 200
-    store.revoke(store.keys()[0].key_id)
+    store.revoke(store.all_keys()[0].key_id)
     keys.clock = lambda: 6.0
     assert client.get("/v1/model", headers=headers).status_code == 401
 

@@ -77,7 +77,7 @@ def forget(request: Request, user_id: Annotated[Id, Path()]) -> Response:
     return reply(
         {
             "user_id": proof.user_id,
-            "removed": dict(proof.removed),
+            "removed": {str(name): count for name, count in proof.removed.items()},
             "left": proof.left,
             "mark": proof.mark,
         }
