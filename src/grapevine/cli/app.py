@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 import grapevine
-from grapevine.cli import data, demo, doctor, index, models, recipes, recommend, runs, tune
+from grapevine.cli import (
+    data,
+    demo,
+    doctor,
+    export,
+    index,
+    models,
+    recipes,
+    recommend,
+    runs,
+    tune,
+)
 from grapevine.errors import GrapevineError
 
 # The class of every complaint about a command line; newer versions of Typer carry a click of
@@ -51,6 +62,7 @@ app.command()(runs.evaluate)
 app.command()(recommend.recommend)
 app.command()(index.embed)
 app.command()(index.index)
+app.command()(export.export)
 app.command()(models.cite)
 app.command()(doctor.doctor)
 
