@@ -413,7 +413,7 @@ def index(
     Args:
         vectors: the folder of vectors.
         out: the folder of the index.
-        kind: flat, ivf, hnsw, or auto: see `index.build.build`.
+        kind: flat, ivf, hnsw, pq, or auto: see `index.build.build`.
         metric: inner-product or cosine.
         recall: the share of the exact best 10 that is to be found.
         seed: for samples and centres.

@@ -12,6 +12,7 @@ from grapevine.cli import (
     data,
     demo,
     doctor,
+    export,
     index,
     models,
     recipes,
@@ -63,6 +64,7 @@ app.command()(recommend.recommend)
 app.command()(simulate.simulate)
 app.command()(index.embed)
 app.command()(index.index)
+app.command()(export.export)
 app.command()(models.cite)
 app.command()(doctor.doctor)
 

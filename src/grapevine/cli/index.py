@@ -50,11 +50,11 @@ def index(
     ],
     out: Annotated[Path, typer.Option(help="The index folder to write.")],
     kind: Annotated[
-        str, typer.Option(help="flat (exact), ivf, hnsw; auto is flat up to a million vectors.")
+        str, typer.Option(help="flat (exact), ivf, hnsw, pq; auto is flat up to a million vectors.")
     ] = "auto",
     metric: Annotated[str, typer.Option(help="inner-product or cosine.")] = "inner-product",
     recall: Annotated[
-        float, typer.Option(help="The share of the exact best 10 that ivf and hnsw should find.")
+        float, typer.Option(help="The share of the exact best 10 that the other kinds should find.")
     ] = 0.95,
     seed: Annotated[int, typer.Option(help="For samples and centres.")] = 0,
     force: Force = False,
@@ -95,7 +95,7 @@ def facts_of(built: "VectorIndex", out: Path) -> dict[str, Any]:
     }
 
 
-EFFORT = {"flat": "effort", "ivf": "nprobe", "hnsw": "efSearch"}
+EFFORT = {"flat": "effort", "ivf": "nprobe", "hnsw": "efSearch", "pq": "candidates"}
 """What the literature calls how widely each kind is searched."""
 
 

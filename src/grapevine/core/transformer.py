@@ -202,8 +202,9 @@ class TransformerLayer(nn.Module):
         return y + self._through(1, y, self.feed(second(y)))
 
     def fusible(self, x: States) -> bool:
-        """Whether `fused` does the same: no gates, float32 on the processor."""
-        plain = not len(self.gates) and self.dropout.share < 1
+        """Whether `fused` does the same: no gates, float32 on the processor, not to be exported."""
+        # What is compiled here is no operation of a graph.
+        plain = not (len(self.gates) or torch.compiler.is_exporting()) and self.dropout.share < 1
         here = x.dtype == torch.float32 and x.device.type == "cpu"
         return plain and here and not torch.is_autocast_enabled("cpu")
 

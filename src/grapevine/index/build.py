@@ -17,7 +17,7 @@ from grapevine.log import bar
 from grapevine.random import stream
 from grapevine.structs.ranking import Ranking
 
-KINDS = ("auto", "flat", "hnsw", "ivf")
+KINDS = ("auto", "flat", "hnsw", "ivf", "pq")
 METRICS = ("inner-product", "cosine")
 FLAT_ROWS = 1_000_000
 """Up to so many vectors looking at all of them is fast enough, and exact."""
@@ -47,7 +47,8 @@ def build(
     Args:
         vectors: one a row.
         ids: as many, distinct, integers or strings.
-        kind: "flat" is exact; "ivf" and "hnsw" are not; "auto" is flat up to a million vectors.
+        kind: "flat" is exact; "ivf", "hnsw" and "pq" are not; "auto" is flat up to a million
+            vectors.
         metric: "inner-product" or "cosine".
         recall: the share of the exact best that an approximate index should find.
         recall_at: how many are the best.

@@ -27,10 +27,11 @@ class Settings:
     """How an index was built, and how well it finds.
 
     Attributes:
-        kind: "flat", "ivf" or "hnsw".
+        kind: "flat", "ivf", "hnsw" or "pq".
         metric: "inner-product" or "cosine".
         width: of the vectors.
-        effort: lists visited (`nprobe`) or width of the front (`efSearch`); 0 where it is exact.
+        effort: lists visited (`nprobe`), width of the front (`efSearch`) or candidates that are
+            scored again; 0 where it is exact.
         wanted: the recall that was asked for.
         recall: share of the exact best k that is found, measured on queries that had no part in
             choosing the effort; 1 where it is exact.
@@ -207,7 +208,7 @@ class VectorIndex:
         self, asked: np.ndarray, k: int, allow: np.ndarray | None, threads: int | None
     ) -> Ranking:
         kind = self.settings.kind
-        coded = kind == "ivf"
+        coded = kind in native.CODED
         count = k * RESCORED if coded else k
         narrowest, widest = native.bounds(self.native, kind, count)
         effort = max(self.settings.effort, narrowest)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grapevine.models.base import Model
+from grapevine.models.base import Factored, Model
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import offsets_of
 
@@ -39,7 +39,7 @@ def evidence(
     wanted = np.asarray(items, np.int64)
     if len(things) == 0 or len(wanted) == 0 or not getattr(model, "listens", True):
         return [[] for _ in wanted]
-    scores = np.asarray(model.score(_without_each(asked, things)))[:, wanted]
+    scores = _scores(model, _without_each(asked, things), wanted)
     worth = scores[0] - scores[1:]  # (things, items)
     worth = np.where(np.isfinite(worth) & (things[:, None] != wanted), np.maximum(worth, 0), 0)
     # What is below the rounding of the scores is nobody's doing.
@@ -51,6 +51,14 @@ def evidence(
         found.append([(int(things[at]), float(column[at] / column.sum())) for at in order
                       if column[at] > 0])  # fmt: skip
     return found
+
+
+def _scores(model: Model, batch: Batch, wanted: np.ndarray) -> np.ndarray:
+    """The scores of some items alone; products need not be multiplied out for all of them."""
+    if isinstance(model, Factored):
+        both = model.products(batch)
+        return both.queries @ both.items[wanted].T
+    return np.asarray(model.score(batch))[:, wanted]
 
 
 def _without_each(asked: Batch, things: np.ndarray) -> Batch:

@@ -36,7 +36,7 @@ def test_whoever_asks_is_not_an_answer():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+@pytest.mark.parametrize("kind", ["ivf", "hnsw", "pq"])
 def test_more_recall_asked_for_is_searched_further_and_found(clustered, queries, kind):
     low = build(clustered, range(4000), kind=kind, recall=0.5).settings
     high = build(clustered, range(4000), kind=kind, recall=0.995).settings
@@ -74,7 +74,7 @@ def test_equal_vectors_do_not_count_against_an_index():
     assert build(vectors, range(600), kind="ivf").settings.recall == 1
 
 
-@pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw"])
+@pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw", "pq"])
 @pytest.mark.parametrize("rows", [1, 2, 11])
 def test_tiny_catalogues_are_searched_whole(clustered, kind, rows):
     made = build(clustered[:rows], range(rows), kind=kind)

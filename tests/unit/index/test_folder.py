@@ -11,7 +11,7 @@ from grapevine.index.build import build
 from grapevine.index.folder import open_index, save
 
 
-@pytest.fixture(scope="module", params=["flat", "ivf", "hnsw"])
+@pytest.fixture(scope="module", params=["flat", "ivf", "hnsw", "pq"])
 def index(request, clustered):
     made = build(clustered[:900], [f"i{row}" for row in range(900)], kind=request.param)
     return made.add(3 * clustered[900:905], ["a", "b", "c", "d", "e"]).delete(["i7", "b"])

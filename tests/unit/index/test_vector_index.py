@@ -12,7 +12,7 @@ from grapevine.random import stream
 IDS = [f"item-{row:05d}" for row in range(4000)]
 
 
-@pytest.fixture(scope="module", params=["flat", "ivf", "hnsw"])
+@pytest.fixture(scope="module", params=["flat", "ivf", "hnsw", "pq"])
 def index(request, clustered, examples):
     return build(clustered, IDS, kind=request.param, queries=examples)
 

@@ -156,13 +156,15 @@ class Network(nn.Module):
         there = seen.there if isinstance(self.pattern, Complete) else None
         for layer in below:
             x_BLD = layer(x_BLD, self.pattern, there=there, bias=bias)
-        row, held = torch.arange(len(places_B)), seen.there
+        # `len` would be a constant of a graph that is exported.
+        batch = places_B.shape[0]
+        row, held = torch.arange(batch), seen.there
         if isinstance(top, Recurrent | MixerLayer):
             return self.last(top(x_BLD, self.pattern, there=there)[row, places_B])
         if self.returns is not None:
             places_B, held = 2 * places_B + 1, held.repeat_interleave(2, 1)
         if bias is not None:
-            bias = bias.expand(len(row), -1, -1, -1)[row, :, places_B].unsqueeze(2)
+            bias = bias.expand(batch, -1, -1, -1)[row, :, places_B].unsqueeze(2)
         # The last place hears all that there is, whatever the pattern.
         asking = x_BLD[row, places_B].unsqueeze(1)
         heard = top(x_BLD, Complete(), there=held, bias=bias, asking=asking)

@@ -1,0 +1,20 @@
+"""The model in service: a run opened once, asked by any number of threads, swapped for another."""
+
+from grapevine.serving.engine.asked import (
+    Answer,
+    Asked,
+    Filters,
+    Happened,
+    Pin,
+    Rules,
+    Shown,
+    Told,
+    Weight,
+    Why,
+)
+from grapevine.serving.engine.served import Served, version_of
+
+__all__ = [
+    "Answer", "Asked", "Filters", "Happened", "Pin", "Rules", "Served", "Shown", "Told", "Weight",
+    "Why", "version_of",
+]  # fmt: skip

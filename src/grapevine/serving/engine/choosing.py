@@ -1,0 +1,240 @@
+"""From a question to the list that is shown: candidates, filters, rules, and what is popular."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from grapevine.errors import ConfigError
+from grapevine.serving.engine import rules
+from grapevine.serving.engine.asked import Asked, Rules
+from grapevine.serving.engine.best import best_of
+from grapevine.serving.engine.catalogue import Allowed, Cache, Catalogue
+from grapevine.serving.engine.histories import Heard
+from grapevine.serving.engine.ways import Question
+
+POOL = 100
+"""Candidates that diversity and calibration choose among, at least; ten times the list if longer,
+but never more than..."""
+MOST_POOLED = 1000
+"""...so many."""
+WEIGHED = 32
+"""Sets of boosts and buries that are kept made up."""
+
+NOBODY = np.empty(0, np.int64)
+
+Groups = tuple[Float32[np.ndarray, " items"], list[Allowed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is shown.
+
+    Attributes:
+        rows: of the items, best first.
+        scores: of the model, one each.
+        fallback: as of `Answer`.
+    """
+
+    rows: Int64[np.ndarray, " shown"]
+    scores: Float32[np.ndarray, " shown"]
+    fallback: str
+
+
+class Chooser:
+    """Chooses items for questions about one catalogue.
+
+    Args:
+        catalogue: of the run.
+        popular: item rows, those that most people took first.
+        vectors: `(items, width)` by which items are alike; None where the model has none.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        popular: Int64[np.ndarray, " items"],
+        vectors: Float32[np.ndarray, "items width"] | None,
+    ) -> None:
+        self.catalogue, self.popular, self.vectors = catalogue, popular, vectors
+        self._weighed: Cache[Groups] = Cache(WEIGHED)
+
+    def hidden(self, asked: Asked, seen: np.ndarray) -> Int64[np.ndarray, " hidden"]:
+        """Rows that this question must not get, whatever the filters let through."""
+        parts = [seen] if asked.exclude_seen or asked.item_id is not None else []
+        named = list(asked.filters.exclude)
+        if asked.rules.most_shown is not None:
+            most = asked.rules.most_shown
+            named += [item for item, times in asked.shown.items() if times >= most]
+        if named:
+            parts.append(np.array(self.catalogue.rows(named), np.int64))
+        if not parts:
+            return NOBODY
+        return np.unique(np.concatenate(parts)).astype(np.int64)
+
+    def allowed(self, asked: Asked) -> Allowed | None:
+        """What the filters let through; None for all."""
+        allowed = self.catalogue.allowed(asked.filters)
+        if asked.filters.only is None:
+            return allowed
+        listed = np.zeros(len(self.catalogue), bool)
+        listed[self.catalogue.rows(asked.filters.only)] = True
+        return Allowed.of(listed if allowed is None else listed & allowed.mask)
+
+    def candidates(
+        self, asked: Asked, question: Question, allowed: Allowed | None, hidden: np.ndarray
+    ) -> Chosen:
+        """The best before any rule but boosts and buries: as many as the rules want to see."""
+        wanted = asked.k
+        if asked.rules.diversity or asked.rules.calibration:
+            wanted = min(max(POOL, 10 * asked.k), MOST_POOLED)
+        # One more than wanted tells whether the choice of the last was arbitrary.
+        rows, scores = question.best(wanted + 1, allowed, hidden)
+        if len(rows) > 1 and scores[0] == scores[min(len(scores), asked.k + 1) - 1]:
+            return self._popular(question, wanted, allowed, hidden, float(scores[0]))
+        if asked.rules.boost or asked.rules.bury:
+            rows = self._moved(asked, question, wanted, allowed, hidden)
+            return Chosen(rows, question.scores(rows), "")
+        return Chosen(rows[:wanted], scores[:wanted], "")
+
+    def arranged(self, asked: Asked, question: Question, heard: Heard, found: Chosen) -> Chosen:
+        """The candidates in the order in which they are shown, and what is pinned."""
+        wants, rows = asked.rules, found.rows
+        if (wants.diversity or wants.calibration) and len(rows):
+            rows = rows[self._rearranged(asked, question, heard, rows)]
+        rows = rows[: asked.k]
+        if wants.pin:
+            pins = self._pins(asked)
+            rows = np.array(rules.pinned(rows.tolist(), pins, asked.k), np.int64)
+        if rows is found.rows:
+            return found
+        if len(rows) == asked.k and np.array_equal(rows, found.rows[: asked.k]):
+            return Chosen(rows, found.scores[: asked.k], found.fallback)
+        return Chosen(rows, question.scores(rows), found.fallback)
+
+    def instead(
+        self,
+        asked: Asked,
+        heard: Heard,
+        found: Chosen,
+        allowed: Allowed | None,
+        hidden: np.ndarray,
+    ) -> Chosen:
+        """What is popular in the category of an item that the model knows nothing of."""
+        code = self.catalogue.category[heard.items[0]]
+        same = self.popular[self.catalogue.category[self.popular] == code]
+        rows = self._open(same, max(asked.k, len(found.rows)), allowed, hidden)
+        if code < 0 or not len(rows):
+            return found
+        return Chosen(rows, np.full(len(rows), found.scores[0], np.float32), "category")
+
+    def _popular(
+        self,
+        question: Question,
+        k: int,
+        allowed: Allowed | None,
+        hidden: np.ndarray,
+        score: float,
+    ) -> Chosen:
+        """What most people took, of all that the model cannot tell apart."""
+        tied = question.whole()[self.popular] == score
+        rows = self._open(self.popular[tied], k, allowed, hidden)
+        return Chosen(rows, np.full(len(rows), score, np.float32), "popular")
+
+    def _open(
+        self,
+        rows: Int64[np.ndarray, " rows"],
+        k: int,
+        allowed: Allowed | None,
+        hidden: np.ndarray,
+    ) -> Int64[np.ndarray, " found"]:
+        """The first k of these rows that may be shown."""
+        if allowed is not None:
+            rows = rows[allowed.mask[rows]]
+        rows = rows[: k + len(hidden)]
+        return rows[~np.isin(rows, hidden)][:k] if len(hidden) else rows[:k]
+
+    def _moved(
+        self,
+        asked: Asked,
+        question: Question,
+        count: int,
+        allowed: Allowed | None,
+        hidden: np.ndarray,
+    ) -> Int64[np.ndarray, " found"]:
+        """The best with what boosts and buries add.
+
+        Within a group of items that are moved alike the order stays, so that the best of all are
+        among the best of each group: no item is missed because many others were moved.
+        """
+        key = _key(asked.rules)
+        added, groups = self._weighed.of(key, lambda: self.catalogue.weights(key))
+        parts: list[np.ndarray] = []
+        for number, group in enumerate(groups):
+            both = group
+            if allowed is not None and asked.filters.only is not None:
+                both = Allowed.of(allowed.mask & group.mask)
+            elif allowed is not None:
+                both = self.catalogue.both(allowed, group, (_filter_key(asked), key, number))
+            parts.append(question.best(count, both, hidden)[0])
+        rows = np.sort(np.concatenate(parts))
+        value = rules.standard(question.scores(rows), *question.moments()) + added[rows]
+        return best_of(value, rows, count, NOBODY)[0]
+
+    def _rearranged(
+        self, asked: Asked, question: Question, heard: Heard, rows: np.ndarray
+    ) -> Int64[np.ndarray, " chosen"]:
+        wants, catalogue = asked.rules, self.catalogue
+        value = rules.standard(question.scores(rows), *question.moments())
+        if wants.boost or wants.bury:
+            key = _key(wants)
+            value = value + self._weighed.of(key, lambda: catalogue.weights(key))[0][rows]
+        similar = wished = None
+        codes = catalogue.category[rows]
+        if wants.diversity:
+            if self.vectors is not None:
+                similar = rules.by_vectors(self.vectors[rows])
+            elif catalogue.categories:
+                similar = rules.by_category(codes)
+            else:
+                raise ConfigError(
+                    "this run cannot tell which items are alike: it has no vectors and no category",
+                    hint="leave diversity out, or import items with a category",
+                )
+        if wants.calibration:
+            if not catalogue.categories:
+                raise ConfigError(
+                    "there is nothing to calibrate by: the catalogue tells no category",
+                    hint="leave calibration out, or import items with a category",
+                )
+            wished = rules.shares_of(catalogue.category[heard.items], len(catalogue.categories))
+        return rules.rearranged(
+            rules.between(value), asked.k, similar=similar, diversity=wants.diversity,
+            codes=codes, wished=wished, calibration=wants.calibration,
+        )  # fmt: skip
+
+    def _pins(self, asked: Asked) -> list[tuple[int, int]]:
+        """Rows and ranks of what is pinned, as far as filters and the cap let it through.
+
+        That it was seen is no matter: whoever pins an item wants it looked at.
+        """
+        allowed = self.allowed(asked)
+        hidden = {*self.hidden(asked, NOBODY).tolist()}
+        found: list[tuple[int, int]] = []
+        for item_id, rank in asked.rules.pin:
+            row = self.catalogue.row_of.get(str(item_id))
+            if row is None or row in hidden or (allowed is not None and not allowed.mask[row]):
+                continue
+            found.append((row, rank))
+        return found
+
+
+def _key(wants: Rules) -> tuple[tuple[tuple[str, ...], float], ...]:
+    return tuple((one.where, one.added) for one in (*wants.boost, *wants.bury))
+
+
+def _filter_key(asked: Asked) -> Hashable:
+    wants: Any = asked.filters
+    return (wants.category, wants.in_stock, wants.least, wants.most, wants.where)
