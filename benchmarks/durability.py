@@ -306,7 +306,8 @@ def main() -> None:
             f"{synced:.2f} ms here (median), and a commit cannot take less.",
             "",
             "Each round a process sends 10,000 events in calls of ten, fifty calls in flight. It, "
-            "or the server under it, is killed (SIGKILL) after as many acknowledgements as are drawn; "
+            "or the server under it, is killed (SIGKILL) after as many acknowledgements as are "
+            "drawn; "
             "then a new process sends all 10,000 again. Lost: acknowledged, and new to the second "
             "process. Doubled: more rows than events. Restart: from the start of the new process "
             "to its open store, imports included; of a server, from the kill until it answers.",

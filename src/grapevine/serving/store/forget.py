@@ -5,14 +5,16 @@ import hmac
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, text
 
 from grapevine.serving.store import tables
-from grapevine.serving.store.insert import upsert
+from grapevine.serving.store.insert import KEYS, Row, upsert
 
 SALT = "salt"
 """Name of the row of `state` that holds the salt of the marks."""
 SALT_BYTES = 32
+CLOCKS = {"events": "timestamp", "exposures": "shown_at"}
+"""Which column says when a thing happened."""
 PIECE_ROWS = 5_000
 """Rows that retention removes at a time, so that nobody waits long behind it."""
 
@@ -24,6 +26,10 @@ def mark_of(salt: bytes, user_id: str) -> str:
 
 def remove_user(connection: Connection, user_id: str, mark: str, at: int) -> dict[str, int]:
     """Remove every row of a user and keep the mark; rows removed by table."""
+    if connection.dialect.name == "postgresql":
+        # Other servers write too: wait for what they have begun, and hold them up. See `drop_late`.
+        names = ", ".join(table.name for table in tables.PERSONAL)
+        connection.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
     removed = {
         table.name: connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount
         for table in tables.PERSONAL
@@ -47,6 +53,39 @@ def remove_older(connection: Connection, table: str, before: int) -> int:
     clock = target.c["arrived" if table == "events" else "shown_at"]
     oldest = select(target.c.id).where(clock < before).order_by(target.c.id).limit(PIECE_ROWS)
     return connection.execute(delete(target).where(target.c.id.in_(oldest))).rowcount
+
+
+def drop_late(connection: Connection, salt: bytes, table: str, rows: list[Row]) -> list[Row]:
+    """Remove those of the rows that speak of the time before their user was forgotten.
+
+    A client may send again what it had sent before; that must not bring anybody back. An event
+    without a time of its own speaks of now. The rows are looked at after they were inserted:
+    `remove_user` then waits for this transaction, or this one has waited for that and sees its
+    mark.
+
+    Args:
+        connection: within the transaction that has inserted the rows.
+        salt: of the marks.
+        table: "events" or "exposures".
+        rows: that were new.
+
+    Returns:
+        Those that were removed.
+    """
+    at = marked(connection, salt, {row["user_id"] for row in rows}) if rows else {}
+    if not at:
+        return []
+    late = [
+        row
+        for row in rows
+        if row["user_id"] in at
+        and row[CLOCKS[table]] <= at[row["user_id"]]
+        and row[CLOCKS[table]] != row.get("arrived")
+    ]
+    target, key = tables.metadata.tables[table], KEYS[table]
+    for row in late:
+        connection.execute(delete(target).where(*(target.c[name] == row[name] for name in key)))
+    return late
 
 
 def marked(

@@ -18,10 +18,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 """What makes two rows the same."""
 
 
-def insert_missing(connection: Connection, table: str, rows: list[Row]) -> set[tuple[str, Any]]:
-    """Insert those rows whose key is not there yet; table and key of each that was new."""
+def insert_missing(connection: Connection, table: str, rows: list[Row]) -> list[Row]:
+    """Insert those rows whose key is not there yet; the rows that were new."""
     if not rows:
-        return set()
+        return []
     key = KEYS[table]
     distinct: dict[tuple[Any, ...], Row] = {}
     for row in rows:
@@ -32,7 +32,12 @@ def insert_missing(connection: Connection, table: str, rows: list[Row]) -> set[t
     given: Any = wanted
     if connection.dialect.name != "sqlite":
         given = {name: [row[name] for row in wanted] for name in wanted[0]}
-    return {(table, tuple(row)) for row in connection.execute(statement, given)}
+    return [distinct[tuple(row)] for row in connection.execute(statement, given)]
+
+
+def names_of(table: str, rows: list[Row]) -> set[tuple[str, Any]]:
+    """Table and key of each row."""
+    return {(table, _key(row, KEYS[table])) for row in rows}
 
 
 def counted(table: str, rows: list[Row], new: set[tuple[str, Any]]) -> tuple[int, int]:

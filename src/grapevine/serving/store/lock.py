@@ -37,5 +37,7 @@ class FileLock:
             ) from error
 
     def close(self) -> None:
-        """Let it go."""
-        os.close(self._handle)
+        """Let it go; once more does nothing."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)

@@ -90,7 +90,7 @@ class Postgres:
         ours = f"{mode} -c synchronous_commit=on -c statement_timeout={STATEMENT_MS}"
         # What the address says comes last, and so it has the last word.
         options = f"{ours} {url.query.get('options', '')}"
-        pooled = {"pool_size": READERS, "max_overflow": READERS}
+        pooled = {"pool_size": READERS, "max_overflow": READERS, "pool_timeout": CONNECT_S}
         return create_engine(
             url,
             poolclass=QueuePool if reading else NullPool,

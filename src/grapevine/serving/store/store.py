@@ -60,10 +60,14 @@ class Store:
         self.clock = clock
         self._written_by = writer
         if writer is not None:
-            salt = {"name": forget.SALT, "value": secrets.token_bytes(forget.SALT_BYTES)}
-            self._do(lambda connection: add_missing(connection, tables.state, salt))
+            fresh = {"name": forget.SALT, "value": secrets.token_bytes(forget.SALT_BYTES)}
+            self._do(lambda connection: add_missing(connection, tables.state, fresh))
         asked = select(tables.state.c.value).where(tables.state.c.name == forget.SALT)
-        self._salt = bytes(self._read(lambda connection: connection.scalar(asked)) or b"")
+        self._salt = salt = bytes(self._read(lambda connection: connection.scalar(asked)) or b"")
+        if writer is not None:
+            writer.screen = lambda connection, table, rows: forget.drop_late(
+                connection, salt, table, rows
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +92,8 @@ class Store:
     def append(self, events: Sequence[Event]) -> "Future[Appended]":
         """Keep events; the future is done when they are durable.
 
-        An event whose `event_id` is there already counts as repeated, and the first one stays.
+        An event whose `event_id` is there already counts as repeated, and the first one stays. So
+        does, without being kept, one that speaks of the time before its user was forgotten.
 
         Raises:
             Refused: an event breaks the limits; none of the call is taken.
@@ -145,12 +150,16 @@ class Store:
 
         Every event whose append is acknowledged is among them.
         """
-        most = min(most, MOST_HISTORY)
+        if checks.id_fault(user_id):
+            return []
+        most = max(0, min(most, MOST_HISTORY))
         return self._read(lambda connection: reads.history(connection, user_id, most))
 
     def brief_history(self, user_id: str, most: int = MOST_HISTORY) -> list[tuple[str, str, int]]:
         """The same as item, behaviour and time alone: what a model is asked with, and faster."""
-        most = min(most, MOST_HISTORY)
+        if checks.id_fault(user_id):
+            return []
+        most = max(0, min(most, MOST_HISTORY))
         return self._read(lambda connection: reads.brief_history(connection, user_id, most))
 
     def shown(self, user_id: str, since: int) -> dict[str, int]:
@@ -160,10 +169,14 @@ class Store:
             user_id: who.
             since: milliseconds since 1970.
         """
+        if checks.id_fault(user_id):
+            return {}
         return self._read(lambda connection: reads.shown(connection, user_id, since))
 
     def item_counts(self, item_id: str) -> dict[str, int]:
         """Events of an item by behaviour."""
+        if checks.id_fault(item_id):
+            return {}
         return self._read(lambda connection: reads.item_counts(connection, item_id))
 
     def latest_users(self, most: int = 20) -> dict[str, int]:
@@ -264,7 +277,12 @@ class Store:
 
         In SQLite the bytes are overwritten and the write-ahead log is emptied; on PostgreSQL they
         go with the server's next vacuum. Backups are not reached: see `docs/events.md`.
+
+        Raises:
+            Refused: no user can have this ID.
         """
+        if reason := checks.id_fault(user_id):
+            raise checks.Refused([checks.Fault(None, "user_id", reason)])
         at, mark = self.clock(), forget.mark_of(self._salt, user_id)
         removed = self._do(
             lambda connection: forget.remove_user(connection, user_id, mark, at),

@@ -16,10 +16,12 @@ from grapevine.errors import GrapevineError, StoreBusy, StoreError
 from grapevine.log import logger
 from grapevine.serving.store import tables
 from grapevine.serving.store.backend import Backend
-from grapevine.serving.store.insert import KEYS, Row, counted, insert_missing, upsert
+from grapevine.serving.store.insert import KEYS, Row, counted, insert_missing, names_of, upsert
 from grapevine.serving.store.values import Appended, Health
 
 T = TypeVar("T")
+
+Screen = Callable[[Connection, str, list[Row]], list[Row]]
 
 GROUP_ROWS = 256
 """A group is closed when it has so many rows."""
@@ -67,6 +69,10 @@ class Writer:
         wait_ms: see `WAIT_MS`.
         queue_rows: see `QUEUE_ROWS`.
         patience_s: see `PATIENCE_S`.
+
+    Attributes:
+        screen: is given the rows of each transaction that are new, and gives those that it has
+            removed again; they count as repeated.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Writer:
         self.backend = backend
         self.group_rows, self.wait_s = group_rows, wait_ms / 1000
         self.queue_rows, self.patience_s = queue_rows, patience_s
+        self.screen: Screen = lambda connection, table, rows: []
         self._jobs: deque[_Job] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
@@ -278,7 +285,9 @@ class Writer:
             else:
                 for table in KEYS:
                     rows = [row for job in group if job.table == table for row in job.rows]
-                    perhaps |= insert_missing(connection, table, rows)
+                    new_rows = insert_missing(connection, table, rows)
+                    perhaps |= names_of(table, new_rows)
+                    perhaps -= names_of(table, self.screen(connection, table, new_rows))
         self._last_commit_ms = 1000 * (time.perf_counter() - began)
         self._counts["commits"] += 1
         if after is not None:

@@ -19,7 +19,7 @@ SENT = st.builds(
     user_id=USERS,
     item_id=ITEMS,
     behaviour=st.sampled_from(["view", "buy"]),
-    timestamp=st.none() | st.integers(0, 10**12),
+    timestamp=st.none() | st.integers(T0 - 20_000, T0 + 20_000),
     value=st.none() | st.floats(-1e30, 1e30),
     session_id=st.none() | st.text("abc", min_size=1, max_size=3),
 )
@@ -55,6 +55,8 @@ class StoreMachine(RuleBasedStateMachine):
         new = 0
         for event in sent:
             if event.event_id not in self.events:
+                if self.is_late(event.user_id, event.timestamp):
+                    continue
                 new += 1
                 timed = self.now if event.timestamp is None else event.timestamp
                 kept = Event(
@@ -71,11 +73,16 @@ class StoreMachine(RuleBasedStateMachine):
         if wait:
             self.settle()
 
+    def is_late(self, user: str, at: int | None) -> bool:
+        """Whether a thing speaks of the time before its user was forgotten."""
+        return at is not None and at != self.now and at <= self.marks.get(user, -1)
+
     @rule(request=st.integers(0, 5), user=USERS, items=st.lists(ITEMS, max_size=3, unique=True))
     def expose(self, request: int, user: str, items: list[str]) -> None:
         sent = [Exposure(f"r{request}", user, item, n + 1, 0.5) for n, item in enumerate(items)]
         for exposure in sent:
-            self.shown.setdefault((exposure.request_id, exposure.item_id), (self.now, user))
+            if self.now > self.marks.get(user, -1):
+                self.shown.setdefault((exposure.request_id, exposure.item_id), (self.now, user))
         self.store.expose(sent).result()
 
     @rule(user=USERS)

@@ -76,7 +76,7 @@ def test_a_history_has_a_greatest_length(store, events):
     store.append(events(600)).result()
     assert len(store.history("u1", 10_000)) == len(store.brief_history("u1", 10_000)) == 500
     assert store.history("u1", 3)[-1] == store.history("u1")[-1]
-    assert store.history("nobody") == []
+    assert store.history("nobody") == store.history("u1", 0) == store.history("u1", -1) == []
 
 
 def test_what_was_acknowledged_is_read_at_once(store, events):
@@ -215,6 +215,32 @@ def test_events_that_wait_are_forgotten_as_well(store, events):
     assert store.history("u1") == []
 
 
+def test_what_is_sent_again_brings_nobody_back(store, clock, events):
+    before = events(3, timestamp=T0 - 5)
+    store.append(before).result()
+    clock.now += 10
+    store.forget("u1")
+    clock.now += 10
+    queued = events(2, timestamp=T0 + 10)
+    assert store.append([*before, *queued]).result() == Appended(0, 5)
+    assert store.expose(listed("r", "u1", ["a"], shown_at=T0)).result() == Appended(0, 1)
+    assert store.counts() == {"events": 0, "exposures": 0}
+    # Who comes back comes back: what happened since then is kept, and so is what has no time.
+    later = [*events(1, timestamp=T0 + 11), *events(1, timestamp=None)]
+    assert store.append(later).result() == Appended(2, 0)
+    assert store.expose(listed("r", "u1", ["a"])).result() == Appended(1, 0)
+    assert store.append(events(1, user="u2", timestamp=1)).result() == Appended(1, 0)
+    assert len(store.history("u1")) == 2
+
+
+@pytest.mark.parametrize("user", ["", "a\x00", "\ud800", "u" * 1000])
+def test_whom_nobody_can_be_has_done_nothing(store, user):
+    assert store.history(user) == store.brief_history(user) == []
+    assert store.shown(user, 0) == store.item_counts(user) == {}
+    with pytest.raises(Refused):
+        store.forget(user)
+
+
 def test_retention_removes_what_arrived_before(store, clock, events, monkeypatch):
     monkeypatch.setattr("grapevine.serving.store.forget.PIECE_ROWS", 4)
     store.append(events(10, timestamp=T0 + DAY)).result()
@@ -344,6 +370,7 @@ def test_exposures_wait_for_company_and_events_do_not(url, events):
 
 def test_a_closed_store_says_so(url, events):
     store = open_store(url)
+    store.close()
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.append(events(1))
