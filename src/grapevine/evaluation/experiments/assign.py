@@ -7,9 +7,10 @@ of that layer, and another for the experiment's own salt, which decides the arm.
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,7 @@ class Experiment:
         """The arm of a user, or None for one who does not take part."""
         if not self.start <= point(f"layer:{self.layer}", user_id) < self.stop:
             return None
-        place = np.searchsorted(self._edges, point(self._salt, user_id), side="right")
-        return self.arms[int(place)]
+        return self.arms[bisect_right(self._edges, point(self._salt, user_id))]
 
     def arms_of(self, user_ids: Sequence[str | int]) -> Int64[np.ndarray, " users"]:
         """Place of each user's arm in `arms`, -1 for those who do not take part."""
@@ -136,8 +136,8 @@ class Experiment:
         return f"experiment:{self.salt or self.name}"
 
     @property
-    def _edges(self) -> Float64[np.ndarray, " arms_but_one"]:
-        return np.cumsum(self.shares)[:-1]
+    def _edges(self) -> list[float]:
+        return list(accumulate(self.shares))[:-1]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

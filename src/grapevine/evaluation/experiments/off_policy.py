@@ -24,9 +24,6 @@ from grapevine.errors import DataError
 from grapevine.evaluation.report import Estimate
 from grapevine.evaluation.significance import interval, num_resamples, resample_means
 
-CLIP = 10.0
-"""Weight that clipped IPS and SWITCH allow if nothing else is said."""
-
 MEANING = {
     "ips": "w r: unbiased, noisy",
     "clipped": "min(w, c) r: less noise, biased towards zero",
@@ -190,17 +187,22 @@ class OffPolicy:
 
 
 def off_policy(
-    feedback: Feedback, *, clip: float = CLIP, resamples: int | None = None, seed: int = 0
+    feedback: Feedback,
+    *,
+    clip: float | None = None,
+    resamples: int | None = None,
+    seed: int = 0,
 ) -> OffPolicy:
     """Every estimate that the feedback allows.
 
     Args:
         feedback: what was logged.
-        clip: c of clipped IPS and SWITCH.
+        clip: c of clipped IPS and SWITCH; if not given the square root of the number of rounds,
+            so that the bias goes away as the log grows (Ionides 2008).
         resamples: of the bootstrap over users; as many as take a second if not given.
         seed: of the bootstrap.
     """
-    terms = _terms(feedback, clip)
+    terms = _terms(feedback, len(feedback) ** 0.5 if clip is None else clip)
     columns = np.stack([part for pair in terms.values() for part in pair])
     users, by_user = _by_user(columns, feedback.user)
     drawn = resample_means(

@@ -19,6 +19,7 @@ from grapevine.data.shop import truth, words
 from grapevine.errors import ConfigError
 from grapevine.evaluation.experiments.assign import Arm, Experiment
 from grapevine.evaluation.experiments.click_model import Crowd, examined, relevance
+from grapevine.evaluation.experiments.effect import Moments
 from grapevine.evaluation.experiments.interleave import Preference, preference, team_draft
 from grapevine.evaluation.experiments.judge import report_of
 from grapevine.evaluation.experiments.off_policy import Feedback, OffPolicy, off_policy
@@ -162,6 +163,29 @@ def ab_test(crowd: Crowd, *, users: int, days: int, seed: int) -> ExperimentRepo
     return report_of(experiment, outcomes, planned_users=users)
 
 
+def trials(
+    crowd: Crowd, policy: int, *, tests: int, days: int, daily: int, rng: np.random.Generator
+) -> Moments:
+    """An arm of many tests at once, each with users of its own: `(days, tests)`, cumulative.
+
+    Args:
+        crowd: who may come.
+        policy: what the arm shows; before the test everybody had the control.
+        tests: how many.
+        days: that each lasts.
+        daily: users of the arm on each day.
+        rng: draws them and their clicks.
+    """
+    shopper = rng.integers(0, len(crowd), (days, tests, daily))
+    before, after = (
+        crowd.drawn_clicks(
+            np.full(shopper.shape, one), shopper, crowd.drawn_visits(shopper, rng), rng
+        )
+        for one in (0, policy)
+    )
+    return Moments.of(after, before=before).running()
+
+
 def interleaved(crowd: Crowd, other: int, *, users: int, seed: int) -> Preference:
     """One list for each user and all visits, drafted from the control's and another policy's."""
     rng = random.stream(seed, "simulate", "interleave", other)
@@ -173,7 +197,9 @@ def interleaved(crowd: Crowd, other: int, *, users: int, seed: int) -> Preferenc
     return preference(drafted.credit(clicks))
 
 
-def judged_from_log(crowd: Crowd, policy: int, *, users: int, seed: int) -> OffPolicy:
+def judged_from_log(
+    crowd: Crowd, policy: int, *, users: int, seed: int, resamples: int | None = None
+) -> OffPolicy:
     """What a policy would get, from lists that another one and chance have shown.
 
     The control's list is shown, or in EXPLORED of the cases a random order of all that any policy
@@ -212,6 +238,7 @@ def judged_from_log(crowd: Crowd, policy: int, *, users: int, seed: int) -> OffP
             # Beyond the end of its list a policy shows nothing.
             value=np.where(wanted[there] >= 0, value, 0.0),
         ),
+        resamples=resamples,
         seed=seed,
     ).times(float(there.sum() / users))
 

@@ -6,13 +6,14 @@ import pytest
 import grapevine as gv
 from grapevine.errors import ConfigError, DataError
 from grapevine.evaluation.experiments.always_valid import always_valid_p, mixing
-from grapevine.evaluation.experiments.effect import Moments, effect
+from grapevine.evaluation.experiments.effect import effect
 from grapevine.evaluation.experiments.simulate import (
     ab_test,
     crowd_of,
     experiment_on,
     interleaved,
     judged_from_log,
+    trials,
 )
 
 TESTS, DAYS, DAILY = 1_000, 14, 100
@@ -24,13 +25,7 @@ def tests_of(crowd):
 
     def arm(policy, seed):
         rng = np.random.default_rng([seed, policy])
-        shopper = rng.integers(0, len(crowd), (DAYS, TESTS, DAILY))
-        before, after = (
-            crowd.drawn_clicks(np.full(shopper.shape, one), shopper, visits, rng)
-            for one in (0, policy)
-            for visits in [crowd.drawn_visits(shopper, rng)]
-        )
-        return Moments.of(after, before=before).running()
+        return trials(crowd, policy, tests=TESTS, days=DAYS, daily=DAILY, rng=rng)
 
     return arm
 
