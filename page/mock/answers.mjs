@@ -83,7 +83,7 @@ function reasons(world, heard, item, place) {
     walk: `Walks from ${lead} come here most often.`,
     attention: `The model listened most to ${lead}.`,
   }[kind];
-  const hostile = world.hostile ? PAYLOADS[(place * 3) % PAYLOADS.length] : text;
+  const hostile = world.hostile ? PAYLOADS[world.told++ % PAYLOADS.length] : text;
   return [{ kind, text: hostile, items: told }, { kind: "feature", text: `${item.fields.brand}, ${item.fields.colour}`, items: [] }];
 }
 

@@ -45,6 +45,8 @@ export class World {
   /** @param {boolean} hostile whether titles, IDs, categories and reasons are attacks */
   constructor(hostile = false) {
     this.hostile = hostile;
+    /** How many reasons were told. */
+    this.told = 0;
     this.categories = hostile ? CATEGORIES.map((name, code) => PAYLOADS[code * 7]) : CATEGORIES;
     this.items = Array.from({ length: NUM_ITEMS }, (_, row) => this.itemAt(row));
     this.rows = new Map(this.items.map((item, row) => [item.item_id, row]));

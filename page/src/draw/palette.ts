@@ -16,7 +16,7 @@ export function categoryColour(code: number, dark: boolean): string {
   const named = (dark ? DARK : LIGHT)[code];
   if (named) return named;
   const hue = (code * 137.508) % 360;
-  return hex(fromHsl(hue, dark ? 0.75 : 0.65, dark ? 0.7 : 0.4));
+  return hex(fromHsl(hue, dark ? 0.75 : 0.65, dark ? 0.75 : 0.32));
 }
 
 export function rgb(colour: string): RGB {

@@ -5,11 +5,14 @@ import * as service from "../api/client";
 import type { Heard, History, NewEvent } from "../api/types";
 import { Ask } from "./ask.svelte";
 import { catalogue } from "./catalogue.svelte";
+import { packHistory, unpackHistory } from "./route";
 
 export type Mode = "user" | "own";
 
 /** The service takes at most so many. */
 const MOST = 500;
+/** An empty history in the address: no item is called so, since none has a bare `~`. */
+const NOTHING = "~";
 
 class Who {
   mode: Mode = $state("user");
@@ -70,8 +73,7 @@ class Who {
 
   get query(): Record<string, string> {
     if (this.mode === "user") return { user: this.user };
-    const told = this.own.map(({ item_id, behaviour }) => `${encodeURIComponent(item_id)}~${encodeURIComponent(behaviour ?? "")}`);
-    return { items: told.join(",") || "none" };
+    return { items: packHistory(this.own) || NOTHING };
   }
 
   read(query: URLSearchParams): void {
@@ -79,20 +81,10 @@ class Who {
     const user = query.get("user");
     if (items !== null) {
       this.mode = "own";
-      this.own = unpack(items === "none" ? "" : items);
+      this.own = unpackHistory(items === NOTHING ? "" : items);
       catalogue.want(this.own.map(({ item_id }) => item_id));
     } else if (user) this.choose(user);
   }
-}
-
-export function unpack(text: string): Heard[] {
-  return text
-    .split(",")
-    .filter(Boolean)
-    .map((part) => {
-      const [item = "", behaviour = ""] = part.split("~").map(decodeURIComponent);
-      return { item_id: item, ...(behaviour ? { behaviour } : {}) };
-    });
 }
 
 /** Random, and the same for every repetition of one click. `randomUUID` needs HTTPS or localhost. */

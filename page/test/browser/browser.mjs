@@ -59,6 +59,15 @@ export async function open(browser, address, hash = "", options = {}) {
 /** Until nothing is loading: no grey shapes, nothing busy. */
 export async function settled(page) {
   await page.waitForFunction(() => !document.querySelector(".waiting, [aria-busy=true]") && document.querySelector("h1"));
-  await page.waitForTimeout(250);
+  await page.waitForTimeout(200);
   await page.waitForFunction(() => !document.querySelector(".waiting, [aria-busy=true]"));
+}
+
+/** Another view in the same page. */
+export async function goTo(page, hash) {
+  await page.evaluate((hash) => {
+    location.hash = hash;
+  }, hash);
+  await page.waitForTimeout(50);
+  await settled(page);
 }

@@ -1,6 +1,7 @@
 // What is asked for beside the user: how many, which behaviour, filters and rules.
 
 import type { Question } from "../../api/types";
+import { packWords, unpackWords } from "../../lib/route";
 
 export class Settings {
   k = $state(10);
@@ -50,7 +51,7 @@ export class Settings {
     return {
       k: this.k === 10 ? "" : String(this.k),
       behaviour: this.behaviour,
-      category: this.categories.map(encodeURIComponent).join(","),
+      category: packWords(this.categories),
       in_stock: this.inStock ? "true" : "",
       least: text(this.least),
       most: text(this.most),
@@ -67,7 +68,7 @@ export class Settings {
     };
     this.k = Math.min(50, Math.max(1, Math.round(number("k") ?? 10)));
     this.behaviour = query.get("behaviour") ?? "";
-    this.categories = (query.get("category") ?? "").split(",").filter(Boolean).map(decodeURIComponent);
+    this.categories = unpackWords(query.get("category") ?? "");
     this.inStock = query.get("in_stock") === "true";
     this.least = number("least");
     this.most = number("most");
