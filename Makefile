@@ -3,7 +3,7 @@
 #
 #   make demo                  the built-in shop, from raw events to a report
 #   make demo DATA=ml-1m       the same on a public dataset
-#   make demo SERVE=0          end with the report, without the page (there is none yet)
+#   make demo SERVE=0          end with the report, without the page
 #   make test                  the whole suite
 #   make quick                 the suite without its slow tests
 #   make check                 format, lint, types, import layers, spelling
@@ -66,13 +66,13 @@ $(TORCHED): constraints.txt
 	@touch $@
 
 $(PLAIN): $(TORCHED) pyproject.toml
-	$(INSTALL) -e .
+	$(INSTALL) -e '.[serve]'
 	@touch $@
 
 $(DEV): $(TORCHED) pyproject.toml
-	$(INSTALL) -e '.[dev,serve,postgres,tune,tensorboard]'
+	$(INSTALL) -e '.[dev,serve,postgres,onnx,tune,tensorboard]'
 	@touch $@ $(PLAIN)
 
 $(DOCS): $(DEV)
-	$(INSTALL) -e '.[dev,docs,serve,postgres,tune,tensorboard]'
+	$(INSTALL) -e '.[dev,docs,serve,postgres,onnx,tune,tensorboard]'
 	@touch $@

@@ -18,6 +18,7 @@ from grapevine.cli import (
     recipes,
     recommend,
     runs,
+    serve,
     simulate,
     tune,
 )
@@ -62,6 +63,8 @@ app.command()(runs.blend)
 app.command()(runs.evaluate)
 app.command()(recommend.recommend)
 app.command()(simulate.simulate)
+app.command()(serve.serve)
+app.add_typer(serve.keys, name="keys")
 app.command()(index.embed)
 app.command()(index.index)
 app.command()(export.export)

@@ -34,11 +34,12 @@ def demo(
     users: Annotated[int, typer.Option(min=10, help="Size of the built-in shop.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 0,
     force: Force = False,
-    no_serve: Annotated[
-        bool, typer.Option("--no-serve", help="End with the report; this version always does.")
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="End with the page, or with the report.")
     ] = True,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 any free.")] = 8000,
 ) -> None:
-    """From events to recommendations: train, measure against baselines, explain.
+    """From events to recommendations: train, measure against baselines, explain, serve.
 
     Example: `grapevine demo --data ml-1m`
     """
@@ -87,6 +88,17 @@ def demo(
 
     say(f"\nrun: {place}{' (replaced)' if replaced else ''}\nreport: {place / 'report.html'}")
     say(f"next: grapevine recommend {place} --user {users_shown[0]} --why")
+    if serve:
+        _serve(place, dataset.path, port)
+
+
+def _serve(place: Path, data: Path | None, port: int) -> None:
+    """The page, until somebody stops it."""
+    from grapevine.cli.serve import start
+
+    say("\n8. the page: pick a user, or build a history by clicking; Ctrl-C ends it")
+    store = f"sqlite:///{place.with_name(f'{place.name}-events.db')}"
+    start(place, data=data, port=port, store=store)
 
 
 def _index(place: Path) -> None:

@@ -1,7 +1,7 @@
 """`grapevine serve` and `grapevine keys`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,17 +40,36 @@ def serve(
     Examples: `grapevine serve runs/vine`, `grapevine serve runs/vine --port 9000 --store
     postgresql+psycopg://grapevine@localhost/shop`. The API is described at /docs.
     """
-    from grapevine.serving.run import log_as_json
-    from grapevine.serving.run import serve as run_service
-    from grapevine.serving.settings import Settings
+    start(
+        run, data=data, log_json=log_json, index=index, onnx=onnx, store=store, host=host,
+        port=port, runs=runs, rate=rate, retention_days=retention_days,
+    )  # fmt: skip
 
+
+def start(run: Path, *, data: Path | None, log_json: bool = False, **settings: Any) -> None:
+    """Serve a run until somebody stops it.
+
+    Args:
+        run: its folder.
+        data: the dataset folder with pictures.
+        log_json: a line of JSON for each thing that is said.
+        settings: as of `serving.settings.Settings`.
+
+    Raises:
+        ConfigError: what serving needs is not installed.
+    """
+    try:
+        from grapevine.serving.run import log_as_json
+        from grapevine.serving.run import serve as listen
+        from grapevine.serving.settings import Settings
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"serving needs a package that is not there: {error.name}",
+            hint='pip install "grapevine-rec[serve]"',
+        ) from error
     if log_json:
         log_as_json()
-    settings = Settings(
-        run=run, index=index, onnx=onnx, store=store, host=host, port=port, runs=runs, rate=rate,
-        retention_days=retention_days,
-    )  # fmt: skip
-    run_service(settings, data=data)
+    listen(Settings(run=run, **settings), data=data)
 
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of a service.")

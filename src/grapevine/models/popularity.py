@@ -54,6 +54,7 @@ class Popularity(Fitted):
 
     counts: Float32[np.ndarray, " items"]
     paper: ClassVar[str] = ""
+    listens: ClassVar[bool] = False
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """The counts, the same for every question: one row, shown as many."""

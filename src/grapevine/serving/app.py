@@ -66,4 +66,3 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
     )  # fmt: skip
     app.add_middleware(Watched, metrics=metrics, traffic=traffic)
     return app
-

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 5.0
 """How long a key that was looked up is remembered: no longer does one that is revoked go on."""
-_bearer = HTTPBearer(auto_error=False, description="An API key: `grapevine keys add NAME --scope read`.")
+_bearer = HTTPBearer(
+    auto_error=False, description="An API key: `grapevine keys add NAME --scope read`."
+)
 
 
 class Keys:
     """The keys of a store, the recently used ones at hand.
 
-    Where the store has none, nobody needs one; `grapevine serve` then listens on this machine alone.
+    Where the store has none, nobody needs one; `grapevine serve` is then for this machine alone.
     """
 
     def __init__(self, store: "Store", *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,5 +1,6 @@
 """Looking things up in a run: its users, what they did, items by their words."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -7,15 +8,21 @@ import numpy as np
 from grapevine.serving.engine import Happened, Served
 
 
-def users(served: Served, most: int) -> list[dict[str, Any]]:
-    """Some users of the run whose histories are neither the shortest nor the longest."""
+def users(served: Served, most: int, query: str = "") -> list[tuple[str, int]]:
+    """Some users of the run and how many events each has.
+
+    Without a query those whose histories are neither the shortest nor the longest.
+    """
     run = served.run
     lengths = np.diff(run.history.offsets)
+    if query:
+        near = (one for one in served.histories.row_of if query.lower() in one.lower())
+        return [(one, int(lengths[served.histories.row_of[one]])) for one in islice(near, most)]
     order = np.argsort(lengths, kind="stable")
     middle = order[len(order) // 2 :]
     rows = middle[:: max(len(middle) // most, 1)][:most]
     names = run.users.take(rows).to_list()
-    return [{"user_id": str(name), "events": int(lengths[row])} for name, row in zip(names, rows)]
+    return [(str(name), int(lengths[row])) for name, row in zip(names, rows)]
 
 
 def history(served: Served, user_id: str) -> list[Happened]:

@@ -1,33 +1,81 @@
 """An experiment as the store has it, as arrays that statistics can be asked about."""
 
+from typing import Any
+
 import numpy as np
 
-from grapevine.evaluation.experiments import Experiment, ExperimentReport, Outcomes, report_of
+from grapevine.evaluation.experiments import Experiment, Outcomes, report_of
 from grapevine.serving.store import Store
 
 DAY_MS = 86_400_000
-SUMMED = "value of "
-"""Before a behaviour: the metric is the sum of the values of such events, not how many there are."""
+SUMMED, EACH = "value of ", " per user"
+"""Around a behaviour: the sum of the values of such events, not their number; and for the ear."""
 
 
-def report(store: Store, experiment: Experiment) -> ExperimentReport:
-    """What an experiment found so far.
+def behaviour_of(metric: str) -> str:
+    """The behaviour that a metric counts.
 
-    The metric is a behaviour ("buy": how many such events a user had since the first list), or
-    "value of buy". What the user did before the first list is the covariate (CUPED).
+    >>> [behaviour_of(one) for one in ("buy", "buy per user", "value of buy")]
+    ['buy', 'buy', 'buy']
+    """
+    return metric.removeprefix(SUMMED).removesuffix(EACH)
+
+
+def report(store: Store, experiment: Experiment) -> dict[str, Any]:
+    """What an experiment found so far, as JSON has it.
+
+    What a user did before the first list is the covariate (CUPED). A user counts from the day of
+    the first list on, with all that was done since.
 
     Raises:
         DataError: nobody was shown anything yet.
     """
     summed = experiment.metric.startswith(SUMMED)
-    found = store.outcomes(experiment.name, experiment.metric.removeprefix(SUMMED))
+    found = store.outcomes(experiment.name, behaviour_of(experiment.metric))
     places = {arm.name: place for place, arm in enumerate(experiment.arms)}
-    # Whoever met two arms met a fault; the report's own check of ratios tells of many.
     found = [one for one in found if one.arm in places]
     first = min((one.exposed_at for one in found), default=0)
-    arms = np.array([places[one.arm] for one in found], np.int64)
-    days = np.array([(one.exposed_at - first) // DAY_MS for one in found], np.int64)
-    after = [one.value if summed else float(one.events) for one in found]
-    before = [one.value_before if summed else float(one.events_before) for one in found]
-    done = Outcomes(arm=arms, day=days, outcome=np.array(after), before=np.array(before))
-    return report_of(experiment, done)
+    done = Outcomes(
+        arm=np.array([places[one.arm] for one in found], np.int64),
+        day=np.array([(one.exposed_at - first) // DAY_MS for one in found], np.int64),
+        outcome=np.array([one.value if summed else float(one.events) for one in found]),
+        before=np.array(
+            [one.value_before if summed else float(one.events_before) for one in found]
+        ),
+    )
+    told = report_of(experiment, done)
+    said = told.to_json()
+    # For a chart: each arm by itself, and each contrast at the end of each day.
+    for place, arm in enumerate(said["arms"]):
+        mine = done.outcome[done.arm == place]
+        half = 1.96 * mine.std(ddof=1) / np.sqrt(len(mine)) if len(mine) > 1 else 0.0
+        arm |= {
+            "mean": arm["value"],
+            "low": _less(arm["value"], half),
+            "high": _less(arm["value"], -half),
+        }
+    said["sample_ratio"]["ok"] = told.trusted
+    days = [one["by_day"] for one in said["contrasts"]]
+    said["over_time"] = [
+        {
+            "at": first + day * DAY_MS,
+            "users": at[0]["control_users"] + sum(one["treatment_users"] for one in at),
+            "effects": [
+                {
+                    "arm": contrast["arm"],
+                    "difference": one["difference"],
+                    "low": one["always_low"],
+                    "high": one["always_high"],
+                    "p": one["always_p"],
+                }
+                for contrast, one in zip(said["contrasts"], at)
+            ],
+        }
+        for day, at in enumerate(zip(*days))
+    ]
+    said["effects"] = said["over_time"][-1]["effects"]
+    return said
+
+
+def _less(value: float | None, half: float) -> float | None:
+    return None if value is None else value - half

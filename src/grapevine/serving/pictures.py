@@ -24,9 +24,12 @@ class Pictures:
             return
         path = data / "items.parquet"
         if not path.is_file():
-            raise ConfigError(f"`{data}` is not a dataset folder: it has no items.parquet",
-                              hint="`grapevine serve RUN --data DIR` shows its pictures")  # fmt: skip
-        columns = [name for name, kind in pl.read_parquet_schema(path).items() if kind == pl.Binary]
+            raise ConfigError(
+                f"`{data}` is not a dataset folder: it has no items.parquet",
+                hint="`grapevine serve RUN --data DIR` shows its pictures",
+            )
+        kinds = pl.read_parquet_schema(path)
+        columns = [name for name, kind in kinds.items() if kind == pl.Binary]
         if columns:
             self.path, self.column = path, columns[0]
         self.of = lru_cache(maxsize=2_000)(self.of)

@@ -23,7 +23,9 @@ def docs(request: Request) -> HTMLResponse:
 @router.get("/docs.css")
 def style() -> HTMLResponse:
     """How it looks: a file of its own, since the policy of the service allows none within."""
-    return HTMLResponse(_environment().get_template("docs.css.jinja").render(), media_type="text/css")
+    return HTMLResponse(
+        _environment().get_template("docs.css.jinja").render(), media_type="text/css"
+    )
 
 
 @lru_cache(maxsize=1)
@@ -36,8 +38,15 @@ def _environment() -> Environment:
 
 @lru_cache(maxsize=4)
 def _page(app: FastAPI) -> str:
-    return _environment().get_template("docs.html.jinja").render(
-        title=app.title, version=app.version, about=app.description, groups=groups(app.openapi())
+    return (
+        _environment()
+        .get_template("docs.html.jinja")
+        .render(
+            title=app.title,
+            version=app.version,
+            about=app.description,
+            groups=groups(app.openapi()),
+        )
     )
 
 

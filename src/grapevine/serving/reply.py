@@ -18,4 +18,6 @@ def reply(body: Any, status: int = 200) -> Response:
 
     Not through the framework's own validation of answers: it takes longer than the answer.
     """
-    return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type="application/json")
+    return Response(
+        orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type="application/json"
+    )

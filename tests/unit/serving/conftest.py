@@ -25,7 +25,7 @@ def shop(tmp_path_factory):
 
 @pytest.fixture
 def serve(shop, tmp_path):
-    """Makes a client of a service of one of the runs, which keeps its events in the test's folder."""
+    """Makes a client of a service of one of the runs, with a store in the test's folder."""
 
     @contextmanager
     def client_of(run="markov", store="store.db", **settings):

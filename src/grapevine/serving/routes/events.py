@@ -33,18 +33,22 @@ async def happened(request: Request, given: Events) -> Response:
 
 
 @router.get("/users", tags=["users"], dependencies=[Depends(needs("read"))])
-def users(request: Request, k: Some = 20) -> Response:
-    """Users of the latest events; of the run, where there are none yet."""
+def users(
+    request: Request, k: Some = 20, query: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    """Users of the latest events, then of the run; those whose ID has the words, if any."""
     service = service_of(request)
-    found = [
-        {"user_id": name, "events": count} for name, count in service.store.latest_users(k).items()
-    ]
-    if len(found) < k:
-        with service.host.lease() as served:
-            known = {one["user_id"] for one in found}
-            more = [one for one in browse.users(served, k) if one["user_id"] not in known]
-        found += more[: k - len(found)]
-    return reply({"users": found})
+    latest = {
+        name: count
+        for name, count in service.store.latest_users(500 if query else k).items()
+        if query.lower() in name.lower()
+    }
+    with service.host.lease() as served:
+        for name, count in browse.users(served, k, query):
+            if len(latest) < k and not service.is_forgotten(name):
+                latest.setdefault(name, count)
+    found = [{"user_id": str(name), "events": count} for name, count in latest.items()]
+    return reply({"users": found[:k]})
 
 
 @router.get("/users/{user_id}/history", tags=["users"], dependencies=[Depends(needs("read"))])

@@ -1,6 +1,6 @@
 """Experiments: put down, listed, told."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
@@ -28,6 +28,13 @@ def listed(request: Request) -> Response:
 def put(request: Request, name: Name, given: Experiment) -> Response:
     """Put an experiment down; it runs from then on. Its arms cannot be changed."""
     service = service_of(request)
+    with service.host.lease() as served:
+        known = served.run.schema.behaviours
+    if outcomes.behaviour_of(given.metric) not in known:
+        raise Refusal(
+            422, "no_metric", f"nothing counts `{given.metric}`",
+            f"name a behaviour, or `value of` one: {', '.join(known)}", where=["body", "metric"],
+        )  # fmt: skip
     others = [one for one in service.plan.experiments if one.name != name]
     before = next((one for one in service.plan.experiments if one.name == name), None)
     kept = before is not None and before.layer == given.layer
@@ -54,5 +61,4 @@ def report(request: Request, name: Name) -> Response:
     if kept is None:
         raise Refusal(404, "no_experiment", "there is no such experiment", "see /v1/experiments")
     experiment = Planned.from_json({**kept.definition, "name": name})
-    found: dict[str, Any] = outcomes.report(service.store, experiment).to_json()
-    return reply(found)
+    return reply(outcomes.report(service.store, experiment))

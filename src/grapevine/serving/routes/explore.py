@@ -8,7 +8,7 @@ from grapevine.serving.auth import needs
 from grapevine.serving.engine import Happened
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
-from grapevine.serving.shapes import History
+from grapevine.serving.shapes import History, Id
 
 router = APIRouter(
     prefix="/v1", tags=["explore"], responses=SAID, dependencies=[Depends(needs("read"))]
@@ -53,12 +53,16 @@ def items(
     request: Request,
     first: Annotated[int, Query(ge=0, le=10**9)] = 0,
     count: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    item_id: Annotated[list[Id] | None, Query(max_length=500)] = None,
 ) -> Response:
-    """The items of the map's points, in the same order."""
+    """The items of the map's points, in the same order; or those that are named, if any are."""
     service = service_of(request)
     with service.host.lease() as served:
-        faces, ids = service.faces(served), served.catalogue.ids[first : first + count]
-        return reply({"items": [faces.of(one) for one in ids]})
+        faces, catalogue = service.faces(served), served.catalogue
+        rows = range(len(catalogue))[first : first + count]
+        if item_id is not None:
+            rows = catalogue.rows(item_id)
+        return reply({"items": [{**faces.of(catalogue.ids[row]), "row": row} for row in rows]})
 
 
 @router.get("/traffic")

@@ -45,6 +45,4 @@ async def metrics(request: Request) -> Response:
     service.metrics.queue.set(service.store.health().queue)
     if service.newest:
         service.metrics.event_age.set(service.clock() - service.newest)
-    return Response(
-        generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST
-    )
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -19,6 +19,8 @@ def model(request: Request) -> Response:
     service = service_of(request)
     with service.host.lease() as served:
         said = {"name": served.run.name, "version": served.version, "run": str(served.run.path)}
+        said["behaviours"] = served.run.schema.behaviours
+        said["metrics"] = served.run.record.get("validation") or {}
     return reply({**said, "since": round(1000 * service.host.since)})
 
 

@@ -26,9 +26,7 @@ read = [Depends(needs("read"))]
 K = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
 
 
-@router.get(
-    "/users/{user_id}/recommendations", response_model=Recommendations, dependencies=read
-)
+@router.get("/users/{user_id}/recommendations", response_model=Recommendations, dependencies=read)
 async def for_user(
     request: Request,
     user_id: Annotated[Id, Path()],
@@ -75,7 +73,7 @@ def related(
 
 
 async def answer(request: Request, question: Question) -> Response:
-    """One answer. It is made at once: a thread costs as much as most answers, but not as reasons."""
+    """One answer, made at once: a thread costs as much as most answers, but less than reasons."""
     service, name = service_of(request), request.scope["request_id"]
     if question.why:
         return reply(await run_in_threadpool(answered, service, question, name))
@@ -114,9 +112,7 @@ def answered(service: Service, question: Question, request_id: str) -> dict[str,
             where=tuple(given.where),
         ),
         rules=rules,
-        shown=service.shown(
-            question.user_id, rules, wanted.cap.hours if wanted.cap else 0.0
-        ),
+        shown=service.shown(question.user_id, rules, wanted.cap.hours if wanted.cap else 0.0),
         why=question.why,
     )
     return service.recommend(asked, request_id)
