@@ -134,8 +134,13 @@ def killed(url: str, rounds: int, server: "Cluster | None") -> str:
     )
 
 
-def throughput(store: Store, callers: int, seconds: float, run: str) -> tuple[float, float, float]:
-    """Acknowledged events a second, and the median and 99th percentile of waiting, in ms."""
+def throughput(
+    store: Store, callers: int, seconds: float, run: str
+) -> tuple[float, float, float, float]:
+    """Acknowledged events a second, microseconds of processor for each, and the waits.
+
+    The waits are the median and the 99th percentile, in ms.
+    """
     waits: list[list[float]] = [[] for _ in range(callers)]
     until = time.perf_counter() + seconds
 
@@ -147,24 +152,27 @@ def throughput(store: Store, callers: int, seconds: float, run: str) -> tuple[fl
             waits[caller].append(1000 * (time.perf_counter() - began))
             number += 1
 
+    busy = time.process_time()
     threads = [threading.Thread(target=call, args=(caller,)) for caller in range(callers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     every = sorted(wait for one in waits for wait in one)
-    return len(every) / seconds, every[len(every) // 2], every[int(0.99 * len(every))]
+    busy = 1e6 * (time.process_time() - busy) / len(every)
+    return len(every) / seconds, busy, every[len(every) // 2], every[int(0.99 * len(every))]
 
 
-def batches(store: Store, seconds: float, run: str) -> float:
-    """Events a second in calls of 1,000, one caller."""
+def batches(store: Store, seconds: float, run: str) -> tuple[float, float]:
+    """Events a second in calls of 1,000 by one caller, and microseconds of processor for each."""
+    busy = time.process_time()
     count, until = 0, time.perf_counter() + seconds
     while time.perf_counter() < until:
         store.append(
             [Event(f"{run}-{count + n}", f"u{n}", f"i{n}", "view") for n in range(1000)]
         ).result()
         count += 1000
-    return count / seconds
+    return count / seconds, 1e6 * (time.process_time() - busy) / count
 
 
 def reads(store: Store, seconds: float) -> tuple[float, float]:
@@ -253,7 +261,7 @@ def stores(programs: Path | None) -> Iterator[dict[str, tuple[str, Cluster | Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=10, help="of killing, at least 1")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--postgres-bin", type=Path)
     parser.add_argument("--out", type=Path)
@@ -268,8 +276,9 @@ def main() -> None:
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     rates = [
-        "| store | callers | events in a call | events/s | wait ms, median | p99 |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| store | callers | events in a call | events/s | processor us/event | "
+        "wait ms, median | p99 |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     with stores(args.postgres_bin) as found:
         for name, (url, server) in found.items():
@@ -282,15 +291,17 @@ def main() -> None:
                 print(kills[-1], flush=True)
             with open_store(url) as store:
                 for callers in CALLERS:
-                    rate, middle, late = throughput(store, callers, args.seconds, f"t{callers}")
+                    rate, busy, *waits = throughput(store, callers, args.seconds, f"t{callers}")
+                    middle, late = waits
                     rates.append(
-                        f"| {name} | {callers} | 1 | {rate:,.0f} | {middle:.2f} | {late:.2f} |"
+                        f"| {name} | {callers} | 1 | {rate:,.0f} | {busy:,.0f} | {middle:.2f} | "
+                        f"{late:.2f} |"
                     )
-                rate = batches(store, args.seconds, "b")
-                rates.append(f"| {name} | 1 | 1,000 | {rate:,.0f} | | |")
+                rate, busy = batches(store, args.seconds, "b")
+                rates.append(f"| {name} | 1 | 1,000 | {rate:,.0f} | {busy:,.0f} | | |")
                 middle, late = reads(store, args.seconds)
                 rates.append(
-                    f"| {name} | 1, reading {HISTORY} events | | | {middle:.2f} | {late:.2f} |"
+                    f"| {name} | 1, reading {HISTORY} events | | | | {middle:.2f} | {late:.2f} |"
                 )
                 print("\n".join(rates[-5:]), flush=True)
         with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,9 @@
 """Out of the store, into a dataset: every event with its ID, and nobody who was forgotten."""
 
 import json
+import re
 import unicodedata
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -138,3 +140,12 @@ def test_the_command_tells_a_store_that_is_not_there(tmp_path, capsys):
     assert "there is no store" in capsys.readouterr().err
     assert grapevine([*command, "none.db"]) == 2
     assert not (tmp_path / "none.db").exists()
+
+
+def test_the_example_of_the_page_prints_what_it_says(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[4] / "docs" / "events.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "events.md", "exec"), {})
+    said = re.findall(r"# (.*?):", code)
+    assert capsys.readouterr().out.splitlines() == said
