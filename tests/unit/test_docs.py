@@ -80,3 +80,12 @@ def test_the_example_of_a_second_stage_prints_what_the_page_says(capsys):
     exec(compile(code, "ranking.md", "exec"), {})
     comments = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
     assert capsys.readouterr().out.splitlines() == comments
+
+
+@pytest.mark.slow
+def test_the_examples_of_experiments_print_what_the_page_says(capsys):
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    exec(compile(code, "experiments.md", "exec"), {})
+    comments = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == comments
