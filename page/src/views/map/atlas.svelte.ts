@@ -33,7 +33,17 @@ export class Atlas {
     this.middles = categories.map((_, code) => this.#middle(code));
   }
 
+  static #kept: { version: string; atlas: Atlas } | undefined;
+
+  /** The map of the model in service; the one already here where that is still in service. */
   static async load(signal: AbortSignal): Promise<Atlas> {
+    const { name, version } = await service.model(signal);
+    const which = `${name} ${version}`;
+    if (Atlas.#kept?.version !== which) Atlas.#kept = { version: which, atlas: await Atlas.#fetch(signal) };
+    return Atlas.#kept.atlas;
+  }
+
+  static async #fetch(signal: AbortSignal): Promise<Atlas> {
     const head = await service.mapHead(signal);
     const bytes = await service.mapPoints(head.points, signal);
     if (bytes.byteLength !== head.count * 10) {
