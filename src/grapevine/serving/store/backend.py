@@ -44,6 +44,10 @@ class Backend(Protocol):
         """Let nothing remain of the rows that were removed, where that can be done."""
         ...
 
+    def compact(self, connection: Connection) -> None:
+        """The same for a store of any size, however long it takes."""
+        ...
+
     def backup(self, path: Path) -> None:
         """A copy of the whole store while it is in use."""
         ...

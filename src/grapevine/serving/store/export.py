@@ -5,26 +5,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from grapevine.errors import DataError
 
 if TYPE_CHECKING:
     from grapevine.data.import_report import ImportReport
 
-_SCHEMA = pa.schema(
-    {
-        "event_id": pa.string(),
-        "user_id": pa.string(),
-        "item_id": pa.string(),
-        "behaviour": pa.string(),
-        "timestamp": pa.int64(),
-        "value": pa.float64(),
-        "session_id": pa.string(),
-    }
-)
-_ROLES = {name: name for name in _SCHEMA.names}
+_COLUMNS = {
+    "event_id": "string",
+    "user_id": "string",
+    "item_id": "string",
+    "behaviour": "string",
+    "timestamp": "int64",
+    "value": "float64",
+    "session_id": "string",
+}
+"""The fields of `Event` that a dataset keeps, with their types as Arrow names them."""
 
 
 def write_folder(
@@ -53,21 +48,25 @@ def write_folder(
         ConfigError: `out` is in use.
         DataError: there are no events.
     """
-    # Imported here: it brings compiled kernels, which a service does without.
+    # Imported here: they bring compiled kernels, which a service starts without.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     from grapevine.data.importer import import_events
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         path = Path(scratch) / "events.parquet"
         filled = set[str]()
-        with pq.ParquetWriter(path, _SCHEMA) as writer:
+        schema = pa.schema([(key, pa.type_for_alias(kind)) for key, kind in _COLUMNS.items()])
+        with pq.ParquetWriter(path, schema) as writer:
             for page in pages:
-                columns = dict(zip(_SCHEMA.names, zip(*page)))
+                columns = dict(zip(_COLUMNS, zip(*page)))
                 filled |= {key for key, column in columns.items() if any_given(column)}
-                writer.write_table(pa.table(columns, schema=_SCHEMA))
+                writer.write_table(pa.table(columns, schema=schema))
         if not filled:
             raise DataError("the store holds no events", hint="there is nothing to export yet")
-        mapping = {key: role if key in filled else "ignore" for key, role in _ROLES.items()}
+        mapping = {key: key if key in filled else "ignore" for key in _COLUMNS}
         return import_events(
             path,
             out,

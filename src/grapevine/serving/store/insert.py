@@ -1,10 +1,11 @@
 """Rows that count once, whoever sends them again."""
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from grapevine.serving.store import tables
 
@@ -28,7 +29,7 @@ def insert_missing(connection: Connection, table: str, rows: list[Row]) -> list[
         # The first one counts, as it would one after the other.
         distinct.setdefault(_key(row, key), row)
     wanted = list(distinct.values())
-    statement = _STATEMENTS[table, connection.dialect.name]
+    statement = _statement(table, connection.dialect.name)
     given: Any = wanted
     if connection.dialect.name != "sqlite":
         given = {name: [row[name] for row in wanted] for name in wanted[0]}
@@ -62,43 +63,41 @@ def upsert(connection: Connection, table: Table, row: Row, *, keep: tuple[str, .
     """
     key = [column.name for column in table.primary_key]
     changed = {name: value for name, value in row.items() if name not in (*key, *keep)}
-    statement = _insert(connection, table).values(row)
+    statement = _insert(table, connection.dialect.name).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
 
 
 def add_missing(connection: Connection, table: Table, row: Row) -> None:
     """Insert a row unless its primary key is there."""
-    connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing())
+    statement = _insert(table, connection.dialect.name).values(row)
+    connection.execute(statement.on_conflict_do_nothing())
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+def _insert(table: Table, dialect: str) -> Any:
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
-def _statement(table: Table, key: tuple[str, ...], dialect: str) -> Any:
+@cache
+def _statement(name: str, dialect: str) -> Any:
     """Insert rows unless their key is there, and say which were new.
 
     SQLite takes a row of values each. PostgreSQL takes one array a column: a fourth of the time,
     and one statement to prepare however many rows there are.
     """
+    table, key = tables.metadata.tables[name], KEYS[name]
     names = [column.name for column in table.columns if column.name != "id"]
     returned = [table.c[name] for name in key]
     if dialect == "sqlite":
-        rows = sqlite.insert(table)
+        rows = _insert(table, dialect)
         return rows.on_conflict_do_nothing(index_elements=list(key)).returning(*returned)
+    # Imported here, as everything of PostgreSQL: a service with a file starts sooner without.
+    from sqlalchemy.dialects import postgresql
+
     arrays = [bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in names]
     given = func.unnest(*arrays).table_valued(*names).render_derived()
-    rows = postgresql.insert(table).from_select(names, select(*(given.c[name] for name in names)))
+    rows = _insert(table, dialect).from_select(names, select(*(given.c[name] for name in names)))
     return rows.on_conflict_do_nothing(index_elements=list(key)).returning(*returned)
 
 
 def _key(row: Row, names: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(row[name] for name in names)
-
-
-_STATEMENTS = {
-    (name, dialect): _statement(tables.metadata.tables[name], key, dialect)
-    for name, key in KEYS.items()
-    for dialect in ("sqlite", "postgresql")
-}

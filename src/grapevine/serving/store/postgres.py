@@ -68,6 +68,18 @@ class Postgres:
         """Nothing: the server's vacuum clears removed rows, and no client can hurry it."""
         del connection
 
+    def compact(self, connection: Connection) -> None:
+        """Not from here.
+
+        Raises:
+            StoreError: always, with the command that does it.
+        """
+        del connection
+        raise StoreError(
+            f"{self.where}: a PostgreSQL store is compacted with the server's own tools",
+            hint="vacuumdb --full --table=events --table=exposures URL, while nobody writes",
+        )
+
     def backup(self, path: Path) -> None:
         """Not from here.
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engi
 from sqlalchemy.exc import DBAPIError
 
 from grapevine.errors import StoreError
+from grapevine.log import logger
 from grapevine.serving.store import migrate
 from grapevine.serving.store.lock import FileLock
 
@@ -31,6 +32,8 @@ CHECKPOINT_PAGES = 1_000
 """Pages in the write-ahead log (4 KiB each) after which the writer copies them into the file."""
 WAL_BYTES = 64 << 20
 """The write-ahead log is cut back to so much after it has been copied into the file."""
+REWRITTEN_BYTES = 64 << 20
+"""A file of up to so many bytes is rewritten after a removal: a second, in which writing waits."""
 NETWORK = frozenset(
     {
         *("9p", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs"),
@@ -81,6 +84,9 @@ class SQLite:
             )
         shared = DRIVER.sqlite_version_info >= SAFE
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), shared=shared)
+        if not self.path.exists():
+            # What users do is nobody else's to read; the log takes the mode of the file.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with self.writer.begin() as connection:
             migrate.upgrade(connection, self.where)
 
@@ -97,10 +103,35 @@ class SQLite:
         return False
 
     def after_removal(self, connection: Connection) -> None:
-        """Empty the write-ahead log, which holds pages as they were; deleted cells are zeros."""
-        # Past SQLAlchemy, which would begin a transaction first.
-        raw: Any = connection.connection.dbapi_connection
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Rewrite a file that is small, and empty the write-ahead log.
+
+        SQLite overwrites what is deleted (`secure_delete`), but not what it had moved within a
+        page when that was split, and the log holds pages as they were.
+        """
+        (pages,) = _raw(connection).execute("PRAGMA page_count").fetchone()
+        (size,) = _raw(connection).execute("PRAGMA page_size").fetchone()
+        self._clear(connection, rewritten=pages * size <= REWRITTEN_BYTES)
+
+    def compact(self, connection: Connection) -> None:
+        """Rewrite the file, whatever its size, and empty the write-ahead log."""
+        self._clear(connection, rewritten=True)
+
+    def _clear(self, connection: Connection, *, rewritten: bool) -> None:
+        raw = _raw(connection)
+        try:
+            if rewritten:
+                raw.execute("VACUUM")
+            (busy, *_) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except DRIVER.Error as error:
+            busy = str(error)
+        if busy:
+            # The rows are gone for every reader; only who reads the file byte by byte finds them.
+            logger.warning(
+                "%s: bytes of what was removed stay in the file or its log until it is next "
+                "rewritten (%s)",
+                self.where,
+                "somebody reads it" if busy == 1 else busy,
+            )
 
     def backup(self, path: Path) -> None:
         """A compact copy, whole or not there, while the store is in use.
@@ -113,8 +144,7 @@ class SQLite:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             with self.writer.connect() as connection:
-                raw: Any = connection.connection.dbapi_connection
-                raw.execute("VACUUM INTO ?", (str(partial),))
+                _raw(connection).execute("VACUUM INTO ?", (str(partial),))
             # SQLite leaves the copy to the system's cache: a backup is one when it is on the disk.
             _sync(partial)
             partial.rename(path)
@@ -156,6 +186,11 @@ class SQLite:
             # The driver's own BEGIN is deferred: it could fail half-way, at the first write.
             event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
+
+
+def _raw(connection: Connection) -> Any:
+    """The driver's own connection: SQLAlchemy would begin a transaction first."""
+    return connection.connection.dbapi_connection
 
 
 def network_of(path: Path, mounts: str) -> str:

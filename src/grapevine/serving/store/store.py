@@ -275,8 +275,8 @@ class Store:
     def forget(self, user_id: str) -> Forgotten:
         """Remove a user, look again, and keep a mark that names nobody.
 
-        In SQLite the bytes are overwritten and the write-ahead log is emptied; on PostgreSQL they
-        go with the server's next vacuum. Backups are not reached: see `docs/events.md`.
+        A small SQLite file is rewritten at once, so that no byte of the user remains; for others
+        see `compact`. Backups are not reached: see `docs/events.md`.
 
         Raises:
             Refused: no user can have this ID.
@@ -347,6 +347,16 @@ class Store:
                 return report
             # Somebody was forgotten meanwhile, and may have been read before.
             shutil.rmtree(out)
+
+    def compact(self) -> None:
+        """Rewrite the store, so that no byte of what was removed remains and no space is wasted.
+
+        Needs as much free space as the store has, and writing waits meanwhile.
+
+        Raises:
+            StoreError: on PostgreSQL, always, with what to do instead.
+        """
+        self._do(lambda _: None, after=self.backend.compact)
 
     def backup(self, path: Path | str) -> None:
         """Copy the whole store while it is in use.

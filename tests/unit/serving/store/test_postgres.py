@@ -203,3 +203,6 @@ def test_a_backup_names_the_command(postgresql_url, tmp_path):
     with open_store(postgresql_url) as store, pytest.raises(StoreError) as caught:
         store.backup(tmp_path / "b.dump")
     assert "pg_dump --format=custom" in caught.value.hint
+    with open_store(postgresql_url) as store, pytest.raises(StoreError) as caught:
+        store.compact()
+    assert "vacuumdb" in caught.value.hint

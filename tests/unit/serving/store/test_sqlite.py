@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from grapevine.errors import StoreError
-from grapevine.serving.store import Appended, Exposure, open_store, sqlite
+from grapevine.random import stream
+from grapevine.serving.store import Appended, Event, Exposure, open_store, sqlite
 
 T0 = 1_700_000_000_000
 
@@ -232,23 +233,63 @@ def becomes_alive(store, seconds: float = 10) -> bool:
     return store.health().alive
 
 
-def test_no_byte_of_a_forgotten_user_remains(address, path, events):
-    """In the file, its log, its indices; in one store as large as many pages."""
-    secret = "jane.doe@example.org"
+def test_no_byte_of_a_forgotten_user_remains(address, path, monkeypatch):
+    """In the file, its indices, its log; after pages were split many times, in any order."""
+    drawn = stream(0, "bytes")
+    users = [f"secret-{n:03d}-{'x' * int(drawn.integers(100))}" for n in range(60)]
+    number = 0
+
+    def some(size: int) -> list[Event]:
+        nonlocal number
+        number += size
+        who = drawn.integers(len(users), size=size).tolist()
+        return [Event(f"e{number - n}", users[user], f"i{n}", "view") for n, user in enumerate(who)]
+
+    def found(user: str) -> bool:
+        return user.encode() in path.read_bytes() + Path(f"{path}-wal").read_bytes()
+
     with open_store(address) as store:
-        for step in range(10):
-            store.append(events(50, user=secret, session_id=f"s-{secret}-{step}")).result()
-            store.append([e for n in range(30) for e in events(1, user=f"u{n}-{step}")]).result()
-            store.expose(
-                [Exposure(f"r{step}", secret, f"i{n}", n + 1, 0.5) for n in range(20)]
-            ).result()
-        files = [path, Path(f"{path}-wal")]
-        assert any(secret.encode() in file.read_bytes() for file in files)
-        proof = store.forget(secret)
-        assert proof.removed == {"events": 500, "exposures": 200}
-        assert not any(secret.encode() in file.read_bytes() for file in files)
-        assert store.forgotten([secret])
-        assert store.counts()["events"] == 300
+        for step in range(20):
+            store.append(some(200)).result()
+            shown = [Exposure(f"r{step}", users[step], f"i{n}", n + 1, 0.5) for n in range(20)]
+            store.expose(shown).result()
+        for user in users[:10]:
+            assert found(user)
+            assert store.forget(user).left == 0
+            assert not found(user)
+        # A store too large to be rewritten each time is rewritten when it is asked for.
+        monkeypatch.setattr(sqlite, "REWRITTEN_BYTES", 0)
+        before = {user: store.history(user) for user in users[30:]}
+        for user in users[10:30]:
+            store.forget(user)
+        store.compact()
+        assert not any(found(user) for user in users[:30])
+        assert {user: store.history(user) for user in users[30:]} == before
+        assert set(store.forgotten(users)) == set(users[:30])
+
+
+def test_a_reader_in_the_way_delays_the_emptying_and_not_the_forgetting(
+    address, path, events, monkeypatch, caplog
+):
+    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    with open_store(address) as store:
+        store.append(events(5, user="jane.doe")).result()
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM events").fetchone() == (5,)
+        assert store.forget("jane.doe").left == 0
+        assert "stay in the file or its log" in caplog.text
+        assert "jane" not in caplog.text
+        assert store.health().alive
+        reader.close()
+        store.forget("somebody.else")
+        assert b"jane.doe" not in path.read_bytes() + Path(f"{path}-wal").read_bytes()
+
+
+def test_only_its_owner_can_read_the_file(address, path):
+    with open_store(address):
+        for file in (path, Path(f"{path}-wal"), path.with_name("store.db.lock")):
+            assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_backup_is_restored_by_copying_it_back(address, path, events, tmp_path):
