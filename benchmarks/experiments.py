@@ -29,11 +29,11 @@ from grapevine.evaluation.experiments.always_valid import (
     always_valid_p,
     confidence_sequence,
     mixing,
-    obrien_fleming,
 )
 from grapevine.evaluation.experiments.assign import Arm, Experiment
 from grapevine.evaluation.experiments.click_model import Crowd
 from grapevine.evaluation.experiments.effect import Moments, effect
+from grapevine.evaluation.experiments.group_sequential import obrien_fleming
 from grapevine.evaluation.experiments.off_policy import Feedback, off_policy
 from grapevine.evaluation.experiments.reward_model import cross_fitted
 from grapevine.evaluation.experiments.selected import selected_mean

@@ -57,12 +57,14 @@ class Price(Shape):
 class Filters(Shape):
     """What may be shown."""
 
-    category: list[Id] | None = Field(None, max_length=100)
+    category: list[Id] | None = Field(default=None, max_length=100)
     in_stock: bool | None = None
     price: Price | None = None
-    exclude: list[Id] = Field([], max_length=10_000)
-    only: list[Id] | None = Field(None, max_length=10_000)
-    where: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([], max_length=20)
+    exclude: list[Id] = Field(default=[], max_length=10_000)
+    only: list[Id] | None = Field(default=None, max_length=10_000)
+    where: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default=[], max_length=20
+    )
 
 
 class Push(Shape):
@@ -89,9 +91,9 @@ class Cap(Shape):
 class Rules(Shape):
     """What the shop wants beside what the user wants."""
 
-    boost: list[Push] = Field([], max_length=20)
-    bury: list[Push] = Field([], max_length=20)
-    pin: list[Pin] = Field([], max_length=50)
+    boost: list[Push] = Field(default=[], max_length=20)
+    bury: list[Push] = Field(default=[], max_length=20)
+    pin: list[Pin] = Field(default=[], max_length=50)
     diversity: Annotated[float, Field(ge=0, le=1)] = 0.0
     calibration: Annotated[float, Field(ge=0, le=1)] = 0.0
     cap: Cap | None = None
@@ -117,8 +119,8 @@ class Question(Shape):
     )
 
     user_id: Id | None = None
-    history: list[Seen] = Field([], max_length=MOST_HISTORY)
-    context: dict[str, Any] = Field({}, max_length=20)
+    history: list[Seen] = Field(default=[], max_length=MOST_HISTORY)
+    context: dict[str, Any] = Field(default={}, max_length=20)
     filters: Filters = Filters()
     rules: Rules = Rules()
     k: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 10

@@ -1,4 +1,4 @@
-"""Tests that may be looked at every day: mixture SPRT, and group-sequential bounds.
+"""Figures that may be looked at at any time: the mixture sequential probability ratio test.
 
 A fixed-horizon p is valid at one look. Looked at daily, an A/A test comes out "significant" in far
 more than 5 % of cases. The mixture sequential probability ratio test (Robbins 1970; Johari et al.,
@@ -13,15 +13,10 @@ hundred users an arm on, not from the first.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.optimize import brentq
-from scipy.special import lambertw, ndtr, ndtri
-
-from grapevine.errors import ConfigError
+from scipy.special import lambertw
 
 Values = Float64[np.ndarray, "*batch"]
 Numbers = float | Values
@@ -80,90 +75,3 @@ def mixing(planned_error: float, *, level: float = 0.95) -> float:
     alpha = 1 - level
     k = -float(lambertw(-(alpha**2) / math.e, -1).real) - 1
     return planned_error * math.sqrt(k)
-
-
-def obrien_fleming(looks: int, *, alpha: float = 0.05) -> Float64[np.ndarray, " looks"]:
-    """Bounds on |z| at so many equally spaced looks (O'Brien & Fleming, Biometrics 1979).
-
-    The k-th of K is C sqrt(K / k): hardly to be crossed early, close to the usual 1.96 at the end.
-
-    >>> obrien_fleming(5).round(2).tolist()
-    [4.56, 3.23, 2.63, 2.28, 2.04]
-    """
-    times = _checked(np.arange(1, looks + 1) / max(looks, 1))
-
-    def excess(factor: float) -> float:
-        return float(crossing_chances(times, factor / np.sqrt(times)).sum()) - alpha
-
-    # One look needs the least bound, and Bonferroni's is more than enough for all.
-    most = float(-ndtri(alpha / 2 / looks)) + 1e-6
-    return _root(excess, -float(ndtri(alpha / 2)) - 1e-9, most) / np.sqrt(times)
-
-
-def spending_bounds(
-    times: Sequence[float], *, alpha: float = 0.05
-) -> Float64[np.ndarray, " looks"]:
-    """Bounds on |z| at any looks, spending alpha as O'Brien and Fleming do (Lan & DeMets 1983).
-
-    By the share t of the planned users each side has spent 2 - 2 Phi(z / sqrt(t)), all of alpha / 2
-    at the end; only the looks so far decide a bound, so none has to be planned.
-
-    Args:
-        times: share of the planned users at each look, rising, at most 1.
-        alpha: chance of crossing any bound where there is no effect.
-    """
-    checked = _checked(np.asarray(times, np.float64))
-    spent = 4 * ndtr(ndtri(alpha / 4) / np.sqrt(checked))
-    bounds: list[float] = []
-    for look in range(len(checked)):
-        upto, chance = checked[: look + 1], float(spent[look] - (spent[look - 1] if look else 0))
-
-        def excess(bound: float, upto: np.ndarray = upto, chance: float = chance) -> float:
-            return float(crossing_chances(upto, np.array([*bounds, bound]))[-1]) - chance
-
-        # Beyond 12 standard errors no chance is left that a float can tell from none.
-        bounds.append(12.0 if excess(12.0) >= 0 else _root(excess, 0.5, 12.0))
-    return np.array(bounds)
-
-
-def crossing_chances(
-    times: Float64[np.ndarray, " looks"], bounds: Float64[np.ndarray, " looks"]
-) -> Float64[np.ndarray, " looks"]:
-    """Chance of first leaving the bounds on |z| at each look, where there is no effect.
-
-    The recursion of Armitage, McPherson & Rowe (1969) over the Brownian motion z sqrt(t), its
-    integrals by Gauss-Legendre.
-    """
-    edge = bounds * np.sqrt(times)
-    found = [2 * float(ndtr(-bounds[0]))]
-    step = float(np.diff(times, prepend=0).min()) ** 0.5
-    nodes, weights = np.polynomial.legendre.leggauss(max(96, int(12 * edge.max() / step)))
-    place = edge[0] * nodes
-    mass = edge[0] * weights * _density(place, times[0] ** 0.5)
-    for look in range(1, len(times)):
-        spread = (times[look] - times[look - 1]) ** 0.5
-        out = ndtr((place - edge[look]) / spread) + ndtr((-place - edge[look]) / spread)
-        found.append(float(mass @ out))
-        there = edge[look] * nodes
-        density = _density(there[:, None] - place, spread) @ mass
-        place, mass = there, edge[look] * weights * density
-    return np.array(found)
-
-
-def _root(excess: Callable[[float], float], low: float, high: float) -> float:
-    found: Any = brentq(excess, low, high, xtol=1e-10)
-    return float(found)
-
-
-def _density(x: np.ndarray, spread: float) -> np.ndarray:
-    return np.exp(-0.5 * (x / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
-
-
-def _checked(times: Float64[np.ndarray, " looks"]) -> Float64[np.ndarray, " looks"]:
-    rising = len(times) and times[0] > 0 and (np.diff(times) > 0).all() and times[-1] <= 1
-    if not rising:
-        raise ConfigError(
-            f"looks must be at rising shares of the planned users in (0, 1], got {times.tolist()}",
-            hint="give users so far over users planned",
-        )
-    return times

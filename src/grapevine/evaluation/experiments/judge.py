@@ -1,10 +1,11 @@
 """From what users did to the report of the experiment."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from grapevine.errors import DataError
 from grapevine.evaluation.experiments.always_valid import (
@@ -14,6 +15,7 @@ from grapevine.evaluation.experiments.always_valid import (
 )
 from grapevine.evaluation.experiments.assign import Experiment
 from grapevine.evaluation.experiments.effect import Effect, Moments, effect
+from grapevine.evaluation.experiments.group_sequential import spending_bounds
 from grapevine.evaluation.experiments.outcomes import Outcomes
 from grapevine.evaluation.experiments.ratio import sample_ratio, watched_ratio
 from grapevine.evaluation.experiments.report import (
@@ -58,11 +60,19 @@ def report_of(
     moments = outcomes.moments(len(names))
     counts = moments.count.astype(np.int64)
     contrasts = [
-        contrast(moments[0], moments[row], names[row], len(names) - 1, planned_users, level)
+        contrast(
+            moments[0],
+            moments[row],
+            names[row],
+            # Of a plan for all arms, these two get their shares.
+            planned=(planned_users or math.nan) * (experiment.shares[0] + experiment.shares[row]),
+            level=level,
+            watched_at=watched_level(level, len(names) - 1),
+        )
         for row in range(1, len(names))
     ]
     corrected = holm(np.nan_to_num([float(one.adjusted.p) for one in contrasts], nan=1.0))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         values = moments.mean[:, -1, 0] / moments.mean[:, -1, 1]
     return ExperimentReport(
         name=experiment.name,
@@ -86,9 +96,10 @@ def contrast(
     control: Moments,
     treatment: Moments,
     name: str,
-    contrasts: int = 1,
-    planned_users: int | None = None,
+    *,
+    planned: float = math.nan,
     level: float = 0.95,
+    watched_at: float = 0.95,
 ) -> Contrast:
     """A treatment against the control, by day.
 
@@ -96,16 +107,17 @@ def contrast(
         control: of the control's users by the end of each day, days first.
         treatment: of the treatment's.
         name: of the treatment.
-        contrasts: how many treatments share the always-valid level.
-        planned_users: in these two arms and the others.
-        level: of the intervals.
+        planned: users of both; NaN without a plan.
+        level: of the fixed intervals.
+        watched_at: of those that may be looked at before the end.
     """
     by_day = effect(control, treatment, level=level)
-    together = watched_level(level, contrasts)
-    begin, tau = _scale(control, treatment, by_day, contrasts, planned_users, together)
+    users = np.stack([control.count, treatment.count])
+    begin, tau = _scale(users, by_day, planned, watched_at)
     watched = np.full(len(by_day.error), np.nan)
     watched[begin:] = by_day.error[begin:]
-    low, high = confidence_sequence(by_day.difference, watched, tau, level=together)
+    low, high = confidence_sequence(by_day.difference, watched, tau, level=watched_at)
+    reach = watched * _planned_bounds(users.sum(0) / planned, begin, 1 - watched_at)
     return Contrast(
         arm=name,
         unadjusted=effect(control[-1], treatment[-1], level=level, adjust=False),
@@ -117,30 +129,48 @@ def contrast(
         always_low=np.asarray(low),
         always_high=np.asarray(high),
         always_p=always_valid_p(by_day.difference, watched, tau),
+        planned_low=by_day.difference - reach,
+        planned_high=by_day.difference + reach,
         tau=tau,
     )
 
 
 def _scale(
-    control: Moments,
-    treatment: Moments,
+    users: Float64[np.ndarray, "arms days"],
     by_day: Effect,
-    contrasts: int,
-    planned_users: int | None,
+    planned: float,
     level: float,
 ) -> tuple[int, float]:
     """The first day that can be watched, and tau, from the error of that day and the plan alone.
 
     Tau may know how users differ, and when the experiment is to end, but not how the arms differ.
     """
-    enough = (np.minimum(control.count, treatment.count) >= FEW) & (by_day.error > 0)
+    enough = (users.min(0) >= FEW) & (by_day.error > 0)
     if not enough.any():
         return len(enough), float("nan")
     begin = int(enough.argmax())
-    users = float(control.count[begin] + treatment.count[begin])
-    # Of a plan for all arms, these two get their part.
-    planned = planned_users * 2 / (contrasts + 1) if planned_users else HORIZON * users
-    return begin, mixing(float(by_day.error[begin]) * (users / planned) ** 0.5, level=level)
+    seen = float(users[:, begin].sum())
+    horizon = HORIZON * seen if math.isnan(planned) else planned
+    return begin, mixing(float(by_day.error[begin]) * (seen / horizon) ** 0.5, level=level)
+
+
+def _planned_bounds(
+    share: Float64[np.ndarray, " days"], begin: int, alpha: float
+) -> Float64[np.ndarray, " days"]:
+    """Bounds on |z| for each day up to that on which the planned number is reached, then NaN.
+
+    Args:
+        share: users by the end of each day over those planned; NaN without a plan.
+        begin: the first day that can be looked at.
+        alpha: to be spent.
+    """
+    bounds = np.full(len(share), np.nan)
+    # A day without a new user is no new look; the day that reaches the plan is the last one.
+    news = np.flatnonzero(np.diff(share, prepend=0.0) > 0)
+    looks = [day for day in news.tolist() if day >= begin and (day == 0 or share[day - 1] < 1)]
+    if looks:
+        bounds[looks] = spending_bounds(np.minimum(share[looks], 1.0).tolist(), alpha=alpha)
+    return bounds
 
 
 def _warnings(counts: Int64[np.ndarray, "arms days"], planned: int | None) -> Iterator[str]:

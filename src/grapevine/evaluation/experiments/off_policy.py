@@ -13,7 +13,7 @@ items.
 # R = rounds, A = actions (items)
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,10 @@ class Feedback:
     supported: Float64[np.ndarray, " R"] | None = None
 
     def __post_init__(self) -> None:
+        given = (getattr(self, field.name) for field in fields(self))
+        lengths = {len(column) for column in given if column is not None}
+        if len(lengths) > 1:
+            raise DataError(f"columns of feedback have {sorted(lengths)} rounds")
         if not len(self.reward):
             raise DataError("no round was logged")
         for name, least in (("logged", 0.0), ("evaluated", -1.0)):

@@ -32,6 +32,13 @@ class Outcomes:
     before: Shaped[np.ndarray, " users"] | None = None
 
     def __post_init__(self) -> None:
+        columns = (self.day, self.outcome, self.base, self.before)
+        lengths = {len(one) for one in (self.arm, *columns) if one is not None}
+        if len(lengths) > 1:
+            raise DataError(
+                f"columns of outcomes have {sorted(lengths)} rows",
+                hint="give one row for each user",
+            )
         if not len(self.arm):
             raise DataError("nobody was exposed yet", hint="report once there are users")
         if self.arm.min() < 0 or self.day.min() < 0:

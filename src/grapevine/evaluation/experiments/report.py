@@ -38,6 +38,9 @@ class Contrast:
         always_low: lower ends of intervals that hold at all looks together.
         always_high: upper ends.
         always_p: p that may be looked at every day.
+        planned_low: lower ends of intervals for looks up to a planned number of users, paid for by
+            O'Brien-Fleming spending; not finite without a plan, and beyond it.
+        planned_high: upper ends.
         tau: scale of the effects that these weigh; NaN before it could be set.
     """
 
@@ -51,6 +54,8 @@ class Contrast:
     always_low: Float64[np.ndarray, " days"]
     always_high: Float64[np.ndarray, " days"]
     always_p: Float64[np.ndarray, " days"]
+    planned_low: Float64[np.ndarray, " days"]
+    planned_high: Float64[np.ndarray, " days"]
     tau: float
 
     def decided_on(self, level: float) -> int | None:
@@ -69,10 +74,12 @@ class Contrast:
             plain(self.always_low),
             plain(self.always_high),
             self.always_p.tolist(),
+            plain(self.planned_low),
+            plain(self.planned_high),
             strict=True,
         )
         names = ("control_users", "treatment_users", "difference", "low", "high", "always_low",
-                 "always_high", "always_p")  # fmt: skip
+                 "always_high", "always_p", "planned_low", "planned_high")  # fmt: skip
         return {
             "arm": self.arm,
             "unadjusted": self.unadjusted.to_json(),

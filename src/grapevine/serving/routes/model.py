@@ -18,9 +18,13 @@ def model(request: Request) -> Response:
     """Name, version, and since when it is in service."""
     service = service_of(request)
     with service.host.lease() as served:
-        said = {"name": served.run.name, "version": served.version, "run": str(served.run.path)}
-        said["behaviours"] = served.run.schema.behaviours
-        said["metrics"] = served.run.record.get("validation") or {}
+        said = {
+            "name": served.run.name,
+            "version": served.version,
+            "run": str(served.run.path),
+            "behaviours": served.run.schema.behaviours,
+            "metrics": served.run.record.get("validation") or {},
+        }
     return reply({**said, "since": round(1000 * service.host.since)})
 
 

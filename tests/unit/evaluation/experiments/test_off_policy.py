@@ -97,7 +97,9 @@ def test_doubly_robust_is_right_if_either_the_chances_or_the_model_are():
 
 def test_switch_lies_between_the_model_and_doubly_robust():
     feedback = bandit(2_000, 3, predicted=1 - REWARD)
-    all_model, none = (off_policy(feedback, clip=clip, resamples=200).estimates for clip in (0.0, 1e9))
+    all_model, none = (
+        off_policy(feedback, clip=clip, resamples=200).estimates for clip in (0.0, 1e9)
+    )
     assert all_model["switch"].mean == pytest.approx(all_model["dm"].mean)
     assert none["switch"].mean == pytest.approx(none["dr"].mean)
 

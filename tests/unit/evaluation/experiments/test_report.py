@@ -75,6 +75,19 @@ def test_always_valid_intervals_are_wider_and_the_more_arms_the_wider(outcomes, 
     assert report.watched_level == pytest.approx(0.975)
 
 
+def test_planned_looks_are_narrower_at_the_end_and_end_with_the_plan(outcomes, report):
+    for one in report.contrasts:
+        last = one.planned_high[-1] - one.planned_low[-1]
+        assert one.by_day.high[-1] - one.by_day.low[-1] < last
+        assert last < one.always_high[-1] - one.always_low[-1]
+        assert one.planned_high[1] - one.planned_low[1] > one.always_high[1] - one.always_low[1]
+    short = report_of(THREE, outcomes, planned_users=3_000).contrasts[0]
+    users = (short.control_users + short.treatment_users) / (3_000 * 0.75)
+    beyond = np.concatenate([[False], users[:-1] >= 1])
+    assert (np.isfinite(short.planned_low) == ~beyond).all()
+    assert np.isnan(report_of(THREE, outcomes).contrasts[0].planned_low).all()
+
+
 def test_it_is_json(report):
     told = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert [arm["name"] for arm in told["arms"]] == ["old", "new <b>", "same"]
