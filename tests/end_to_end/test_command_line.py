@@ -306,12 +306,12 @@ def test_whoever_gets_no_list_is_named_beside_those_who_do(here, trained, capsys
 def test_the_demo_replaces_its_own_runs_and_no_others(imported, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for note in ("", " (replaced)"):
-        assert grapevine(["demo", "--data", str(imported)]) == 0
+        assert grapevine(["demo", "--no-serve", "--data", str(imported)]) == 0
         assert f"run: runs/demo-data{note}\n" in capsys.readouterr().err
     made = sorted(path.name for path in (tmp_path / "runs").iterdir())
     # Vectors and index are there where the model that was chosen has vectors.
     assert made in (["demo-data"], ["demo-data", "demo-data-index", "demo-data-vectors"])
-    assert grapevine(["demo", "--data", str(imported), "--out", "runs/demo-data"]) == 2
+    assert grapevine(["demo", "--no-serve", "--data", str(imported), "--out", "runs/demo-data"]) == 2
     assert "--force" in capsys.readouterr().err
 
 
