@@ -12,9 +12,10 @@ from grapevine.serving.engine.asked import (
     Weight,
     Why,
 )
+from grapevine.serving.engine.host import Host, Refused, Swapped
 from grapevine.serving.engine.served import Served, version_of
 
 __all__ = [
-    "Answer", "Asked", "Filters", "Happened", "Pin", "Rules", "Served", "Shown", "Told", "Weight",
-    "Why", "version_of",
+    "Answer", "Asked", "Filters", "Happened", "Host", "Pin", "Refused", "Rules", "Served", "Shown",
+    "Swapped", "Told", "Weight", "Why", "version_of",
 ]  # fmt: skip
