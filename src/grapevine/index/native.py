@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ MOST_TRAINED = 20_000
 """Vectors that codes of four bits are learnt from."""
 
 
+@cache
 def faiss() -> Any:
     """The library, imported when it is first needed; its names are made at run time."""
     # It tells at length which of its builds suits the processor.

@@ -1,5 +1,7 @@
 """The best few of one list of scores, equals by rising row: as `core.topk` has it for many."""
 
+from collections.abc import Set
+
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped
 
@@ -8,7 +10,7 @@ def best(
     scores: Float32[np.ndarray, " items"],
     count: int,
     mask: Bool[np.ndarray, " items"] | None,
-    hidden: Int64[np.ndarray, " hidden"],
+    hidden: Set[int],
 ) -> tuple[Int64[np.ndarray, " found"], Float32[np.ndarray, " found"]]:
     """Rows and scores of the best items, best first; what scores -inf is never among them.
 
@@ -18,9 +20,9 @@ def best(
         mask: which may be shown; None for all.
         hidden: rows that may not.
     """
-    if mask is not None or len(hidden):
+    if mask is not None or hidden:
         scores = np.where(mask, scores, np.float32(-np.inf)) if mask is not None else scores.copy()
-        scores[hidden] = -np.inf
+        scores[list(hidden)] = -np.inf
     rows = _first(scores, count)
     return rows, scores[rows]
 
@@ -29,7 +31,7 @@ def best_of(
     scores: Float32[np.ndarray, " few"],
     rows: Int64[np.ndarray, " few"],
     count: int,
-    hidden: Int64[np.ndarray, " hidden"],
+    hidden: Set[int],
 ) -> tuple[Int64[np.ndarray, " found"], Float32[np.ndarray, " found"]]:
     """The same of a few rows.
 
@@ -39,11 +41,16 @@ def best_of(
         count: how many at most.
         hidden: rows that may not be shown.
     """
-    if len(hidden):
-        keep = ~np.isin(rows, hidden)
+    if hidden:
+        keep = open_of(rows, hidden)
         rows, scores = rows[keep], scores[keep]
     places = _first(scores, count)
     return rows[places], scores[places]
+
+
+def open_of(rows: Int64[np.ndarray, " few"], hidden: Set[int]) -> Bool[np.ndarray, " few"]:
+    """Which rows are not hidden; of lists this short `np.isin` takes ten times as long."""
+    return np.fromiter((row not in hidden for row in rows.tolist()), np.bool_, len(rows))
 
 
 def _first(scores: Shaped[np.ndarray, " items"], count: int) -> Int64[np.ndarray, " found"]:

@@ -122,12 +122,6 @@ class Catalogue:
             return self.live
         return self._masks.of(("filters", key), lambda: Allowed.of(self._mask(filters)))
 
-    def both(self, one: Allowed | None, other: Allowed, key: Hashable) -> Allowed:
-        """Those that are among both, kept by a key."""
-        if one is None:
-            return other
-        return self._masks.of(("both", key), lambda: Allowed.of(one.mask & other.mask))
-
     def where(self, conditions: tuple[str, ...]) -> Bool[np.ndarray, " items"]:
         """Which items meet all of the conditions."""
         met = items_where(self.table, conditions)
@@ -135,16 +129,16 @@ class Catalogue:
 
     def weights(
         self, weighed: Sequence[tuple[tuple[str, ...], float]]
-    ) -> tuple[Float32[np.ndarray, " items"], list[Allowed]]:
-        """What is added to each item's score, and the items parted by that.
+    ) -> Float32[np.ndarray, " items"]:
+        """What is added to each item's score.
 
         Args:
-            weighed: conditions, and what is added where they hold.
+            weighed: conditions, and what is added where they all hold.
         """
         added = np.zeros(len(self), np.float32)
         for conditions, more in weighed:
             added[self.where(conditions)] += np.float32(more)
-        return added, [Allowed.of(added == value) for value in np.unique(added)]
+        return added
 
     def _mask(self, filters: Filters) -> Bool[np.ndarray, " items"]:
         parts = [] if self.live is None else [self.live.mask]

@@ -1,8 +1,7 @@
 """From a question to the list that is shown: candidates, filters, rules, and what is popular."""
 
-from collections.abc import Hashable
+from collections.abc import Set
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -10,10 +9,10 @@ from jaxtyping import Float32, Int64
 from grapevine.errors import ConfigError
 from grapevine.serving.engine import rules
 from grapevine.serving.engine.asked import Asked, Rules
-from grapevine.serving.engine.best import best_of
+from grapevine.serving.engine.best import best, open_of
 from grapevine.serving.engine.catalogue import Allowed, Cache, Catalogue
 from grapevine.serving.engine.histories import Heard
-from grapevine.serving.engine.ways import Question
+from grapevine.serving.engine.ways import Question, Scored
 
 POOL = 100
 """Candidates that diversity and calibration choose among, at least; ten times the list if longer,
@@ -22,10 +21,6 @@ MOST_POOLED = 1000
 """...so many."""
 WEIGHED = 32
 """Sets of boosts and buries that are kept made up."""
-
-NOBODY = np.empty(0, np.int64)
-
-Groups = tuple[Float32[np.ndarray, " items"], list[Allowed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +43,38 @@ class Chooser:
 
     Args:
         catalogue: of the run.
-        popular: item rows, those that most people took first.
+        events: `(items,)` how many each item has.
         vectors: `(items, width)` by which items are alike; None where the model has none.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
-        popular: Int64[np.ndarray, " items"],
+        events: Int64[np.ndarray, " items"],
         vectors: Float32[np.ndarray, "items width"] | None,
     ) -> None:
-        self.catalogue, self.popular, self.vectors = catalogue, popular, vectors
-        self._weighed: Cache[Groups] = Cache(WEIGHED)
+        self.catalogue, self.vectors = catalogue, vectors
+        self.popular = np.argsort(-events, kind="stable")
+        # What speaks for an item where the model says nothing: rules weigh this instead.
+        self.crowd = Scored(np.log1p(events).astype(np.float32))
+        self._weighed: Cache[Float32[np.ndarray, " items"]] = Cache(WEIGHED)
 
-    def hidden(self, asked: Asked, seen: np.ndarray) -> Int64[np.ndarray, " hidden"]:
-        """Rows that this question must not get, whatever the filters let through."""
-        parts = [seen] if asked.exclude_seen or asked.item_id is not None else []
-        named = list(asked.filters.exclude)
-        if asked.rules.most_shown is not None:
-            most = asked.rules.most_shown
-            named += [item for item, times in asked.shown.items() if times >= most]
-        if named:
-            parts.append(np.array(self.catalogue.rows(named), np.int64))
-        if not parts:
-            return NOBODY
-        return np.unique(np.concatenate(parts)).astype(np.int64)
+    def hidden(self, asked: Asked, seen: np.ndarray | None) -> Set[int]:
+        """Rows that this question must not get, whatever the filters let through.
+
+        Args:
+            asked: the question.
+            seen: what the history holds already; None if that is no matter.
+        """
+        gone: set[int] = set()
+        if seen is not None and (asked.exclude_seen or asked.item_id is not None):
+            gone.update(seen.tolist())
+        gone.update(self.catalogue.rows(asked.filters.exclude))
+        most = asked.rules.most_shown
+        if most is not None:
+            shown = [item for item, times in asked.shown.items() if times >= most]
+            gone.update(self.catalogue.rows(shown))
+        return gone
 
     def allowed(self, asked: Asked) -> Allowed | None:
         """What the filters let through; None for all."""
@@ -84,7 +86,7 @@ class Chooser:
         return Allowed.of(listed if allowed is None else listed & allowed.mask)
 
     def candidates(
-        self, asked: Asked, question: Question, allowed: Allowed | None, hidden: np.ndarray
+        self, asked: Asked, question: Question, allowed: Allowed | None, hidden: Set[int]
     ) -> Chosen:
         """The best before any rule but boosts and buries: as many as the rules want to see."""
         wanted = asked.k
@@ -92,18 +94,22 @@ class Chooser:
             wanted = min(max(POOL, 10 * asked.k), MOST_POOLED)
         # One more than wanted tells whether the choice of the last was arbitrary.
         rows, scores = question.best(wanted + 1, allowed, hidden)
-        if len(rows) > 1 and scores[0] == scores[min(len(scores), asked.k + 1) - 1]:
-            return self._popular(question, wanted, allowed, hidden, float(scores[0]))
+        alike = len(rows) > 1 and scores[0] == scores[min(len(scores), asked.k + 1) - 1]
         if asked.rules.boost or asked.rules.bury:
-            rows = self._moved(asked, question, wanted, allowed, hidden)
-            return Chosen(rows, question.scores(rows), "")
+            nothing = alike and np.ptp(question.whole()) == 0
+            by = self.crowd if nothing else question
+            rows = self._moved(asked.rules, by, wanted, allowed, hidden)
+            return Chosen(rows, question.scores(rows), "popular" if nothing else "")
+        if alike:
+            return self._popular(question, wanted, allowed, hidden, float(scores[0]))
         return Chosen(rows[:wanted], scores[:wanted], "")
 
     def arranged(self, asked: Asked, question: Question, heard: Heard, found: Chosen) -> Chosen:
         """The candidates in the order in which they are shown, and what is pinned."""
         wants, rows = asked.rules, found.rows
         if (wants.diversity or wants.calibration) and len(rows):
-            rows = rows[self._rearranged(asked, question, heard, rows)]
+            by = self.crowd if found.fallback else question
+            rows = rows[self._rearranged(asked, by, heard, rows)]
         rows = rows[: asked.k]
         if wants.pin:
             pins = self._pins(asked)
@@ -120,7 +126,7 @@ class Chooser:
         heard: Heard,
         found: Chosen,
         allowed: Allowed | None,
-        hidden: np.ndarray,
+        hidden: Set[int],
     ) -> Chosen:
         """What is popular in the category of an item that the model knows nothing of."""
         code = self.catalogue.category[heard.items[0]]
@@ -135,7 +141,7 @@ class Chooser:
         question: Question,
         k: int,
         allowed: Allowed | None,
-        hidden: np.ndarray,
+        hidden: Set[int],
         score: float,
     ) -> Chosen:
         """What most people took, of all that the model cannot tell apart."""
@@ -148,40 +154,32 @@ class Chooser:
         rows: Int64[np.ndarray, " rows"],
         k: int,
         allowed: Allowed | None,
-        hidden: np.ndarray,
+        hidden: Set[int],
     ) -> Int64[np.ndarray, " found"]:
         """The first k of these rows that may be shown."""
         if allowed is not None:
             rows = rows[allowed.mask[rows]]
         rows = rows[: k + len(hidden)]
-        return rows[~np.isin(rows, hidden)][:k] if len(hidden) else rows[:k]
+        return rows[open_of(rows, hidden)][:k] if hidden else rows[:k]
 
     def _moved(
         self,
-        asked: Asked,
+        wants: Rules,
         question: Question,
         count: int,
         allowed: Allowed | None,
-        hidden: np.ndarray,
+        hidden: Set[int],
     ) -> Int64[np.ndarray, " found"]:
-        """The best with what boosts and buries add.
+        """The best with what boosts and buries add, of all items: none is missed for being low."""
+        mean, deviation = question.moments()
+        value = rules.standard(question.whole(), mean, deviation).astype(np.float32)
+        value += self._added(wants)
+        return best(value, count, None if allowed is None else allowed.mask, hidden)[0]
 
-        Within a group of items that are moved alike the order stays, so that the best of all are
-        among the best of each group: no item is missed because many others were moved.
-        """
-        key = _key(asked.rules)
-        added, groups = self._weighed.of(key, lambda: self.catalogue.weights(key))
-        parts: list[np.ndarray] = []
-        for number, group in enumerate(groups):
-            both = group
-            if allowed is not None and asked.filters.only is not None:
-                both = Allowed.of(allowed.mask & group.mask)
-            elif allowed is not None:
-                both = self.catalogue.both(allowed, group, (_filter_key(asked), key, number))
-            parts.append(question.best(count, both, hidden)[0])
-        rows = np.sort(np.concatenate(parts))
-        value = rules.standard(question.scores(rows), *question.moments()) + added[rows]
-        return best_of(value, rows, count, NOBODY)[0]
+    def _added(self, wants: Rules) -> Float32[np.ndarray, " items"]:
+        """What boosts and buries add to each item, kept made up."""
+        weighed = tuple((one.where, one.added) for one in (*wants.boost, *wants.bury))
+        return self._weighed.of(weighed, lambda: self.catalogue.weights(weighed))
 
     def _rearranged(
         self, asked: Asked, question: Question, heard: Heard, rows: np.ndarray
@@ -189,8 +187,7 @@ class Chooser:
         wants, catalogue = asked.rules, self.catalogue
         value = rules.standard(question.scores(rows), *question.moments())
         if wants.boost or wants.bury:
-            key = _key(wants)
-            value = value + self._weighed.of(key, lambda: catalogue.weights(key))[0][rows]
+            value = value + self._added(wants)[rows]
         similar = wished = None
         codes = catalogue.category[rows]
         if wants.diversity:
@@ -221,7 +218,7 @@ class Chooser:
         That it was seen is no matter: whoever pins an item wants it looked at.
         """
         allowed = self.allowed(asked)
-        hidden = {*self.hidden(asked, NOBODY).tolist()}
+        hidden = self.hidden(asked, None)
         found: list[tuple[int, int]] = []
         for item_id, rank in asked.rules.pin:
             row = self.catalogue.row_of.get(str(item_id))
@@ -229,12 +226,3 @@ class Chooser:
                 continue
             found.append((row, rank))
         return found
-
-
-def _key(wants: Rules) -> tuple[tuple[tuple[str, ...], float], ...]:
-    return tuple((one.where, one.added) for one in (*wants.boost, *wants.bury))
-
-
-def _filter_key(asked: Asked) -> Hashable:
-    wants: Any = asked.filters
-    return (wants.category, wants.in_stock, wants.least, wants.most, wants.where)

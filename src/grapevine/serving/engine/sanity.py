@@ -133,14 +133,13 @@ def _tells_apart(served: Served, questions: Sequence[Asked]) -> None:
 def _recall(served: Served, questions: Sequence[Asked]) -> float:
     """Of the exact best, what the index finds of users' own histories."""
     side = served.sides[served.run.schema.target]
-    nobody = np.empty(0, np.int64)
     hits = wanted = 0
     for asked in questions:
         question = side.way.question(served.histories.of(asked, side.behaviour))
         if not isinstance(question, Asks) or not question.vector.any():
             continue
         scores = np.sort(question.whole())[::-1][:TOP]
-        found = question.best(TOP, None, nobody)[1]
+        found = question.best(TOP, None, frozenset())[1]
         # As good as the true last is good enough: sums round differently.
         floor = scores[-1] - 1e-5 * max(abs(float(scores[0])), abs(float(scores[-1])))
         hits += min(int((found >= floor).sum()), len(scores))

@@ -124,8 +124,8 @@ class Served:
                     from grapevine.serving.engine.onnx import open_asking
 
                     way = Products.of(open_asking(onnx, run, version), way.index)
-            chooser = Chooser(catalogue, asked.most_popular, alike)
             row = asked.schema.target_row
+            chooser = Chooser(catalogue, asked.history.of(row).counts(), alike)
             sides[name] = Side(row, way, chooser, Teller(asked, catalogue))
         return cls(
             run=run,

@@ -1,5 +1,6 @@
 """How scores come about: products of two vectors, searched; or all of them, ranked."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from jaxtyping import Bool, Float32, Int64
 from grapevine.index.vector_index import VectorIndex
 from grapevine.models.base import Model
 from grapevine.serving.engine.asking import Asking
-from grapevine.serving.engine.best import best, best_of
+from grapevine.serving.engine.best import best, best_of, open_of
 from grapevine.serving.engine.catalogue import Allowed
 from grapevine.serving.engine.histories import Heard
 
@@ -20,9 +21,7 @@ Scores = Float32[np.ndarray, " found"]
 class Question(Protocol):
     """A history that was read, to be asked for items."""
 
-    def best(
-        self, count: int, allowed: Allowed | None, hidden: Int64[np.ndarray, " hidden"]
-    ) -> tuple[Rows, Scores]:
+    def best(self, count: int, allowed: Allowed | None, hidden: Set[int]) -> tuple[Rows, Scores]:
         """The best items that are allowed and not hidden, best first; equals by rising row."""
         ...
 
@@ -96,9 +95,7 @@ class Asks:
     way: Products
     vector: Float32[np.ndarray, " width"]
 
-    def best(
-        self, count: int, allowed: Allowed | None, hidden: Int64[np.ndarray, " hidden"]
-    ) -> tuple[Rows, Scores]:
+    def best(self, count: int, allowed: Allowed | None, hidden: Set[int]) -> tuple[Rows, Scores]:
         """As `Question`: few that are allowed are looked at, of many the index finds the best."""
         vectors = self.way.index.vectors
         if allowed is not None and allowed.rows is not None:
@@ -108,7 +105,9 @@ class Asks:
             return best(vectors @ self.vector, count, _mask(allowed), hidden)
         found = self.way.index.search(self.vector[None], wanted, allow=_mask(allowed), threads=1)
         rows, scores = found.items[0], found.scores[0]
-        keep = (rows >= 0) & ~np.isin(rows, hidden)
+        keep = rows >= 0
+        if hidden:
+            keep &= open_of(rows, hidden)
         return rows[keep][:count].astype(np.int64), scores[keep][:count]
 
     def scores(self, rows: Rows) -> Scores:
@@ -150,9 +149,7 @@ class Scored:
 
     all: Float32[np.ndarray, " items"]
 
-    def best(
-        self, count: int, allowed: Allowed | None, hidden: Int64[np.ndarray, " hidden"]
-    ) -> tuple[Rows, Scores]:
+    def best(self, count: int, allowed: Allowed | None, hidden: Set[int]) -> tuple[Rows, Scores]:
         """As `Question`."""
         return best(self.all, count, _mask(allowed), hidden)
 
