@@ -172,11 +172,11 @@ def drawing(title: str, height: float, parts: Sequence[Markup]) -> Markup:
     )  # fmt: skip
 
 
-def axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
-    """Grid, ticks and names of both axes."""
+def axes(x: Scale, y: Scale, across: str, up: str, *, rungs: int = 4) -> list[Markup]:
+    """Grid, ticks and names of both axes; about so many rungs up."""
     base, left = y.start, x.start
     parts = [
-        element("line", class_="grid", x1=left, x2=x.stop, y1=y(t), y2=y(t)) for t in y.ticks(4)
+        element("line", class_="grid", x1=left, x2=x.stop, y1=y(t), y2=y(t)) for t in y.ticks(rungs)
     ]
     parts += [
         element("text", _tick(t), class_="tick", x=x(t), y=base + 17, text_anchor="middle")
@@ -184,7 +184,7 @@ def axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
     ]
     parts += [
         element("text", _tick(t), class_="tick", x=left - 6, y=y(t) + 4, text_anchor="end")
-        for t in y.ticks(4)
+        for t in y.ticks(rungs)
     ]
     middle = (left + x.stop) / 2
     parts.append(

@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import accumulate, groupby
 from typing import Any
 
@@ -217,7 +218,9 @@ def free_start(running: Iterable[Experiment], layer: str, share: float) -> float
     )
 
 
+@lru_cache(maxsize=1024)
 def _hash(salt: str) -> "hashlib.blake2b":
+    """The hash with the salt in it, to be copied: a server asks for the same few all day."""
     digest = hashlib.blake2b(digest_size=8)
     # The length comes first, so that no salt and ID run into another pair of them.
     digest.update(f"{len(salt)}:{salt}".encode())

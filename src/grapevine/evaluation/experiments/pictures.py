@@ -37,8 +37,8 @@ def _over_time(report: ExperimentReport, place: int, one: Contrast) -> Picture:
         series=place,
     )
     note = (
-        f"Difference of all users so far. Wide band: {report.watched_level:.1%} intervals that "
-        "hold at every look together. Bars: the interval of a single planned look. Dashed: none."
+        f"Difference of all users so far. Band: {100 * report.watched_level:.3g} % intervals that "
+        "hold at every look together. Bars: the interval of one planned look. Dashed: no effect."
     )
     return Picture(title, note, drawn)
 
@@ -75,7 +75,7 @@ def over_time(
     y = room(Scale(min([0.0, *ends]), max([0.0, *ends]), height - BOTTOM, TOP))
     low, high = min(y.low, -(y.high - y.low) / 20), y.high
     y = Scale(low, high, y.start, y.stop)
-    parts = axes(x, y, "day", up)
+    parts = axes(x, y, "day", up, rungs=6)
     if band:
         there = [(x(day), _within(y, top)) for day, _, top in band]
         back = [(x(day), _within(y, bottom)) for day, bottom, _ in reversed(band)]

@@ -109,7 +109,9 @@ def test_pictures_are_well_formed_and_escaped(report):
         bars = [line for line in tree.iter("line") if "bar" in line.get("class", "")]
         assert len(bars) == 14
         for bar in bars:
-            assert 0 <= float(bar.get("y2")) <= float(bar.get("y1")) <= 260
+            ends = float(bar.get("y2")), float(bar.get("y1"))
+            assert 0 <= ends[0] <= ends[1] <= 260
+        assert len([line for line in tree.iter("line") if line.get("class") == "grid"]) >= 3
     assert "new &lt;b&gt; against old" in str(drawings[0].drawing)
 
 
