@@ -39,9 +39,12 @@ def of(config: nodes.Config, shape: dict | None = None, **options: object) -> no
 
 WIDE = {"width": 64}
 PLAIN = {"shares": False, "epochs": 300, "patience": 50}
+# Of counts as they are a mean hears those who have many words or the longest reviews alone.
+SHARES = {"epochs": 600, "patience": 100}
 LARGER = {
     "gcn": of(nodes.GCN, WIDE, **PLAIN),
-    "mean": of(nodes.GCN, {**WIDE, "layer": "mean"}, **PLAIN),
+    "gcn, shares": of(nodes.GCN, WIDE, **SHARES),
+    "mean": of(nodes.GCN, {**WIDE, "layer": "mean"}, **SHARES, learning_rate=0.03),
     "gat": of(nodes.GAT, {"drop_edges": 0.3}, **PLAIN),
 }
 
@@ -87,7 +90,7 @@ NODES: dict[str, dict[str, Row]] = {
         "gat": Row(LARGER["gat"], "85.7 ± 20.3 (Shchur et al.)"),
     },
     "coauthor-cs": {
-        "gcn": Row(LARGER["gcn"], "91.1 ± 0.5 (Shchur et al.)"),
+        "gcn": Row(LARGER["gcn, shares"], "91.1 ± 0.5 (Shchur et al.)"),
         "mean": Row(LARGER["mean"], "91.3 ± 2.8 (Shchur et al., GraphSAGE)"),
         "gat": Row(LARGER["gat"], "90.5 ± 0.6 (Shchur et al.)"),
     },

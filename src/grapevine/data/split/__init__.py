@@ -12,16 +12,15 @@ train, test = split.leave_last_out(data)
 from grapevine.data.split import summary
 from grapevine.data.split.cold import cold_items
 from grapevine.data.split.materialise import Split, apply
+from grapevine.data.split.moments import by_time, rolling
 from grapevine.data.split.rules import (
     RULES,
-    by_time,
     everything,
     leave_last_out,
     leave_last_out_sampled,
     of,
     published,
     remake,
-    rolling,
     settings_of,
 )
 from grapevine.data.split.write import write

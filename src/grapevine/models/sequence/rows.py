@@ -80,6 +80,9 @@ class GSASRec(Sequence):
         tied: bool = False
         dropout: float = 0.5
         loss: Loss = "gbce"
+        # It tells items apart late: for a dozen epochs it is as good as popularity.
+        epochs: int = 300
+        patience: int = 50
 
     paper: ClassVar[str] = (
         "Petrov, Macdonald: gSASRec: Reducing overconfidence in sequential recommendation trained "
