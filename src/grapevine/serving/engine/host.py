@@ -1,6 +1,5 @@
 """Swapping one version for another while threads ask: checked first, then one reference changes."""
 
-import gc
 import threading
 import time
 from collections import deque
@@ -159,9 +158,6 @@ class Host:
             self._refusal = None
             version = before.served.version
             before.drained.wait(drain_seconds)
-        # Arrays that hold each other would stay until somebody looks.
-        del before
-        gc.collect()
         return Swapped(
             version=served.version,
             before=version,

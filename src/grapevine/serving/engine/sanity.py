@@ -10,7 +10,7 @@ from grapevine.serving.engine.asked import Asked
 from grapevine.serving.engine.served import Served
 from grapevine.serving.engine.ways import Asks
 
-QUESTIONS = 32
+QUESTIONS = 16
 """Users of the run that are asked for, evenly among all."""
 TOP = 10
 RECALL = 0.9
