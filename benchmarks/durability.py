@@ -321,7 +321,8 @@ def main() -> None:
             "drawn; "
             "then a new process sends all 10,000 again. Lost: acknowledged, and new to the second "
             "process. Doubled: more rows than events. Restart: from the start of the new process "
-            "to its open store, imports included; of a server, from the kill until it answers.",
+            "to its open store, imports included; of a server, from the kill until it answers, "
+            "its own recovery included.",
             "",
             *kills,
             "",

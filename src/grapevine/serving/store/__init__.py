@@ -83,9 +83,9 @@ def open_store(
             newer than this version, the folder cannot be written, the server is not there.
     """
     backend = _backend(url, read_only)
+    writer = None
     try:
         backend.prepare()
-        writer = None
         if not read_only:
             writer = Writer(
                 backend,
@@ -95,11 +95,12 @@ def open_store(
                 patience_s=patience_s,
             )
         return Store(backend, writer, clock)
-    except DBAPIError as error:
+    except BaseException as error:
+        if writer is not None:
+            writer.close()
         backend.close()
-        raise backend.explain(error) from error
-    except BaseException:
-        backend.close()
+        if isinstance(error, DBAPIError):
+            raise backend.explain(error) from error
         raise
 
 
