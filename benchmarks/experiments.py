@@ -96,8 +96,8 @@ What it says:
   always-valid ones are on the safe side, and half as wide again at the end.
 - `clipped` equals `ips`, and `switch` equals `dr`, where no weight comes near the square root of
   the number of rounds.
-- On the real logs the truth is an estimate too, of 46 or 69 clicks: its own interval is a quarter to
-  a third to either side. The women's log of `bts` holds a round that had a chance of one in a
+- On the real logs the truth is an estimate too, of 46 or 69 clicks: its own interval is a quarter
+  to a third to either side. The women's log of `bts` holds a round that had a chance of one in a
   million, so it is worth two rounds, and the report warns of it.
 - With these two policies interleaving finds the better one a little sooner than an A/B test does,
   and not the ten times sooner that is often told of.

@@ -131,8 +131,9 @@ def preference(credit: Int64[np.ndarray, " users"] | Float64[np.ndarray, " users
 def wilson(successes: int, trials: int, z: float = Z95) -> tuple[float, float]:
     """Wilson's interval of a share; (0, 1) where nothing was tried.
 
-    >>> [round(end, 4) for end in wilson(7, 10)]
-    [0.3968, 0.8922]
+    >>> low, high = wilson(7, 10)
+    >>> round(low, 4), round(high, 4)
+    (0.3968, 0.8922)
     """
     if not trials:
         return 0.0, 1.0
