@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { Mock } from "../mock/server.mjs";
-import { launch, open, PHONE, settled } from "../test/browser/browser.mjs";
+import { launch, open, PHONE, settled, withSlowGl } from "../test/browser/browser.mjs";
 
 const OUT = fileURLToPath(new URL("../../docs/pictures/", import.meta.url));
 const DESK = { width: 1280, height: 860 };
@@ -25,7 +25,10 @@ const address = await mock.start();
 const browser = await launch({ gl: true });
 
 async function shoot(name, hash, options, prepare) {
-  const { page, close } = await open(browser, address, hash, options);
+  const { page, close } = await open(browser, address, "", options);
+  await page.addInitScript(withSlowGl);
+  await page.goto(`${address}/${hash}`);
+  await page.reload();
   await settled(page);
   await prepare?.(page);
   await page.waitForTimeout(400);

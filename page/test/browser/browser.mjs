@@ -71,3 +71,24 @@ export async function goTo(page, hash) {
   await page.waitForTimeout(50);
   await settled(page);
 }
+
+/** Take WebGL away, as a browser without it would. */
+export const withoutGl = () => {
+  const get = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, options) {
+    return kind.startsWith("webgl") ? null : get.call(this, kind, options);
+  };
+};
+
+/** Let WebGL be used although the processor does the work of the graphics card. */
+export const withSlowGl = () => {
+  const get = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, options) {
+    return get.call(this, kind, options && { ...options, failIfMajorPerformanceCaveat: false });
+  };
+  const told = WebGLRenderingContext.prototype.getParameter;
+  WebGLRenderingContext.prototype.getParameter = function (name) {
+    const value = told.call(this, name);
+    return /swiftshader|llvmpipe/i.test(value) ? "A graphics card" : value;
+  };
+};

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Mock } from "../../mock/server.mjs";
-import { launch, open, settled } from "./browser.mjs";
+import { launch, open, settled, withoutGl, withSlowGl } from "./browser.mjs";
 
 let mock, address, browser;
 before(async () => {
@@ -16,14 +16,6 @@ after(async () => {
   await browser.close();
   await mock.stop();
 });
-
-/** Take WebGL away, as a browser without it would. */
-const withoutGl = () => {
-  const get = HTMLCanvasElement.prototype.getContext;
-  HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
-    return kind.startsWith("webgl") ? null : get.call(this, kind, ...rest);
-  };
-};
 
 /** How many pixels of a picture of the map are of some colour, and the three commonest colours. */
 async function coloured(page) {
@@ -45,7 +37,7 @@ async function coloured(page) {
 for (const painter of ["WebGL", "canvas"]) {
   test(`by ${painter}: drawn, chosen by a click, and by category`, async () => {
     const { page, wrong, close } = await open(browser, address, "");
-    if (painter === "canvas") await page.addInitScript(withoutGl);
+    await page.addInitScript(painter === "WebGL" ? withSlowGl : withoutGl);
     await page.goto(`${address}/#/map`);
     await page.reload();
     await settled(page);
@@ -75,12 +67,23 @@ for (const painter of ["WebGL", "canvas"]) {
 }
 
 test("WebGL that is lost gives way to the canvas", async () => {
-  const { page, close } = await open(browser, address, "#/map");
+  const { page, close } = await open(browser, address, "");
+  await page.addInitScript(withSlowGl);
+  await page.goto(`${address}/#/map`);
+  await page.reload();
   await settled(page);
+  assert.equal(await page.locator(".map").getAttribute("data-painter"), "WebGL");
   await page.evaluate(() => document.querySelector(".map canvas").getContext("webgl").getExtension("WEBGL_lose_context").loseContext());
   await page.waitForFunction(() => document.querySelector(".map").dataset.painter === "canvas");
   await page.waitForTimeout(400);
   assert.ok((await coloured(page)) > 0.08);
+  await close();
+});
+
+test("where the processor plays the graphics card, pixels are written instead", async () => {
+  const { page, close } = await open(browser, address, "#/map");
+  await settled(page);
+  assert.equal(await page.locator(".map").getAttribute("data-painter"), "canvas");
   await close();
 });
 

@@ -19,11 +19,13 @@ export const drawnSize = (camera: Camera): number => Math.min(13, 1.7 * camera.z
 
 export function drawOverlay(canvas: HTMLCanvasElement, camera: Camera, atlas: Atlas, marks: Marks): void {
   const scale = Math.min(2, devicePixelRatio || 1);
-  canvas.width = Math.round(camera.width * scale);
-  canvas.height = Math.round(camera.height * scale);
+  const [width, height] = [Math.round(camera.width * scale), Math.round(camera.height * scale)];
   const context = canvas.getContext("2d");
   if (!context) return;
-  context.scale(scale, scale);
+  // To set a size, even the same one, costs a new canvas.
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, camera.width, camera.height);
   const ink = marks.dark ? "#ece9f3" : "#1d1a24";
   const halo = marks.dark ? "#1a1720" : "#ffffff";
   const place = (row: number) => camera.toScreen(atlas.xy[2 * row]!, atlas.xy[2 * row + 1]!);
