@@ -154,12 +154,17 @@ class Cursor:
     def execute(self, statement: str, parameters: Any = ()) -> "Cursor":
         with translated():
             before = self.inner.total_changes()
-            found = self.inner.cursor()
+            found, names = self.inner.cursor(), []
+
+            def look(cursor: apsw.Cursor, *_: Any) -> bool:
+                # Before it runs: of a question without an answer nothing is known afterwards.
+                names.extend(cursor.get_description())
+                return True
+
+            found.exec_trace = look
             # Read at once: apsw does nothing before it is asked for rows.
-            running = found.execute(statement, tuple(parameters))
-            names = found.get_description() if has_columns(found) else None
-            self.rows = iter(list(running))
-            self.description = names and [(*one, *([None] * 5))[:7] for one in names]
+            self.rows = iter(list(found.execute(statement, tuple(parameters))))
+            self.description = [(*one, *([None] * 5))[:7] for one in names] or None
             self.rowcount = self.inner.total_changes() - before
         return self
 
@@ -173,14 +178,6 @@ class Cursor:
         return list(self.rows)
 
     def close(self) -> None: ...
-
-
-def has_columns(cursor: apsw.Cursor) -> bool:
-    try:
-        cursor.get_description()
-    except apsw.ExecutionCompleteError:
-        return False
-    return True
 
 
 @pytest.fixture
