@@ -311,7 +311,9 @@ def test_the_demo_replaces_its_own_runs_and_no_others(imported, tmp_path, monkey
     made = sorted(path.name for path in (tmp_path / "runs").iterdir())
     # Vectors and index are there where the model that was chosen has vectors.
     assert made in (["demo-data"], ["demo-data", "demo-data-index", "demo-data-vectors"])
-    assert grapevine(["demo", "--no-serve", "--data", str(imported), "--out", "runs/demo-data"]) == 2
+    assert (
+        grapevine(["demo", "--no-serve", "--data", str(imported), "--out", "runs/demo-data"]) == 2
+    )
     assert "--force" in capsys.readouterr().err
 
 

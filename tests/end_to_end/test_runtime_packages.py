@@ -76,7 +76,16 @@ def test_the_demo_runs_without_the_packages_of_development(tmp_path):
     }
     assert {"pytest", "hypothesis", "beartype", "ir_measures"} <= absent
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, ",".join(sorted(absent)), "demo", "--no-serve", "--users", "200"],
+        [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            ",".join(sorted(absent)),
+            "demo",
+            "--no-serve",
+            "--users",
+            "200",
+        ],
         cwd=tmp_path,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
         capture_output=True,
