@@ -1,4 +1,4 @@
-"""Swaps: no answer of two versions, nothing left behind, and bad runs refused while the old serves."""
+"""Swaps: no answer of two versions, nothing left behind, and bad runs are refused."""
 
 import gc
 import json
