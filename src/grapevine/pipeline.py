@@ -19,7 +19,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.data.folder import open_dataset
 from grapevine.data.holdout import Holdout
 from grapevine.data.shop import truth
-from grapevine.data.sources import SOURCES, graphs
+from grapevine.data.sources import SOURCES, graphs, open_bandit
 from grapevine.data.split import Split
 from grapevine.errors import ConfigError, DataError
 from grapevine.evaluation import Entry, Report, metrics
@@ -77,11 +77,15 @@ def load(source: str | Path, *, mirror: Path | None = None) -> Dataset:
     folder = kept(str(source))
     if not folder.is_dir():
         fetch.fetch(str(source), folder, mirror)
-    if (folder / graphs.META).is_file():
-        raise ConfigError(
-            f"`{source}` is a graph, not a log of events",
-            hint=f"grapevine.data.sources.graphs.load_graph({str(folder)!r}) opens it",
-        )
+    for meta, what, opener in (
+        (graphs.META, "a graph", "graphs.load_graph"),
+        (open_bandit.META, "what a bandit showed", "open_bandit.load_logs"),
+    ):
+        if (folder / meta).is_file():
+            raise ConfigError(
+                f"`{source}` is {what}, not a log of events",
+                hint=f"grapevine.data.sources.{opener}({str(folder)!r}) opens it",
+            )
     return open_dataset(folder)
 
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SERVICE = ("serve", "postgres")
+SERVICE = ("serve", "postgres", "onnx")
 """Extras whose packages a room of the package imports by name."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
