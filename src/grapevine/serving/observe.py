@@ -46,7 +46,6 @@ class Metrics:
         self.under_way = gauge("requests_under_way", "Requests that are being answered")
         self.model_since = gauge("model_since_seconds", "When the model in service took over")
         self.event_age = gauge("newest_event_age_seconds", "Since the last event was kept")
-        self.shown = gauge("coverage", "Share of the items that were shown since the model began")
         self.score_mean = gauge("score_mean", "Mean score of what was shown last")
         self.history_length = gauge("history_length_mean", "Mean length of the last histories")
 

@@ -1,33 +1,28 @@
 """What is sent and what comes back, as the OpenAPI document tells it."""
 
-import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from grapevine.serving.store.checks import MOST_EVENTS, MOST_ID_BYTES, id_fault
+
 MOST_ITEMS = 500
 MOST_HISTORY = 500
-MOST_EVENTS = 1000
 MOST_BATCH = 100
-ID_BYTES = 128
 
 
 def an_id(text: str) -> str:
-    """The same ID, if it is one: 1 to 128 bytes, composed (NFC), without control characters.
+    """The same ID, if the store would take it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it would not.
     """
-    if not 0 < len(text.encode()) <= ID_BYTES:
-        raise ValueError(f"an ID has 1 to {ID_BYTES} bytes: got {len(text.encode())}")
-    if any(unicodedata.category(one) in {"Cc", "Cs"} for one in text):
-        raise ValueError("an ID has no control characters")
-    if not unicodedata.is_normalized("NFC", text):
-        raise ValueError("an ID is in composed form (Unicode NFC)")
+    if reason := id_fault(text):
+        raise ValueError(f"an ID {reason}")
     return text
 
 
-Id = Annotated[str, Field(min_length=1, max_length=ID_BYTES), AfterValidator(an_id)]
+Id = Annotated[str, Field(min_length=1, max_length=MOST_ID_BYTES), AfterValidator(an_id)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Millis = Annotated[int, Field(ge=0, le=10**14)]
 """Milliseconds since 1970."""

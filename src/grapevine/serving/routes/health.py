@@ -42,6 +42,7 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Counters for Prometheus."""
     service = service_of(request)
+    service.metrics.model_since.set(service.host.since)
     service.metrics.queue.set(service.store.health().queue)
     if service.newest:
         service.metrics.event_age.set(service.clock() - service.newest)

@@ -39,7 +39,6 @@ def swap(request: Request, given: Swap) -> Response:
         service.metrics.swaps.labels("refused").inc()
         raise Refusal(409, "refused", error.args[0], error.hint) from error
     service.metrics.swaps.labels("done").inc()
-    service.metrics.model_since.set(service.host.since)
     return reply(asdict(done))
 
 
