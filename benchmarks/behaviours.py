@@ -5,16 +5,17 @@
 Every item is a candidate, and what a user has bought already is left out; of a log whose test has
 no pair that training has under any behaviour, whatever was met is. Beside it stands the protocol of
 one answer against 99 items drawn. A run that is in `--folder` is taken from there, and one that was
-stopped goes on; `--minutes` ends this part. The result goes to results/behaviours.md.
+stopped goes on; `--minutes` ends this part. What a run that is done answered stays in
+results/kept. The result goes to results/behaviours.md.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import grapevine as gv
 from grapevine.data.split import Split
-from resumable import Budget, Row, Rows, about, asked, cell, heading, prepared
+from resumable import Budget, Row, about, asked, cell, heading, prepared
+from rows import Rows
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -46,24 +47,32 @@ def section(
     parts = prepared(data)
     ordered = parts.train.schema.clock != "none"
     configs = ((row.label, row.config) for row in wanted if ordered or row.model != "markov")
-    rows = Rows.of(configs, parts, seeds, folder / data, budget)
+    rows = Rows.of(
+        configs,
+        parts,
+        seeds,
+        folder / data,
+        budget,
+        kept=f"behaviours/{data}",
+        ways=list(WAYS.values()),
+    )
     lines = [*about(data, parts), *table(parts, rows), *rows.note]
     return [*lines, ""]
 
 
 def table(parts: Split, rows: Rows) -> list[str]:
     """All runs on the same questions; seeds of a row are one line."""
-    found = [gv.evaluate(rows.runs, parts.test, train=parts.train, **how) for how in WAYS.values()]
+    found = [rows.report(parts, METRICS, **way) for way in WAYS.values()]
     heads = [f"{metric}{way}" for way in WAYS for metric in METRICS]
     lines = [
         f"| model | {' | '.join(heads)} | epochs | minutes |",
         "|---" * (len(heads) + 3) + "|",
     ]
     for results in zip(*(report.results for report in found), strict=True):
-        label = rows.labels[str(results[0].run)]
+        label = results[0].model
         cells = " | ".join(cell(one.metrics[metric]) for one in results for metric in METRICS)
         minutes = results[0].train_seconds / 60
-        lines.append(f"| {label} | {cells} | {rows.epochs[label]} | {minutes:.1f} |")
+        lines.append(f"| {label} | {cells} | {rows.of_seeds(label)} | {minutes:.1f} |")
     return lines
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import grapevine as gv
 from grapevine.evaluation.report import Report
-from resumable import Budget, Row, Rows, about, asked, better, cell, heading, prepared
+from resumable import Budget, Row, about, asked, better, cell, heading, prepared
+from rows import Rows
 from vine import OF_DATA, QUICK
 
 RESULTS = Path(__file__).parent / "results"
@@ -79,10 +80,12 @@ def section(name: str, seeds: int, folder: Path, budget: Budget) -> list[str]:
         (label, Row(label, case.model, case.same | changes).config)
         for label, changes in case.rows.items()
     ]
-    rows = Rows.of(wanted, parts, seeds, folder / name, budget)
+    rows = Rows.of(
+        wanted, parts, seeds, folder / name, budget, kept=f"options/{name.replace(', ', '-')}"
+    )
     lines = about(name, parts)
-    if rows.runs:
-        lines += table(gv.evaluate(rows.runs, parts.test, train=parts.train), rows)
+    if rows.entries:
+        lines += table(rows.report(parts, METRICS), rows)
     return [*lines, *rows.note, ""]
 
 
@@ -92,13 +95,13 @@ def table(report: Report, rows: Rows) -> list[str]:
         f"| {' | '.join(('', *METRICS))} | better by | p (Holm) | epochs | minutes |",
         "|---" * (len(METRICS) + 5) + "|",
     ]
-    first = str(report.results[0].run)
+    first = report.results[0].run
     for one in report.results:
-        label = rows.labels[str(one.run)]
         figures = " | ".join(cell(one.metrics[metric]) for metric in METRICS)
-        ahead = better(report, str(one.run), first, METRICS[0])
+        ahead = better(report, one.run, first, METRICS[0])
         minutes = one.train_seconds / 60
-        lines.append(f"| {label} | {figures} | {ahead} | {rows.epochs[label]} | {minutes:.1f} |")
+        epochs = rows.of_seeds(one.model)
+        lines.append(f"| {one.model} | {figures} | {ahead} | {epochs} | {minutes:.1f} |")
     return lines
 
 

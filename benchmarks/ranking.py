@@ -18,7 +18,8 @@ import grapevine as gv
 from grapevine.data.split import Split
 from grapevine.models.ranking import Ranker
 from grapevine.models.run import Run
-from resumable import Budget, Row, Rows, about, asked, cell, heading, prepared
+from resumable import Budget, Row, about, asked, cell, heading, prepared
+from rows import Rows
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop", "taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -75,19 +76,17 @@ def section(
 
 def table(parts: Split, rows: Rows) -> list[str]:
     """All runs on the same questions; seeds of a row are one line."""
-    runs, labels = rows.runs, rows.labels
-    found = gv.evaluate(runs, parts.test, train=parts.train, k=10, metrics=METRICS)
-    of_label = {labels[str(run.path)]: run for run in runs}
+    found = rows.report(parts, METRICS)
     lines = [
         f"| model | {' | '.join(METRICS)} | epochs | minutes | second stage, ms |",
         "|---" * (len(METRICS) + 4) + "|",
     ]
     for result in found.results:
-        run = of_label[labels[str(result.run)]]
+        run = rows.runs[result.model][-1]
         cells = " | ".join(cell(result.metrics[metric]) for metric in METRICS)
         minutes = (result.train_seconds or 0) / 60
         lines.append(
-            f"| {labels[str(result.run)]} | {cells} | {run.record.get('epochs', '-')} | "
+            f"| {result.model} | {cells} | {rows.of_seeds(result.model)} | "
             f"{minutes:.1f} | {milliseconds(run, parts)} |"
         )
     return lines

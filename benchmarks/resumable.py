@@ -4,7 +4,7 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -132,62 +132,6 @@ def heading(title: str, script: str, seeds: int, more: str = "") -> list[str]:
         f"and seeds; minutes are of one training{more}.",
         "",
     ]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The runs of the rows of a table, all seeds of each.
-
-    Attributes:
-        runs: one after another.
-        labels: of the folder of a run, the row that it belongs to.
-        epochs: of each row, those of its seeds.
-        missing: rows that are not trained to their end for all seeds.
-    """
-
-    runs: list[Run]
-    labels: dict[str, str]
-    epochs: dict[str, str]
-    missing: list[str]
-
-    @classmethod
-    def of(
-        cls,
-        wanted: Iterable[tuple[str, Any]],
-        parts: Split,
-        seeds: int,
-        folder: Path,
-        budget: Budget,
-    ) -> "Rows":
-        """What is there, and what is trained now; what draws nothing has one seed.
-
-        Args:
-            wanted: label and config of each row.
-            parts: what is learnt from.
-            seeds: of each row, from 0 on.
-            folder: where runs are kept.
-            budget: how long this may take.
-        """
-        found = cls([], {}, {}, [])
-        for label, config in wanted:
-            of_seeds = [
-                trained(config, parts.train, seed, folder / f"{label}-{seed}", budget)
-                for seed in range(seeds if isinstance(config, Trained) else 1)
-            ]
-            there = [run for run in of_seeds if run is not None]
-            if len(there) < len(of_seeds):
-                found.missing.append(label)
-            found.runs.extend(there)
-            found.labels.update({str(run.path): label for run in there})
-            found.epochs[label] = ", ".join(str(run.record.get("epochs", "-")) for run in there)
-        return found
-
-    @property
-    def note(self) -> list[str]:
-        """Lines that say what is missing, if anything is."""
-        if not self.missing:
-            return []
-        return ["", f"Not trained to the end for all seeds yet: {', '.join(self.missing)}."]
 
 
 def about(data: str, parts: Split) -> list[str]:

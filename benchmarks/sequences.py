@@ -3,8 +3,9 @@
     python benchmarks/sequences.py --mirror DIR --folder RUNS [--seeds 3] [--only NAME ...]
 
 A run that is in `--folder` already is taken from there, and one that was stopped goes on, so that
-a benchmark of many hours can be taken in parts; `--minutes` ends this part. A table is written of
-the seeds that are done, and says which are not. The test questions are asked with the items of the
+a benchmark of many hours can be taken in parts; `--minutes` ends this part. What a run that is done
+answered stays in results/kept, and is not trained for again. A table is written of the seeds that
+are done, and says which are not. The test questions are asked with the items of the
 history left out of the lists, as the published code does; with them kept; and against a hundred
 items drawn by popularity. The result goes to results/sequences.md.
 """
@@ -19,11 +20,12 @@ from typing import Any
 
 import grapevine as gv
 from grapevine.data.split import Split
-from grapevine.evaluation import Report
+from grapevine.models import MODELS
 from grapevine.models.blend import Blend
 from grapevine.models.run import Run
 from grapevine.recipes import RECIPES
 from resumable import Budget, cell, trained
+from rows import Rows
 
 RESULTS = Path(__file__).parent / "results"
 WAYS: dict[str, dict[str, Any]] = {
@@ -67,42 +69,36 @@ def learnt(name: str, parts: Split, seed: int, folder: Path, budget: Budget) -> 
     return trained(recipe.config, parts.train, seed, folder / f"{name}-{seed}", budget)
 
 
-def measured(runs: Sequence[Run], parts: Split) -> dict[str, Report]:
-    """Each way of asking the test questions; seeds of a recipe are one line."""
-    return {
-        way: gv.evaluate(runs, parts.test, train=parts.train, **protocol)
-        for way, protocol in WAYS.items()
-    }
-
-
 def section(
     data: str, split_by: str, names: Sequence[str], seeds: int, folder: Path, budget: Budget
 ) -> list[str]:
     """The table of one dataset."""
     print(data, split_by, flush=True)
     parts = gv.pipeline.prepare(gv.load(data), split_by)
-    labels, runs = dict[str, str](), list[Run]()
+    plain: dict[str, Any] = {}
     for name in BASELINES:
         if name == "recent-popularity" and not parts.train.schema.timed:
             continue  # what is known is the order of each user's events alone
         if name == "ease" and len(parts.train.items) > DENSE:
             continue
-        out = folder / f"{data}-{split_by}-{name}"
-        there = (out / "MANIFEST.json").is_file()
-        runs.append(gv.open_run(out) if there else gv.fit(name, parts.train, out=out))
-        labels[str(runs[-1].path)] = name
-    done = {
-        name: [
-            run
-            for seed in range(seeds)
-            if (run := learnt(name, parts, seed, folder, budget)) is not None
-        ]
-        for name in names
-    }
-    for name, of_seeds in done.items():
-        runs += of_seeds
-        labels |= {str(run.path): name for run in of_seeds}
-    found = measured(runs, parts)
+        plain[name] = MODELS[name].config
+
+    def learn(label: str, config: Any, seed: int) -> Run | None:
+        if label in RECIPES:
+            return learnt(label, parts, seed, folder, budget)
+        return trained(config, parts.train, seed, folder / f"{data}-{split_by}-{label}", budget)
+
+    rows = Rows.of(
+        (plain | {name: RECIPES[name].config for name in names}).items(),
+        parts,
+        seeds,
+        folder,
+        budget,
+        kept=f"sequences/{data}-{split_by}",
+        ways=list(WAYS.values()),
+        learn=learn,
+    )
+    found = [rows.report(parts, METRICS, **way) for way in WAYS.values()]
     heads = [f"{metric}, {way}" for way in WAYS for metric in METRICS]
     lines = [
         f"## {data}, {split_by}",
@@ -113,18 +109,16 @@ def section(
         f"| model | seeds | {' | '.join(heads)} | epochs | minutes |",
         "|---" * (len(heads) + 4) + "|",
     ]
-    for results in zip(*(report.results for report in found.values()), strict=True):
-        label = labels[str(results[0].run)]
-        of_seeds = done.get(label, [])
+    for results in zip(*(report.results for report in found), strict=True):
+        label = results[0].model
         cells = [cell(one.metrics[metric]) for one in results for metric in METRICS]
-        epochs = ", ".join(str(run.record.get("epochs", "-")) for run in of_seeds) or "-"
+        of_seeds = len(rows.epochs[label]) if label in RECIPES else "-"
         minutes = results[0].train_seconds / 60
         lines.append(
-            f"| {label} | {len(of_seeds) or '-'} | {' | '.join(cells)} | {epochs} | {minutes:.1f} |"
+            f"| {label} | {of_seeds} | {' | '.join(cells)} | {rows.of_seeds(label)} | "
+            f"{minutes:.1f} |"
         )
-    if missing := [name for name in names if len(done[name]) < seeds]:
-        lines += ["", f"Not trained to the end for all seeds yet: {', '.join(missing)}."]
-    return [*lines, ""]
+    return [*lines, *rows.note, ""]
 
 
 def main() -> None:

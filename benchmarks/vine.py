@@ -6,8 +6,9 @@
 candidate, what a user has taken is left out, and all rows answer the same questions: beside each
 stands by how much Vine is better, with the interval of the pairs and the p of their test (Holm). A
 run that is in `--folder` is taken from there, and one that was stopped goes on; `--minutes` ends
-this part. The result goes to results/vine.md, and for a shop results/vine.svg shows what share of
-the way from popularity to the oracle each model goes.
+this part. What a run on a log answered stays in results/kept. The result goes to
+results/vine.md, and for a shop results/vine.svg shows what share of the way from popularity to the
+oracle each model goes.
 """
 
 import argparse
@@ -21,7 +22,8 @@ import grapevine as gv
 from grapevine.data.dataset import Dataset
 from grapevine.data.split import Split
 from grapevine.evaluation.report import Report
-from resumable import Budget, Row, Rows, about, better, cell, heading, prepared
+from resumable import Budget, Row, about, better, cell, heading, prepared
+from rows import Rows
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop-1000", "retailrocket", "taobao-mb", "ml-1m-5core")
@@ -89,7 +91,9 @@ def section(
         # What is changed for a log may leave nothing of what a row changes.
         if config not in configs.values():
             configs[row.label] = config
-    rows = Rows.of(configs.items(), parts, seeds, folder / data, budget)
+    # A shop is made anew by any version; a log stays what it is.
+    kept = "" if data.startswith("shop-") else f"vine/{data}"
+    rows = Rows.of(configs.items(), parts, seeds, folder / data, budget, kept=kept)
     lines, found = table(parts, rows)
     lines += rows.note
     return [*about(data, parts), *lines, ""], found
@@ -97,24 +101,22 @@ def section(
 
 def table(parts: Split, rows: Rows) -> tuple[list[str], dict[str, float]]:
     """All runs on the same questions; seeds of a row are one line."""
-    report, labels = gv.evaluate(rows.runs, parts.test, train=parts.train), rows.labels
-    vine = next((str(one.run) for one in report.results if labels[str(one.run)] == "vine"), "")
+    report = rows.report(parts, METRICS)
     lines = [
         f"| model | {' | '.join(METRICS)} | vine is better by | p | epochs | minutes |",
         "|---" * (len(METRICS) + 5) + "|",
     ]
     found = dict[str, float]()
     for one in report.results:
-        label = labels[str(one.run)]
-        found[label] = one.metrics["ndcg@10"].mean
+        found[one.model] = one.metrics["ndcg@10"].mean
         figures = " | ".join(cell(one.metrics[metric]) for metric in METRICS)
-        ahead, epochs = better(report, vine, str(one.run)), rows.epochs[label]
+        ahead, epochs = better(report, "vine", one.model), rows.of_seeds(one.model)
         minutes = one.train_seconds / 60
-        lines.append(f"| {label} | {figures} | {ahead} | {epochs} | {minutes:.1f} |")
-    return [*lines, "", *apart(report, labels)], found
+        lines.append(f"| {one.model} | {figures} | {ahead} | {epochs} | {minutes:.1f} |")
+    return [*lines, "", *apart(report)], found
 
 
-def apart(report: Report, labels: dict[str, str]) -> list[str]:
+def apart(report: Report) -> list[str]:
     """The same by how often an answer was bought, and by how much a user had done."""
     lists = report.slices
     if not lists:
@@ -131,7 +133,7 @@ def apart(report: Report, labels: dict[str, str]) -> list[str]:
     ]  # fmt: skip
     for run in order:
         cells = " | ".join(f"{one.results[run]['ndcg@10'].mean:.4f}" for one in lists)
-        lines.append(f"| {labels[run]} | {cells} |")
+        lines.append(f"| {run} | {cells} |")
     return lines
 
 

@@ -368,7 +368,11 @@ def choose(runs: Sequence[Run], split: Split, metric: str = "ndcg@10") -> Run:
     if not len(split.validation):
         logger.info("note: no validation questions to choose by")
         return able.get("ease") or able["popularity"]
-    return max(able.values(), key=lambda run: ranking.measure(run.model, split.validation, metric))
+    counts = split.train.target_interactions.counts()
+    return max(
+        able.values(),
+        key=lambda run: ranking.measure(run.model, split.validation, metric, popularity=counts),
+    )
 
 
 def keep(run: Run, out: Path, known: Dataset, record: dict[str, Any]) -> Run:
@@ -463,7 +467,8 @@ def _validation(
     # As many as an epoch can wait for; the same ones every time.
     drawn = stream(seed, "validation").permutation(len(questions))[:VALIDATED]
     asked = questions.take(np.sort(drawn))
-    return lambda model: ranking.measure(model, asked, metric)
+    counts = train.target_interactions.counts()
+    return lambda model: ranking.measure(model, asked, metric, popularity=counts)
 
 
 def _entry(run: Run, runs: Sequence[Run]) -> Entry:

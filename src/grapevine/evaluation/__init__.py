@@ -2,7 +2,9 @@
 
 from grapevine.evaluation.measures import METRICS
 from grapevine.evaluation.protocol import Entry, evaluate
-from grapevine.evaluation.rank import Ranked, measure, rank_model
+from grapevine.evaluation.rank import measure, rank_model
+from grapevine.evaluation.ranked import Ranked
+from grapevine.evaluation.recorded import Recorded
 from grapevine.evaluation.report import Comparison, Estimate, Report, Result
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "Entry",
     "Estimate",
     "Ranked",
+    "Recorded",
     "Report",
     "Result",
     "evaluate",

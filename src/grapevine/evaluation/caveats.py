@@ -8,7 +8,8 @@ from jaxtyping import Int64
 
 from grapevine.evaluation.candidates import Candidates
 from grapevine.evaluation.measures import BLOCK, World
-from grapevine.evaluation.rank import distinct
+from grapevine.evaluation.ranked import distinct
+from grapevine.evaluation.report import Result
 from grapevine.structs.jagged import Jagged
 
 
@@ -44,6 +45,7 @@ def _keys(lists: Jagged) -> Int64[np.ndarray, " values"]:
 def warnings_of(
     facts: Mapping[str, Any],
     candidates: Candidates,
+    results: Sequence[Result],
     models: Sequence[Sequence[str]],
     skipped: Mapping[str, int],
 ) -> tuple[str, ...]:
@@ -52,6 +54,7 @@ def warnings_of(
     Args:
         facts: the protocol, as the report has it.
         candidates: the lists that were ranked.
+        results: of each model.
         models: the runs of each model, one a seed.
         skipped: what `skipped_of` counted.
     """
@@ -85,8 +88,14 @@ def warnings_of(
     if skipped["queries_without_history"]:
         found.append(
             f"{skipped['queries_without_history']:,} of {facts['users']:,} queries have no "
-            f"`{facts['target']}` in their history: models that look at nothing else have nothing "
-            "to go by there"
+            f"`{facts['target']}` in their history: models that look at nothing else say nothing "
+            "there"
+        )
+    if quiet := {one.label: one.silent for one in results if one.silent}:
+        told = ", ".join(f"{label} {count:,.0f}" for label, count in quiet.items())
+        found.append(
+            "queries of which a model says nothing, all its scores alike, are answered by "
+            f"popularity, as when it serves: {told}"
         )
     if skipped["targets_left_out_as_repeats"]:
         found.append(

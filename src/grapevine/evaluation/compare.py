@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from grapevine import random
 from grapevine.evaluation import beyond, metrics, significance
 from grapevine.evaluation.measures import Metric, World
-from grapevine.evaluation.rank import Ranked
+from grapevine.evaluation.ranked import Ranked
 from grapevine.evaluation.report import Comparison, Estimate, Result, SliceResult
 from grapevine.evaluation.slices import Slice
 from grapevine.structs.jagged import Jagged

@@ -12,7 +12,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.data.holdout import Holdout
 from grapevine.errors import ConfigError, unknown
 from grapevine.evaluation import beyond, metrics
-from grapevine.evaluation.rank import Ranked
+from grapevine.evaluation.ranked import Ranked
 from grapevine.graph.cooccurrence import distinct
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged

@@ -142,7 +142,7 @@ def evaluate(
         slices=slice_results(groups, complete, wished, seed),
         baseline=base,
         primary=headline([*complete[0].values, *wished])[0],
-        warnings=warnings_of(facts, protocol, runs, skipped),
+        warnings=warnings_of(facts, protocol, [one.result for one in complete], runs, skipped),
         skipped=skipped,
         version=grapevine.__version__,
     )
@@ -197,6 +197,7 @@ def _ask(
             candidates=protocol,
             exclude_seen=exclude_seen,
             name=entry.label,
+            popularity=world.counts,
         )
         for entry in model
     ]
@@ -215,6 +216,7 @@ def _ask(
         evaluate_seconds=seconds,
         bound=model[0].bound,
         search=model[0].search,
+        silent=float(np.mean([ranked.silent for ranked in rankings])),
     )
 
 

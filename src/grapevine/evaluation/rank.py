@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Int32, Int64
 from threadpoolctl import threadpool_limits
 
 from grapevine.core.kernels.rank import rank_targets
@@ -14,9 +13,11 @@ from grapevine.core.topk import Placement
 from grapevine.data.holdout import Holdout
 from grapevine.evaluation import metrics
 from grapevine.evaluation.candidates import ALL, Candidates, gather
+from grapevine.evaluation.ranked import Ranked, distinct
+from grapevine.evaluation.recorded import Recorded, asked_as
 from grapevine.log import track
 from grapevine.models.base import Factored, Model
-from grapevine.structs.jagged import Jagged, offsets_of
+from grapevine.structs.jagged import Jagged, gather_index, offsets_of
 from grapevine.structs.products import Products
 from grapevine.structs.ranking import Ranking
 
@@ -27,28 +28,8 @@ BLOCK_QUERIES = 2048
 """Most questions put to a model at once, so that models of sequences need not cut them up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Where the targets of each query came, and what was shown.
-
-    Attributes:
-        targets: item rows, the best placed first; -1 is an item training could not know.
-        ranks: float64, rising; half places are ties, infinity is missed.
-        num_candidates: `(queries,)` items that could be shown.
-        best: the lists.
-    """
-
-    targets: Jagged
-    ranks: Jagged
-    num_candidates: Int32[np.ndarray, " queries"]
-    best: Ranking
-
-    def __len__(self) -> int:
-        return len(self.ranks)
-
-    def ranks_where(self, keep: Bool[np.ndarray, " targets"]) -> Jagged:
-        """Ranks of some of the targets alone."""
-        return self.ranks.where(keep)
+GLANCE = 16
+"""Scores of a row that are looked at before the rest of it is."""
 
 
 def rank_model(
@@ -60,11 +41,13 @@ def rank_model(
     exclude_seen: bool = True,
     name: str = "the model",
     block_queries: int | None = None,
+    popularity: Int64[np.ndarray, " items"] | None = None,
 ) -> Ranked:
     """Ask a model every question and place the targets among the candidates.
 
     Targets named twice in a query count once. What a query has already (`Holdout.had`) is left out,
-    unless `exclude_seen` is false; a target among it is missed.
+    unless `exclude_seen` is false; a target among it is missed. A query of which the model says
+    nothing, all its scores alike, is answered by popularity, as `recommend` and the service do.
 
     Args:
         model: scores every item of the training vocabulary.
@@ -75,10 +58,13 @@ def rank_model(
         name: what messages call the model.
         block_queries: questions asked at once; chosen by the number of items if not given. The
             result does not depend on it.
+        popularity: training events of each item; without it all items tie where all scores do.
 
     Raises:
         CheckFailed: a score is NaN.
     """
+    if isinstance(model, Recorded):
+        return model.answers(asked_as(candidates.name, exclude_seen, holdout.unmet), holdout, name)
     targets = distinct(holdout.targets)
     lazy = isinstance(model, Factored) and candidates.everything
     # Products are never multiplied out whole, so that they need no small blocks.
@@ -86,15 +72,14 @@ def rank_model(
     size = block_queries or many
 
     def placed(start: int, wanted: Jagged, seen: Jagged, scores: np.ndarray | Products) -> Ranked:
-        if candidates.everything:
-            found = rank_targets(scores, wanted, seen, k=k, name=name, first=start)
-        else:
-            lists = candidates.lists(wanted, seen, start)
-            columns, block, places = gather(np.asarray(scores), lists, wanted)
-            none = Jagged.empty(len(wanted))
-            found = rank_targets(block, places, none, k=k, name=name, first=start)
-            found = _back_to_items(found, columns, lists.lengths)
-        return Ranked(*_ranks(found, wanted), found.num_candidates, found.best)
+        lists = None if candidates.everything else candidates.lists(wanted, seen, start)
+        ranked = _placed(scores, wanted, seen, lists, k, name, start)
+        if popularity is None or not len(rows := _silent(scores)):
+            return ranked
+        known = np.broadcast_to(popularity.astype(np.float32), (len(rows), len(popularity)))
+        lists = None if lists is None else lists.take(rows)
+        answer = _placed(known, wanted.take(rows), seen.take(rows), lists, k, name, start)
+        return _replaced(ranked, rows, answer)
 
     parts: list[Future[Ranked]] = []
     # One block is ranked while the next is scored, so that neither waits for the other. The
@@ -112,6 +97,52 @@ def rank_model(
                 parts[-1].result()  # at most two blocks of scores are kept
             parts.append(ranker.submit(placed, start, targets.slice(start, stop), seen, scores))
     return _joined([part.result() for part in parts], k)
+
+
+def _placed(
+    scores: np.ndarray | Products,
+    wanted: Jagged,
+    seen: Jagged,
+    lists: Jagged | None,
+    k: int,
+    name: str,
+    first: int,
+) -> Ranked:
+    """A block of queries, placed among all items or among their candidates."""
+    if lists is None:
+        found = rank_targets(scores, wanted, seen, k=k, name=name, first=first)
+    else:
+        columns, block, places = gather(np.asarray(scores), lists, wanted)
+        none = Jagged.empty(len(wanted))
+        found = rank_targets(block, places, none, k=k, name=name, first=first)
+        found = _back_to_items(found, columns, lists.lengths)
+    return Ranked(*_ranks(found, wanted), found.num_candidates, found.best)
+
+
+def _silent(scores: np.ndarray | Products) -> Int64[np.ndarray, " rows"]:
+    """The queries whose scores are all alike, so that they order nothing."""
+    if isinstance(scores, Products):
+        return np.flatnonzero(~scores.queries.any(axis=1))
+    first = scores[:, :1]
+    # Few rows are alike in their first items: the others need not be read.
+    alike = np.flatnonzero((scores[:, :GLANCE] == first).all(axis=1) & np.isfinite(first[:, 0]))
+    return alike[(scores[alike] == first[alike]).all(axis=1)]
+
+
+def _replaced(ranked: Ranked, rows: Int64[np.ndarray, " rows"], answer: Ranked) -> Ranked:
+    """The same with some queries placed otherwise; they have as many targets as before."""
+    _, flat = gather_index(ranked.targets.offsets, rows)
+    targets, ranks = ranked.targets.values.copy(), ranked.ranks.values.copy()
+    items, scores = ranked.best.items.copy(), ranked.best.scores.copy()
+    targets[flat], ranks[flat] = answer.targets.values, answer.ranks.values
+    items[rows], scores[rows] = answer.best.items, answer.best.scores
+    return Ranked(
+        Jagged(ranked.targets.offsets, targets),
+        Jagged(ranked.ranks.offsets, ranks),
+        ranked.num_candidates,
+        Ranking(items, scores),
+        silent=len(rows),
+    )
 
 
 def _one_thread_for_blas(model: Model) -> AbstractContextManager[object]:
@@ -133,20 +164,6 @@ def measure(model: Model, holdout: Holdout, metric: str = "ndcg@10", **protocol)
     compute = metrics.named(metric)  # before the work begins
     ranked = rank_model(model, holdout, k=0, **protocol)
     return float(np.nanmean(compute(ranked.ranks, ranked.num_candidates)))
-
-
-def distinct(lists: Jagged) -> Jagged:
-    """The same lists with each item once, at its first place; every -1 stays."""
-    if len(lists.values) == len(lists):
-        return lists
-    query = np.repeat(np.arange(len(lists)), lists.lengths)
-    order = np.lexsort((np.arange(len(query)), lists.values, query))
-    item, owner = lists.values[order], query[order]
-    repeat = np.zeros(len(order), bool)
-    repeat[1:] = (item[1:] == item[:-1]) & (owner[1:] == owner[:-1]) & (item[1:] >= 0)
-    keep = np.ones(len(order), bool)
-    keep[order[repeat]] = False
-    return lists.where(keep)
 
 
 def _block_queries(num_items: int) -> int:
@@ -208,4 +225,5 @@ def _joined(parts: list[Ranked], k: int) -> Ranked:
             np.concatenate([part.best.items for part in parts]),
             np.concatenate([part.best.scores for part in parts]),
         ),
+        silent=sum(part.silent for part in parts),
     )

@@ -44,6 +44,8 @@ class Result:
         bound: for whom this is what is possible, where it knows the truth and does not compete;
             empty for a model that does.
         search: what was spent on searching its options; None where they were not searched.
+        silent: queries of which it said nothing, answered by popularity in its stead; mean over the
+            seeds.
     """
 
     run: str
@@ -56,6 +58,7 @@ class Result:
     exposure: Float64[np.ndarray, " points"]
     bound: str = ""
     search: Mapping[str, Any] | None = None
+    silent: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -68,6 +71,7 @@ class Result:
             "train_seconds": _plain(self.train_seconds),
             "evaluate_seconds": _plain(self.evaluate_seconds),
             "search": dict(self.search) if self.search else None,
+            "answered_by_popularity": self.silent,
         }
 
 

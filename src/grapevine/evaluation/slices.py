@@ -12,7 +12,7 @@ from grapevine.data.columns import nameable, nameable_columns
 from grapevine.data.dataset import Dataset
 from grapevine.data.holdout import Holdout
 from grapevine.errors import ConfigError, unknown
-from grapevine.evaluation.rank import Ranked
+from grapevine.evaluation.ranked import Ranked
 from grapevine.structs.jagged import Jagged
 
 POPULARITY = "target's training events"

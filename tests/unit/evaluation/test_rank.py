@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, nan
 
 import numpy as np
@@ -6,8 +6,10 @@ import pytest
 
 from grapevine.errors import CheckFailed, ConfigError
 from grapevine.evaluation import measure, metrics, rank_model
-from grapevine.evaluation.rank import distinct
+from grapevine.evaluation.candidates import ALL, candidates_of
+from grapevine.evaluation.ranked import distinct
 from grapevine.structs import Jagged
+from grapevine.structs.products import Products
 
 
 def same(one, other):
@@ -108,6 +110,64 @@ def test_tied_targets_take_different_places(world, with_targets):
     scores[0, free[:2]] = 1
     ranked = rank_model(replace(world.constant(), scores=scores), held)
     assert ranked.ranks[0].tolist() == [1, 2]
+
+
+@dataclass(frozen=True)
+class Dots:
+    """A model whose scores are products, of which some users have none."""
+
+    queries: np.ndarray
+    items: np.ndarray
+    config: str = "dots"
+
+    def products(self, batch):
+        return Products(self.queries[batch.users], self.items)
+
+    def score(self, batch):
+        return np.asarray(self.products(batch))
+
+    def state(self):
+        return {}
+
+    @classmethod
+    def restore(cls, config, state):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("candidates", [ALL, "uniform-9"])
+@pytest.mark.parametrize("lazy", [True, False])
+def test_popularity_answers_where_a_model_says_nothing(make_world, candidates, lazy):
+    world = make_world(targets=2)
+    counts = world.train.target_interactions.counts()
+    if candidates != ALL:
+        candidates = candidates_of(
+            candidates, world.train, queries=np.arange(len(world.holdout)), seed=0
+        )
+    draw = np.random.default_rng(0)
+    queries = draw.standard_normal((world.shape[0], 4)).astype(np.float32)
+    items = draw.standard_normal((world.shape[1], 4)).astype(np.float32)
+    quiet = np.arange(0, len(queries), 3)
+    queries[quiet] = 0
+    dots = Dots(queries, items)
+    table = replace(world.constant(), config="table", scores=queries @ items.T)
+    model = dots if lazy else table
+    plain = rank_model(model, world.holdout, k=5, candidates=candidates)
+    filled = rank_model(model, world.holdout, k=5, candidates=candidates, popularity=counts)
+    by_count = replace(
+        world.constant(), scores=np.broadcast_to(counts.astype(np.float32), world.shape)
+    )
+    popular = rank_model(by_count, world.holdout, k=5, candidates=candidates)
+    for query, user in enumerate(world.holdout.users):
+        wanted = popular if user in quiet else plain
+        assert filled.ranks[query].tolist() == wanted.ranks[query].tolist()
+        assert filled.targets[query].tolist() == wanted.targets[query].tolist()
+        assert filled.best.items[query].tolist() == wanted.best.items[query].tolist()
+    same(
+        filled,
+        rank_model(
+            model, world.holdout, k=5, candidates=candidates, popularity=counts, block_queries=7
+        ),
+    )
 
 
 def test_what_is_seen_or_unknown_is_missed_and_repeats_count_once(world, with_targets):
