@@ -146,6 +146,7 @@ def fit(
     time_limit: float | str | None = None,
     log: Sequence[str] = (),
     profile: bool = False,
+    begin: Run | None = None,
 ) -> Run:
     """Fit a model by name or by its config, and write its run folder if `out` is given.
 
@@ -162,6 +163,8 @@ def fit(
         time_limit: seconds, or a text such as "10m", after which the best so far is kept.
         log: who is told of each epoch: "tensorboard", "mlflow".
         profile: write a trace of some steps into `out`, and log what took longest.
+        begin: a run of the same model, to begin where its training ended: parameters are carried
+            over by the IDs of users and items.
 
     Raises:
         CheckFailed: a loss is not finite; the last checkpoint is kept.
@@ -191,7 +194,8 @@ def fit(
     )
     with training.following(log, logs, config.to_dict(options)) as told:
         session = replace(session, on_epoch=told)
-        outcome = training.train_with(options, train, seed=seed, session=session)
+        start = training.Start.of(begin) if begin else None
+        outcome = training.train_with(options, train, seed=seed, session=session, start=start)
     facts = {
         "seed": seed,
         "train_seconds": round(outcome.seconds, 3),

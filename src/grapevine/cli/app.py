@@ -17,6 +17,7 @@ from grapevine.cli import (
     models,
     recipes,
     recommend,
+    retrain,
     runs,
     serve,
     simulate,
@@ -65,6 +66,7 @@ app.command()(recommend.recommend)
 app.command()(simulate.simulate)
 app.command()(serve.serve)
 app.add_typer(serve.keys, name="keys")
+app.command()(retrain.retrain)
 app.command()(index.embed)
 app.command()(index.index)
 app.command()(export.export)

@@ -29,6 +29,8 @@ class Holdout:
         left_out: what could have been asked and was not, by reason: `repeats` of what the user
             has already, `duplicates` within a query.
         trained_on: fingerprint of the training set of the same split; empty if unknown.
+        asked_as: `(queries,)` who each is to a model that was trained on something else, -1 for a
+            stranger, where `users` are rows of `history` alone; the same as `users` if not given.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Holdout:
     by: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
     trained_on: str = ""
+    asked_as: Int64[np.ndarray, " queries"] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.users) == len(self.targets) == len(self.asked_at):
@@ -61,6 +64,7 @@ class Holdout:
             users=self.users[queries],
             targets=self.targets.take(queries),
             asked_at=self.asked_at[queries],
+            asked_as=None if self.asked_as is None else self.asked_as[queries],
         )
 
     def had(self, batch: Batch) -> Jagged:
@@ -69,4 +73,5 @@ class Holdout:
 
     def questions(self, start: int, stop: int) -> Batch:
         """Queries start to stop, as a model is asked them."""
-        return self.history.batch(self.users[start:stop], self.asked_at[start:stop])
+        batch = self.history.batch(self.users[start:stop], self.asked_at[start:stop])
+        return batch if self.asked_as is None else replace(batch, users=self.asked_as[start:stop])

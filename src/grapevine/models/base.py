@@ -1,6 +1,6 @@
 """What a model is: a config that fits or a learner that steps, and a frozen value that scores."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
@@ -79,6 +79,31 @@ class Learner(Protocol[ModelT]):
 
     def model(self) -> ModelT:
         """The model as it is now."""
+        ...
+
+
+Layout = tuple[str | int, ...]
+"""Whose the rows of an array are, one after another: "users", "items", or so many of nobody's."""
+
+
+@runtime_checkable
+class Carries(Protocol):
+    """A learner that can begin where another training of the same options ended.
+
+    What is carried over are parameters alone, by the IDs of the rows: see `training.warm`.
+    """
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        """Whose rows each parameter has, by its name; an empty layout has the same for all data."""
+        ...
+
+    def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The parameters in a state of such a learner, by the names of `layouts`."""
+        ...
+
+    def begin(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Start from these; all of them, before the first step."""
         ...
 
 

@@ -11,7 +11,15 @@ from grapevine import config as configs
 from grapevine.config import check_bounds
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError, unknown
-from grapevine.models.base import Batches, Learner, Model, Trained, refuse_other_arrays
+from grapevine.models.base import (
+    Batches,
+    Carries,
+    Layout,
+    Learner,
+    Model,
+    Trained,
+    refuse_other_arrays,
+)
 from grapevine.structs.batch import Batch
 
 
@@ -253,13 +261,37 @@ class BlendLearner:
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a state."""
         for name, one in self.inner.items():
-            start = f"{name}."
-            one.load({k.removeprefix(start): a for k, a in state.items() if k.startswith(start)})
+            one.load(_of_part(name, state))
+
+    @property
+    def layouts(self) -> dict[str, Layout]:
+        """Those of the parts that are trained."""
+        return {
+            f"{name}.{key}": layout
+            for name, one in self._carrying().items()
+            for key, layout in one.layouts.items()
+        }
+
+    def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Those of the parts."""
+        return {
+            f"{name}.{key}": array
+            for name, one in self._carrying().items()
+            for key, array in one.parameters(_of_part(name, state)).items()
+        }
+
+    def begin(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Start each part from its own."""
+        for name, one in self._carrying().items():
+            one.begin(_of_part(name, parameters))
 
     def model(self) -> Blend:
         """The blend as it is now."""
         fitted = {**self.solved, **{name: one.model() for name, one in self.inner.items()}}
         return Blend(config=self.config, parts=tuple(fitted[name] for name in self.config.parts))
+
+    def _carrying(self) -> dict[str, Carries]:
+        return {name: one for name, one in self.inner.items() if isinstance(one, Carries)}
 
     def _turns(self, epoch: int) -> Turns:
         if self._epoch is None or self._epoch[0] != epoch:
@@ -269,3 +301,9 @@ class BlendLearner:
 
     _epoch: tuple[int, Turns] | None = field(init=False, default=None)
     """The epoch under way: its batches are laid out once, and every step asks for them."""
+
+
+def _of_part(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of one part, by its own names."""
+    start = f"{name}."
+    return {key.removeprefix(start): a for key, a in arrays.items() if key.startswith(start)}

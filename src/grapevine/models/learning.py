@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from grapevine.models import finite
+from grapevine.models.base import Layout
 from grapevine.models.rowwise import RowAdam, sparse_tables
 from grapevine.random import stream
 
@@ -165,6 +166,27 @@ class GradientLearner:
                 }
                 if moments:
                     optimiser.state[parameter] = moments
+
+    @property
+    def rows_of(self) -> Mapping[str, Layout]:
+        """Whose rows the parameters of the network have that are not of all data alike."""
+        return {}
+
+    @property
+    def layouts(self) -> dict[str, Layout]:
+        """See `models.base.Carries`."""
+        names = [name for name, _ in self.network.named_parameters()]
+        return {f"network.{name}": self.rows_of.get(name, ()) for name in names}
+
+    def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The parameters in a state of such a learner."""
+        return {name: state[name] for name in self.layouts if name in state}
+
+    @torch.no_grad()
+    def begin(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Start from these."""
+        for name, one in self.network.named_parameters():
+            one.copy_(torch.from_numpy(parameters[f"network.{name}"]))
 
     def _clipped(self) -> Tensor:
         """Length of the gradient, which is then cut to `clip` where that is shorter."""

@@ -13,6 +13,7 @@ from grapevine.core.kernels.convolve import Convolution
 from grapevine.core.kernels.rows import add_rows, slots_of
 from grapevine.errors import CheckFailed
 from grapevine.graph.cooccurrence import both_ways
+from grapevine.models.base import Layout
 from grapevine.models.finite import SLOWER
 from grapevine.random import stream
 from grapevine.structs.jagged import Jagged, offsets_of
@@ -231,6 +232,20 @@ class TableLearner:
         """Go on from a state."""
         self.convolution.load(state["table"], state["mean"], state["square"])
         self.steps_done = int(state["steps"][0])
+
+    @property
+    def layouts(self) -> dict[str, Layout]:
+        """Users stand before items."""
+        return {"table": ("users", "items")}
+
+    def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The table."""
+        return {"table": state["table"]}
+
+    def begin(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Start from another table; nothing is known of its moments."""
+        held = self.convolution
+        held.load(parameters["table"], np.zeros_like(held.mean), np.zeros_like(held.square))
 
     def vectors(self) -> tuple[Float32[np.ndarray, "U D"], Float32[np.ndarray, "I D"]]:
         """What users and items hold now, without rounding; nothing where there is no pair of them.

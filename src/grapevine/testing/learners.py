@@ -1,5 +1,6 @@
 """A model that is trained step by step and small enough to see through, to test training on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from grapevine.data.dataset import Dataset
-from grapevine.models.base import Fitted
+from grapevine.models.base import Fitted, Layout
 from grapevine.models.learning import GradientLearner
 from grapevine.models.schedules import Schedule
 from grapevine.random import stream
@@ -115,6 +116,11 @@ class TinyLearner(GradientLearner):
             "order": nn.functional.softplus(-lead_B).mean(),
             "length": 1e-3 * item_BD.square().sum(-1).mean(),
         }
+
+    @property
+    def rows_of(self) -> Mapping[str, Layout]:
+        """Each item has a row."""
+        return {"0.weight": ("items",)}
 
     def model(self) -> Tiny:
         """The table as it is now."""

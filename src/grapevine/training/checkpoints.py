@@ -188,6 +188,38 @@ class Checkpoints:
         )
 
 
+def last_state(folder: Path, fingerprint: str) -> State | None:
+    """The learner's state after the epoch that a training kept; of the last one where none was.
+
+    Args:
+        folder: of the checkpoints.
+        fingerprint: of what was learnt from.
+
+    Returns:
+        None where there is no checkpoint of that training.
+
+    Raises:
+        BundleError: every checkpoint is damaged.
+    """
+    from safetensors.numpy import load_file
+
+    damage: BundleError | None = None
+    for path in _steps(folder):
+        try:
+            manifest.verify(path, "progress.json", "state.safetensors")
+            with manifest.reading(path / "progress.json"):
+                facts = json.loads((path / "progress.json").read_text(encoding="utf-8"))
+            if facts["format"] != FORMAT or facts["identity"]["data"] != fingerprint:
+                return None
+            with manifest.reading(path):
+                return load_file(path / f"{facts['best'] or 'state'}.safetensors")
+        except BundleError as error:
+            damage = error
+    if damage:
+        raise damage
+    return None
+
+
 def _steps(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"), reverse=True)
 

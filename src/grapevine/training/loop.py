@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from grapevine import config as configs
@@ -18,6 +19,7 @@ from grapevine.training.profiling import profiled
 from grapevine.training.reproducible import reproducible
 from grapevine.training.session import Outcome, Session
 from grapevine.training.stopping import listening
+from grapevine.training.warm import Start, begin
 
 WRITING = 1 / 20
 """Share of the time that may go into the checkpoints at the ends of epochs."""
@@ -40,8 +42,16 @@ def train_with(
     *,
     seed: int = 0,
     session: Session | None = None,
+    start: Start | None = None,
 ) -> Outcome:
     """The same as `fit`, with how it came about.
+
+    Args:
+        config: the options.
+        train: what is learnt from.
+        seed: for all that is random.
+        session: what may be done.
+        start: where another training ended, for this one to begin there.
 
     Raises:
         CheckFailed: a loss is not finite; the last checkpoint is kept.
@@ -52,23 +62,29 @@ def train_with(
     session = session or Session()
     began = time.monotonic()
     if not isinstance(config, Trained):
-        if session.resume or session.time_limit:
+        if session.resume or session.time_limit or start:
             raise ConfigError(
                 f"`{name_of(config) or _class_of(config)}` is fitted in closed form: there are no "
-                "steps to resume or to cut short",
-                hint="leave out --resume and --time-limit",
+                "steps to resume, to cut short or to begin from",
+                hint="leave out --resume, --time-limit and what to begin from",
             )
         found = config.fit(cast(Dataset, train), seed=seed)
         return Outcome(model=found, seconds=time.monotonic() - began)
     with reproducible(seed):
         try:
             learner = config.learner(train, seed=seed)
+            begun = begin(learner, cast(Dataset, train), start) if start else None
             identity = _identity(config, train, seed, learner) if session.folder else {}
+            if begun and identity:
+                identity["begun_from"] = begun.digest
         except KeyboardInterrupt as stop:
             if session.folder is None:
                 raise
             raise _before_the_first_step(session) from stop
-        return Training(learner, session, identity=identity, began=began).run()
+        outcome = Training(learner, session, identity=identity, began=began).run()
+    if begun:
+        outcome = replace(outcome, record=outcome.record | {"begun_from": begun.to_json()})
+    return outcome
 
 
 def _identity(

@@ -1,6 +1,6 @@
 """How the models of several behaviours learn: the losses of all of them, step by step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from grapevine.core.neighbourhoods import Adjacency
 from grapevine.core.over_all import softmax_over_all
 from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import distinct
+from grapevine.models.base import Layout
 from grapevine.models.cascade.batches import Asked, ByPairs, ByUsers, Step
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
@@ -84,6 +85,11 @@ class CascadeLearner(GradientLearner):
             squares = network.rows(torch.cat(nodes)).square().sum()
             parts["regularization"] = config.regularization * squares / (2 * asked)
         return parts or {"nothing": network.held.weight.sum() * 0}
+
+    @property
+    def rows_of(self) -> Mapping[str, Layout]:
+        """Users stand before items."""
+        return dict.fromkeys(("held.weight", "deep.weight"), ("users", "items"))
 
     @torch.no_grad()
     def model(self) -> CascadeVectors | CascadePairs:

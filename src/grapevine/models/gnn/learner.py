@@ -1,5 +1,6 @@
 """The graph networks on their way: what a step loses, and the model that comes of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import both_ways, distinct
 from grapevine.graph.levels import levels, strangers
 from grapevine.graph.sample import sample
+from grapevine.models.base import Layout
 from grapevine.models.gnn.config import Config
 from grapevine.models.gnn.model import GNN
 from grapevine.models.gnn.network import Network, Rounds, drawn_neighbours, whole_graph
@@ -92,6 +94,11 @@ class GNNLearner(GradientLearner):
             temperature=self.config.temperature,
         )
         return {"softmax": lost}
+
+    @property
+    def rows_of(self) -> Mapping[str, Layout]:
+        """Users stand before items."""
+        return {"start.weight": ("users", "items")}
 
     @torch.no_grad()
     def model(self) -> GNN:

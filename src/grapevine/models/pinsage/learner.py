@@ -1,5 +1,6 @@
 """PinSage on its way: what a step loses, and the model that comes of it."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from grapevine.core import losses
 from grapevine.data.dataset import Dataset
+from grapevine.models.base import Layout
 from grapevine.models.learning import GradientLearner
 from grapevine.models.pinsage.batches import EpochBatches, Ground, Minibatch
 from grapevine.models.pinsage.config import Config
@@ -106,6 +108,11 @@ class PinSageLearner(GradientLearner):
             log_expected_S=expected_N,
             temperature=config.temperature,
         )
+
+    @property
+    def rows_of(self) -> Mapping[str, Layout]:
+        """Items have identities where they are learnt."""
+        return {"ids": ("items",)}
 
     def model(self) -> PinSage:
         """The model as it is now: every item's vector, layer by layer."""

@@ -1,5 +1,6 @@
 """The ranking stage on its way: what a step loses, and the model that comes of it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from grapevine.core.losses import sampled_softmax
 from grapevine.data.dataset import Dataset
+from grapevine.models.base import Layout
 from grapevine.models.learning import GradientLearner
 from grapevine.models.ranking.batches import Epoch, Material, Step
 from grapevine.models.ranking.config import Config
@@ -81,6 +83,11 @@ class RankingLearner(GradientLearner):
             return sampled_softmax(said_BS[:, 0], said_BS[:, 1:], keep)
         negative = said_BS[:, 1:].masked_fill(~keep, NOTHING)
         return log_loss(said_BS[:, 0], negative, self.config.how)
+
+    @property
+    def rows_of(self) -> Mapping[str, Layout]:
+        """Two rows that are no item's stand after the items."""
+        return {"items.weight": ("items", 2), "users.weight": ("users",)}
 
     @torch.no_grad()
     def model(self) -> Ranker:

@@ -1,6 +1,7 @@
 """The sequence models on their way: what a step loses, and the model that comes of it."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from grapevine.data.dataset import Dataset
 from grapevine.errors import ConfigError
+from grapevine.models.base import Layout
 from grapevine.models.histories import training_events
 from grapevine.models.learning import GradientLearner
 from grapevine.models.schedules import Schedule
@@ -108,6 +110,28 @@ class SequenceLearner(GradientLearner):
         for name, one in more.items():
             one.copy_(torch.from_numpy(state[name]))
         super().load({name: one for name, one in state.items() if name not in more})
+
+    @property
+    def rows_of(self) -> Mapping[str, Layout]:
+        """Item vectors stand before those of padding and of a mask."""
+        alone = len(self.network.items.weight) == 2
+        return {
+            "items.weight": (2,) if alone else ("items", 2),
+            "asked.weight": ("items",),
+            "bias": ("items",),
+            "made.given": ("items",),
+        }
+
+    def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Those of the model: means over the steps, where they are kept."""
+        means = {f"network.{n[5:]}": one for n, one in state.items() if n.startswith("mean.")}
+        return super().parameters({**state, **means})
+
+    def begin(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Start from these, and so do their means."""
+        super().begin(parameters)
+        for name, one in self.network.named_parameters() if self.means else ():
+            self.means[name].copy_(one.detach())
 
     def _more(self) -> dict[str, Tensor]:
         """What this learner holds beside its network, by name."""

@@ -332,21 +332,33 @@ class Store:
             ConfigError: `out` is in use.
             DataError: there are no events.
         """
+        again = False
+
+        def written(pages: Iterator[list[Any]]) -> "ImportReport":
+            nonlocal again
+            if again:
+                shutil.rmtree(out)
+            again = True
+            return export.write_folder(
+                pages, Path(out), items=items, behaviours=behaviours, target=target, name=name
+            )
+
+        return self.read_events(written)
+
+    def read_events(self, read: Callable[[Iterator[list[Any]]], T]) -> T:
+        """What somebody makes of all events.
+
+        Args:
+            read: is given them in order of arrival, in pieces, the fields of `Event`. Where a user
+                is forgotten meanwhile, who may have been read before, it is asked again, and what
+                it made counts for nothing.
+        """
         while True:
             marks = self._read(reads.marks)
             with self._reading() as connection:
-                report = export.write_folder(
-                    reads.events(connection),
-                    Path(out),
-                    items=items,
-                    behaviours=behaviours,
-                    target=target,
-                    name=name,
-                )
+                found = read(reads.events(connection))
             if self._read(reads.marks) == marks:
-                return report
-            # Somebody was forgotten meanwhile, and may have been read before.
-            shutil.rmtree(out)
+                return found
 
     def compact(self) -> None:
         """Rewrite the store, so that no byte of what was removed remains and no space is wasted.

@@ -1,0 +1,151 @@
+"""The quality gate: both runs answer the same newest questions, and a service looks at one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grapevine.data.holdout import Holdout
+from grapevine.data.interactions import Interactions
+from grapevine.data.split import Split
+from grapevine.errors import CheckFailed, ConfigError
+from grapevine.evaluation import metrics, rank_model, significance
+from grapevine.models.run import Run
+from grapevine.random import stream
+from grapevine.retraining.verdict import Judged
+
+LEAST = 30
+"""Fewer questions than this tell nothing."""
+TOLERANCE = 0.05
+"""By so much of what the run in service reaches the new one may be worse."""
+
+
+def compare(new: Run, old: Run, parts: Split, *, metric: str = "ndcg@10", seed: int = 0) -> Judged:
+    """How well two runs name what came next, on the same questions.
+
+    Each answers with all items that it knows, as it would in service: what it cannot know is
+    missed. Both hear the whole histories up to the moment of asking, what came since the training
+    of the one in service included.
+
+    Args:
+        new: trained on the training part.
+        old: the one in service, with rows of its own.
+        parts: what was held out.
+        metric: of ranks.
+        seed: of bootstrap and test.
+    """
+    compute = metrics.named(metric)
+    values: list[np.ndarray] = []
+    for run in (new, old):
+        asked = asked_of(run, parts)
+        ranked = rank_model(run.model, asked, k=0, name=run.label)
+        values.append(compute(ranked.ranks, ranked.num_candidates))
+    after, before = values
+    resampled = significance.resample_means(
+        np.stack([after - before]),
+        resamples=significance.num_resamples(len(after)),
+        rng=stream(seed, "gate", "bootstrap"),
+    )
+    low, high = significance.interval(resampled[:, 0])
+    p, test = significance.paired_p(after - before, stream(seed, "gate", "sign-flip"))
+    return Judged(
+        metric=metric, questions=len(after), before=float(before.mean()),
+        after=float(after.mean()), low=low, high=high, p=p, test=test,
+    )  # fmt: skip
+
+
+def asked_of(run: Run, parts: Split) -> Holdout:
+    """The test questions of a split in the rows of a run that was trained on something else.
+
+    Who is a stranger to the run is asked as one, with the history that a service would have.
+
+    Raises:
+        ConfigError: the run does not know the behaviours of these questions.
+    """
+    asked, train = parts.test, parts.train
+    if run.schema.behaviours != train.schema.behaviours:
+        raise ConfigError(
+            f"{run.label} knows {', '.join(run.schema.behaviours)}, and the questions are of "
+            f"{', '.join(train.schema.behaviours)}",
+            hint="retrain with the data that it was trained on",
+        )
+    item_row = run.items.rows(train.items.ids).astype(np.int32)
+    user_row = run.users.rows(train.users.ids)
+    # A row of history for each question, so that strangers have theirs too.
+    batch = asked.questions(0, len(asked))
+    items = np.where(batch.items >= 0, item_row[batch.items], -1)
+    history = Interactions(
+        offsets=batch.offsets,
+        items=np.maximum(items, 0),
+        behaviours=batch.behaviours,
+        times=batch.times,
+        num_items=len(run.items),
+    ).where(items >= 0)
+    targets = asked.targets
+    known = np.where(targets.values >= 0, item_row[targets.values], -1).astype(np.int32)
+    return replace(
+        asked,
+        users=np.arange(len(asked)),
+        targets=replace(targets, values=known),
+        history=history,
+        target=run.schema.behaviours.index(train.schema.target),
+        asked_as=np.where(asked.users >= 0, user_row[asked.users], -1),
+    )
+
+
+def refuse_worse(judged: Judged, tolerance: float = TOLERANCE) -> None:
+    """Let a run pass that is not worse by more than is tolerated.
+
+    Raises:
+        CheckFailed: it is worse by more than that; or by less, but surely: the whole interval of
+            the difference lies below zero.
+    """
+    most = tolerance * judged.before
+    fell = -judged.difference
+    surely = judged.high < 0
+    if fell <= most and not surely:
+        return
+    figures = (
+        f"{judged.metric} {judged.after:.4f} against {judged.before:.4f} on {judged.questions:,} "
+        f"questions (difference {judged.difference:+.4f}, 95 % {judged.low:+.4f} to "
+        f"{judged.high:+.4f}, p {judged.p:.2g})"
+    )
+    why = "surely worse than the run in service" if surely else f"worse by more than {most:.4f}"
+    raise CheckFailed(
+        f"{why}: {figures}",
+        hint="the run in service stays; look at the new events, train longer or with other "
+        "options (--set), or let more be tolerated (--tolerance)",
+    )
+
+
+def look_as_a_service(new: Path, old: Path) -> Mapping[str, Any]:
+    """Swap the new run in for the old one, in this process, as a service does it.
+
+    Returns:
+        Recall of the new run's index, and what share of the first ten of both runs is the same.
+
+    Raises:
+        CheckFailed: a service would refuse it: see `serving.engine.sanity`.
+        ConfigError: what serving needs is not installed.
+    """
+    from grapevine.serving.engine import Host
+
+    done = Host.start(old).swap(new)
+    return {"recall": done.recall, "agreement": done.agreement}
+
+
+def refuse_few(parts: Split, least: int = LEAST) -> None:
+    """Let nothing be judged by a handful of questions.
+
+    Raises:
+        CheckFailed: there are fewer than that.
+    """
+    if len(parts.test) < least:
+        raise CheckFailed(
+            f"{len(parts.test):,} users have taken something new in the newest events, and by "
+            f"fewer than {least:,} questions nothing can be told",
+            hint="wait for more events, hold more of them out (--holdout), or ask for fewer "
+            "questions (--least)",
+        )
