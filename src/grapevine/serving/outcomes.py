@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from grapevine.errors import DataError
 from grapevine.evaluation.experiments import Experiment, Outcomes, report_of
 from grapevine.serving.store import Store
 
@@ -24,19 +25,33 @@ def behaviour_of(metric: str) -> str:
 def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     """What an experiment found so far, as JSON has it.
 
-    What a user did before the first list is the covariate (CUPED). A user counts from the day of
-    the first list on, with all that was done since.
+    What a user did before the first list is the covariate (CUPED). Where the experiment has a
+    window, a user counts on the day on which it is over, with what was done within it, and once;
+    who is still within it waits. Without one, a user counts from the day of the first list on, with
+    all that was done since: a figure that goes on growing, which daily looks are not made for.
 
     Raises:
-        DataError: nobody was shown anything yet.
+        DataError: nobody was shown anything yet, or nobody's window is over.
     """
     summed = experiment.metric.startswith(SUMMED)
-    found = store.outcomes(experiment.name, behaviour_of(experiment.metric))
+    window = round(experiment.window_days * DAY_MS)
+    exposed = store.outcomes(
+        experiment.name, behaviour_of(experiment.metric), window=window or None
+    )
     places = {arm.name: place for place, arm in enumerate(experiment.arms)}
-    found = [one for one in found if one.arm in places]
+    exposed = [one for one in exposed if one.arm in places]
+    over = store.clock() - window
+    found = [one for one in exposed if not window or one.exposed_at <= over]
+    if exposed and not found:
+        raise DataError(
+            f"{len(exposed):,} users were shown something, and the {experiment.window_days:g} days "
+            "that count are not over for any of them",
+            hint="report again when they are",
+        )
     first = min((one.exposed_at for one in found), default=0)
     done = Outcomes(
         arm=np.array([places[one.arm] for one in found], np.int64),
+        # All windows are as long, so that the days between their ends are those between starts.
         day=np.array([(one.exposed_at - first) // DAY_MS for one in found], np.int64),
         outcome=np.array([one.value if summed else float(one.events) for one in found]),
         before=np.array(
@@ -45,6 +60,11 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     )
     told = report_of(experiment, done)
     said = told.to_json()
+    said["window"] = {
+        "days": experiment.window_days or None,
+        "users": len(found),
+        "waiting": len(exposed) - len(found),
+    }
     # For a chart: each arm by itself, and each contrast at the end of each day.
     for place, arm in enumerate(said["arms"]):
         mine = done.outcome[done.arm == place]
@@ -58,7 +78,7 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     days = [one["by_day"] for one in said["contrasts"]]
     said["over_time"] = [
         {
-            "at": first + day * DAY_MS,
+            "at": first + window + day * DAY_MS,
             "users": at[0]["control_users"] + sum(one["treatment_users"] for one in at),
             "effects": [
                 {

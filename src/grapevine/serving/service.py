@@ -251,9 +251,10 @@ class Service:
         """
         running = {one.name: one for one in self.plan.experiments}
         before = running.pop(experiment.name, None)
-        if before is not None and before.arms != experiment.arms:
+        what = before and (before.arms, before.window_days)
+        if what and what != (experiment.arms, experiment.window_days):
             raise Refusal(
-                409, "running", f"`{experiment.name}` runs, and its arms cannot be changed",
+                409, "running", f"`{experiment.name}` runs: its arms and its window stay",
                 "give the changed experiment another name",
             )  # fmt: skip
         Plan((*running.values(), experiment))

@@ -240,12 +240,13 @@ class Experiment(Shape):
     arms: Annotated[list[Arm], Field(min_length=2, max_length=10)]
     metric: Id
     share_of_layer: Annotated[float, Field(gt=0, le=1)] = 1.0
+    window_days: Annotated[float, Field(ge=0, le=365)] = 0.0
 
 
 class Swap(Shape):
     """A run that is to take over."""
 
-    run: Annotated[str, Field(min_length=1, max_length=200)]
+    run: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class History(Shape):

@@ -77,6 +77,8 @@ class Experiment:
         salt: what the arm is hashed with, the name if empty. A second experiment with the salt of
             the first has the same users in the same arms, which carries old effects over.
         metric: what it is decided by.
+        window_days: what a user does counts for so long after the first list, and the user once
+            that is over; 0 counts everybody from the first day on, with all that was done since.
     """
 
     name: str
@@ -86,9 +88,14 @@ class Experiment:
     start: float = 0.0
     salt: str = ""
     metric: str = "clicks"
+    window_days: float = 0.0
 
     def __post_init__(self) -> None:
         here = f"experiment `{self.name}`"
+        if not 0 <= self.window_days < math.inf:
+            raise ConfigError(
+                f"{here}: a window of {self.window_days} days", hint="some days, or 0 for no end"
+            )
         names = [arm.name for arm in self.arms]
         if len(names) < 2 or len(set(names)) < len(names) or not all(names):
             raise ConfigError(

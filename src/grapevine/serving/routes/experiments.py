@@ -49,6 +49,7 @@ def put(request: Request, name: Name, given: Experiment) -> Response:
         start=start,
         salt=given.salt or "",
         metric=given.metric,
+        window_days=given.window_days,
     )
     return reply(service.put(planned).to_json())
 

@@ -132,10 +132,18 @@ def exposures(connection: Connection, experiment: str, since: int) -> Iterator[E
             yield Exposure(*row)
 
 
-def outcomes(connection: Connection, experiment: str, behaviour: str) -> list[Outcome]:
-    """What each user of an experiment did, before and after the first list that was shown.
+def outcomes(
+    connection: Connection, experiment: str, behaviour: str, window: int = 0
+) -> list[Outcome]:
+    """What each user of an experiment did, before the first list that was shown and from it on.
 
     Both times are the clock of the service, so that a client's clock changes nothing.
+
+    Args:
+        connection: to the store.
+        experiment: its name.
+        behaviour: that counts.
+        window: for so many milliseconds from the first list on events count; 0 for all.
     """
     mine = (
         select(
@@ -149,7 +157,9 @@ def outcomes(connection: Connection, experiment: str, behaviour: str) -> list[Ou
         .subquery()
     )
     first = tables.exposures.alias()
-    after = _event.arrived >= mine.c.first
+    after = counted = _event.arrived >= mine.c.first
+    if window:
+        counted = and_(after, _event.arrived < mine.c.first + window)
     value = func.coalesce(_event.value, 0.0)
     ask = (
         select(
@@ -157,8 +167,8 @@ def outcomes(connection: Connection, experiment: str, behaviour: str) -> list[Ou
             first.c.arm,
             mine.c.first,
             mine.c.arms,
-            _sum(case((after, 1), else_=0)),
-            _sum(case((after, value), else_=0.0)),
+            _sum(case((counted, 1), else_=0)),
+            _sum(case((counted, value), else_=0.0)),
             _sum(case((or_(_event.id.is_(None), after), 0), else_=1)),
             _sum(case((or_(_event.id.is_(None), after), 0.0), else_=value)),
         )

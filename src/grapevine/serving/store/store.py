@@ -214,9 +214,25 @@ class Store:
         with self._reading() as connection:
             yield from reads.exposures(connection, experiment, since)
 
-    def outcomes(self, experiment: str, behaviour: str) -> list[Outcome]:
-        """What each user of an experiment did, before and after the first list that was shown."""
-        return self._read(lambda connection: reads.outcomes(connection, experiment, behaviour))
+    def outcomes(
+        self, experiment: str, behaviour: str, *, window: int | None = None
+    ) -> list[Outcome]:
+        """What each user of an experiment did, before the first list that was shown and from it on.
+
+        Args:
+            experiment: its name.
+            behaviour: that counts.
+            window: milliseconds from the first list on in which events count; all later ones do if
+                not given. Users whose window is not over yet are among them: see `exposed_at`.
+
+        Raises:
+            ValueError: the window is empty.
+        """
+        if window is not None and window <= 0:
+            raise ValueError(f"a window of {window} ms holds nothing")
+        return self._read(
+            lambda connection: reads.outcomes(connection, experiment, behaviour, window or 0)
+        )
 
     # API keys.
 

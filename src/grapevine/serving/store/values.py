@@ -85,7 +85,7 @@ class Outcome:
         arm: the arm of the first list that the user was shown.
         exposed_at: when that was, in milliseconds since 1970.
         arms: how many arms the user has met; more than one is a fault of the assignment.
-        events: events of the behaviour that arrived from then on.
+        events: events of the behaviour that arrived from then on, within the window if any.
         value: the sum of their values, 0 where they have none.
         events_before: events of the behaviour that had arrived before (a covariate for CUPED).
         value_before: the sum of their values.

@@ -147,6 +147,23 @@ def test_outcomes_are_told_apart_by_the_first_list(store, clock, events):
     assert store.outcomes("nothing", "buy") == []
 
 
+def test_outcomes_end_with_their_window(store, clock, events):
+    store.append(events(1, user="a", behaviour="buy", value=20.0)).result()
+    clock.now += 1000
+    store.expose(listed("r1", "a", ["i1"], experiment="x", arm="new")).result()
+    clock.now += DAY - 1
+    store.append(events(1, user="a", behaviour="buy", value=2.0)).result()
+    clock.now += 1
+    # The window is half open, and what comes after it is not what was done before either.
+    store.append(events(1, user="a", behaviour="buy", value=5.0)).result()
+    within = Outcome("a", "new", T0 + 1000, 1, 1, 2.0, 1, 20.0)
+    assert store.outcomes("x", "buy", window=DAY) == [within]
+    assert store.outcomes("x", "buy", window=DAY + 1) == [replace(within, events=2, value=7.0)]
+    assert store.outcomes("x", "buy") == [replace(within, events=2, value=7.0)]
+    with pytest.raises(ValueError, match="0 ms"):
+        store.outcomes("x", "buy", window=0)
+
+
 def test_counts_of_items_and_latest_users(store, events):
     store.append(events(2, user="a", item_id="i")).result()
     store.append(events(1, user="b", item_id="i", behaviour="buy")).result()
