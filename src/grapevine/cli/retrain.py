@@ -75,8 +75,8 @@ def retrain(
     The events of the store are joined with what RUN was trained on (OUT-data), users who asked to
     be forgotten left out. A run with the same options is trained on it, from the parameters of RUN
     where it is trained step by step. Both then answer the same questions, of the newest events:
-    a run that is worse by more than `--tolerance`, or surely worse at all, is refused, and so is
-    one that a service would refuse. OUT is there once the run may take over, and not before; a
+    a run that is worse by more than `--tolerance` is refused, and so is one that a service would
+    refuse. OUT is there once the run may take over, and not before; a
     refused one stays at OUT-candidate to be looked at. The service may run meanwhile.
 
     Exit code 0: it may take over (and with `--swap` has). 1: refused, with the reason. Stopped at

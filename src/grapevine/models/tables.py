@@ -240,7 +240,7 @@ class TableLearner:
 
     def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The table."""
-        return {"table": state["table"]}
+        return {name: state[name] for name in self.layouts if name in state}
 
     def begin(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Start from another table; nothing is known of its moments."""

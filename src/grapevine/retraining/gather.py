@@ -182,7 +182,7 @@ def _fitting(
     """Those of the events that are new and may be learnt from, and why the others are not."""
     known = base.items.rows(heard["item_id"]) >= 0
     if not base.schema.catalogue:
-        known |= ~base.items.is_integer | _integers(heard["item_id"])
+        known |= _integers(heard["item_id"]) if base.items.is_integer else np.True_
     there = np.zeros(len(heard), bool)
     if "event_id" in before.columns:
         there = heard["event_id"].is_in(before["event_id"].drop_nulls().implode()).to_numpy()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from grapevine import manifest, pipeline
-from grapevine.config import check_bounds
+from grapevine.config import check_bounds, override
 from grapevine.data import split
 from grapevine.data.dataset import Dataset
 from grapevine.data.folder import open_dataset
@@ -104,6 +104,7 @@ def retrain(store: "Store", wanted: Wanted, *, force: bool = False) -> Verdict:
         return said
     logger.info("1/5 the run in service, and what it was trained on")
     before = open_run(wanted.run)
+    override(before.model.config, wanted.settings)  # what cannot be asked is said at once
     version = manifest.sha256(wanted.run / manifest.NAME)[:12]
     base = base_of(before, wanted.data)
     logger.info("2/5 new events of the service, joined with %s", base.path)
@@ -243,7 +244,7 @@ def _trained(before: Run, parts: Split, data: Dataset, wanted: Wanted, warm: boo
             settings=wanted.settings,
             known=data,
             record={
-                "data": str(data.path),
+                "data": str(wanted.folder.resolve()),
                 "split": split.settings_of(parts),
                 "target_events": len(parts.train.target_interactions),
                 "retrained_from": str(wanted.run),
