@@ -15,6 +15,7 @@ from grapevine.errors import StoreBusy, StoreError
 from grapevine.serving.store.backend import Backend, parsed
 from grapevine.serving.store.checks import Fault, Refused, event_faults, read_events
 from grapevine.serving.store.keys import SCOPES
+from grapevine.serving.store.shelf import MOST_ITEMS
 from grapevine.serving.store.store import MOST_HISTORY, Store, now_ms
 from grapevine.serving.store.values import (
     Appended,
@@ -23,8 +24,10 @@ from grapevine.serving.store.values import (
     Exposure,
     Forgotten,
     Health,
+    Item,
     Key,
     Outcome,
+    Shelved,
 )
 from grapevine.serving.store.writer import (
     GROUP_ROWS,
@@ -36,6 +39,7 @@ from grapevine.serving.store.writer import (
 
 __all__ = [
     "MOST_HISTORY",
+    "MOST_ITEMS",
     "SCOPES",
     "Appended",
     "Event",
@@ -44,9 +48,11 @@ __all__ = [
     "Fault",
     "Forgotten",
     "Health",
+    "Item",
     "Key",
     "Outcome",
     "Refused",
+    "Shelved",
     "Store",
     "StoreBusy",
     "StoreError",

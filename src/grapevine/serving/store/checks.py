@@ -34,14 +34,16 @@ class Fault:
         place: which event or exposure, from 0; None where the whole call is meant.
         field: the field's name, empty where the whole event is meant.
         reason: what is wrong with it, after the name.
+        what: what the places count.
     """
 
     place: int | None
     field: str
     reason: str
+    what: str = "event"
 
     def __str__(self) -> str:
-        place = "" if self.place is None else f"event {self.place}: "
+        place = "" if self.place is None else f"{self.what} {self.place}: "
         return f"{place}{f'`{self.field}` ' if self.field else ''}{self.reason}"
 
 

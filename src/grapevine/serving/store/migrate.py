@@ -10,7 +10,7 @@ from grapevine.errors import StoreError
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema that this version reads and writes."""
 STEPS = Path(__file__).parent / "migrations"
 _VERSION = "alembic_version"

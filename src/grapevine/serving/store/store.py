@@ -15,9 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from grapevine.errors import StoreBusy, StoreError
-from grapevine.serving.store import checks, export, forget, keys, reads, tables
+from grapevine.serving.store import checks, export, forget, keys, lately, reads, tables
 from grapevine.serving.store.backend import Backend
 from grapevine.serving.store.insert import add_missing, upsert
+from grapevine.serving.store.shelf import Shelf
 from grapevine.serving.store.values import (
     Appended,
     Event,
@@ -63,6 +64,7 @@ class Store:
             fresh = {"name": forget.SALT, "value": secrets.token_bytes(forget.SALT_BYTES)}
             self._do(lambda connection: add_missing(connection, tables.state, fresh))
         asked = select(tables.state.c.value).where(tables.state.c.name == forget.SALT)
+        self.shelf = Shelf(self._do, self._read, lambda: self.clock())
         self._salt = salt = bytes(self._read(lambda connection: connection.scalar(asked)) or b"")
         if writer is not None:
             writer.screen = lambda connection, table, rows: forget.drop_late(
@@ -182,6 +184,29 @@ class Store:
     def latest_users(self, most: int = 20) -> dict[str, int]:
         """Users of the latest events, the latest first, and how many of those are theirs."""
         return self._read(lambda connection: reads.latest_users(connection, most))
+
+    def popular_lately(self) -> dict[str, dict[str, int]]:
+        """Of each behaviour, how many users did it with each item, among the latest events."""
+        return self._read(lately.popular)
+
+    def takers(self, item_id: str) -> list[str]:
+        """The latest users of an item, the latest first."""
+        if checks.id_fault(item_id):
+            return []
+        return self._read(lambda connection: lately.takers(connection, item_id))
+
+    def met_since(self, number: int) -> tuple[int, set[str]]:
+        """The number of the last event that was read, and the items of those after `number`."""
+        return self._read(lambda connection: lately.met_since(connection, number))
+
+    def met_among(self, item_ids: Iterable[str]) -> set[str]:
+        """Those of the items that have an event."""
+        asked = [one for one in item_ids if not checks.id_fault(one)]
+        return self._read(lambda connection: lately.met_among(connection, asked))
+
+    def last_event(self) -> int:
+        """The number of the last event; 0 where there is none."""
+        return self._read(lately.last)
 
     def counts(self) -> dict[str, int]:
         """Rows of each table with rows of users; reads all of them, so not for every request."""
@@ -314,6 +339,19 @@ class Store:
         """
         asked = list(user_ids)
         return self._read(lambda connection: forget.marked(connection, self._salt, asked))
+
+    def mark_of(self, user_id: str) -> str:
+        """The mark that a user has, or would have."""
+        return forget.mark_of(self._salt, user_id)
+
+    def marks(self) -> dict[str, int]:
+        """All marks, and when each was made, in milliseconds since 1970."""
+        asked = select(tables.marks.c.mark, tables.marks.c.forgotten_at)
+        return dict(self._read(lambda connection: connection.execute(asked).all()))
+
+    def marks_version(self) -> tuple[Any, ...]:
+        """A value that is another one after each user that is forgotten."""
+        return self._read(reads.marks)
 
     def retain(self, older_than: int) -> dict[str, int]:
         """Remove what arrived before; rows removed by table.

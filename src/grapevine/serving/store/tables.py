@@ -79,6 +79,18 @@ api_keys = Table(
     Column("revoked_at", BigInteger),
 )
 
+# What was said of items since: the fields of each as JSON, none where it was deleted.
+items = Table(
+    "items",
+    metadata,
+    Column("item_id", NAME, primary_key=True),
+    Column("fields", Text),
+    # Rises with every change, so that another server can ask what is new.
+    Column("number", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("items_number", "number"),
+)
+
 # Users who must leave the next dataset, vectors and checkpoints, by a salted hash.
 marks = Table(
     "marks",

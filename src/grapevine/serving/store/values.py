@@ -102,6 +102,36 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """What was said of an item since the model was trained.
+
+    Attributes:
+        item_id: which.
+        fields: what the catalogue says of it, by column; None where it was deleted.
+        number: of the change: those that come later have greater ones. 0 before it is kept.
+    """
+
+    item_id: str
+    fields: Mapping[str, Any] | None
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """What became of some items; it is durable by now.
+
+    Attributes:
+        put: how many are new, or have other fields than before.
+        deleted: how many were there and are no more.
+        unchanged: how many were so already.
+    """
+
+    put: int
+    deleted: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """The proof that a user is no longer in the store.
 

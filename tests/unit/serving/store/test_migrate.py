@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from grapevine.errors import StoreError
-from grapevine.serving.store import migrate, open_store
+from grapevine.serving.store import Event, Item, migrate, open_store
 from grapevine.serving.store.tables import metadata
 
 
@@ -47,3 +47,29 @@ def test_steps_that_fail_leave_nothing_behind(url, monkeypatch):
             open_store(url)
     with open_store(url) as store:
         assert store.counts() == {"events": 0, "exposures": 0}
+
+
+RELEASED = ("0001",)
+"""Schemas that some version has written, but for the last."""
+
+
+@pytest.mark.parametrize("since", RELEASED)
+def test_a_store_of_every_released_schema_is_brought_up_to_date(url, since, monkeypatch):
+    """With its events, keys and marks; and every step but the last is one that was released."""
+    steps = [one.revision for one in migrate._script().walk_revisions()]
+    assert sorted(steps) == [*RELEASED, migrate.HEAD]
+    with monkeypatch.context() as older:
+        older.setattr(migrate, "HEAD", since)
+        with open_store(url) as store:
+            store.append([Event("e1", "u1", "i1", "view", 5)]).result()
+            store.forget("u2")
+            key = store.add_key("web", ["read"])
+    with pytest.raises(StoreError, match=f"has schema {since}, and this version reads"):
+        open_store(url, read_only=True)
+    with open_store(url) as store:
+        assert [one.event_id for one in store.history("u1")] == ["e1"]
+        assert {*store.forgotten(["u1", "u2"])} == {"u2"}
+        assert store.key(key).scopes == {"read"}
+        assert store.shelf.put([Item("i9", {"title": "new"})]).put == 1
+    with open_store(url, read_only=True) as store:
+        assert store.shelf.get("i9").fields == {"title": "new"}
