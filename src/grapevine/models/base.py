@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32
 
 from grapevine.data.dataset import Dataset
@@ -194,6 +195,19 @@ class Embeds(Protocol):
 
     def item_vectors(self) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:
         """One vector an item, and what was counted on the way, by name ("convolution rows")."""
+        ...
+
+
+@runtime_checkable
+class Inductive(Protocol):
+    """A model that makes vectors of items which training never met, out of what is said of them."""
+
+    def vectors_of(self, table: pl.DataFrame) -> Float32[np.ndarray, "items width"]:
+        """The vectors of new items, to be met by the same questions as those of training.
+
+        Args:
+            table: a line for each, with the columns of the catalogue as far as they are known.
+        """
         ...
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import polars as pl
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from grapevine.data.dataset import Dataset
@@ -100,6 +101,13 @@ class PinSage(Fitted):
     def item_vectors(self) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:
         """The vectors, and the rows of convolution that they took: layers x items."""
         return self.items, {"convolution rows": int(self.convolved[0])}
+
+    def vectors_of(self, table: pl.DataFrame) -> Float32[np.ndarray, "items width"]:
+        """The vectors of new items by their features, and by those that these are nearest to."""
+        # Loaded only where vectors are made, as torch is.
+        from grapevine.models.pinsage.new_items import embed_new
+
+        return embed_new(self, table)
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """Dot products of the questions' vectors and the items'; 0 where nothing is known."""

@@ -13,9 +13,10 @@ from grapevine.serving.engine.asked import (
     Why,
 )
 from grapevine.serving.engine.host import Host, Refused, Swapped
+from grapevine.serving.engine.live import NO_LIVE, Live
 from grapevine.serving.engine.served import Served, version_of
 
 __all__ = [
-    "Answer", "Asked", "Filters", "Happened", "Host", "Pin", "Refused", "Rules", "Served", "Shown",
-    "Swapped", "Told", "Weight", "Why", "version_of",
+    "NO_LIVE", "Answer", "Asked", "Filters", "Happened", "Host", "Live", "Pin", "Refused", "Rules",
+    "Served", "Shown", "Swapped", "Told", "Weight", "Why", "version_of",
 ]  # fmt: skip

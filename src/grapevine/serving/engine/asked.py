@@ -193,7 +193,8 @@ class Why(NamedTuple):
 
     Attributes:
         kind: "history" (what the score falls by without it), "walk" (which share of the random
-            walks leads there), "attention" (where the model looked), "popular" or "category".
+            walks leads there), "attention" (where the model looked), "new" (how an item that came
+            since has a score), "popular", "category" or "content".
         text: in words.
         items: in numbers.
     """
@@ -211,12 +212,16 @@ class Shown(NamedTuple):
         rank: from 1.
         score: the model's own, before any rule.
         reasons: if asked.
+        source: "model" where it was trained on the item. Of one that came since by what it stands:
+            "features" of which the model made its vector, "content" and "events" that its nearest
+            of kin were found by, "content and events", "features and events"; "" if by nothing.
     """
 
     item_id: Any
     rank: int
     score: float
     reasons: tuple[Why, ...] = ()
+    source: str = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,110 +1,199 @@
 """The items of a run as a service wants them: found by ID at once, filtered by cached masks."""
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import reduce
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from grapevine.errors import ConfigError
-from grapevine.index.vector_index import FILTERED_SHARE
 from grapevine.models.conditions import items_where
 from grapevine.models.reasons import title_column
 from grapevine.models.run import Run
 from grapevine.serving.engine.asked import Filters
+from grapevine.serving.engine.fields import refuse_misfits, row_of_fields
+from grapevine.serving.engine.live import Fields
+from grapevine.serving.engine.masks import Allowed, Cache
 
 STOCK, PRICE = ("in_stock", "stock"), "price"
 """Columns by name: whether, or how many, are in stock; and what an item costs."""
 MASK_BYTES = 64 << 20
 """Of the masks that are kept."""
 
-Value = TypeVar("Value")
-
-
-class Cache(Generic[Value]):
-    """So many values by key, the latest used; safe in threads, each value made at most a few times.
-
-    Args:
-        most: how many are kept.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._kept: OrderedDict[Hashable, Value] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value of a key, made if it is not there."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        made = make()
-        with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > self.most:
-                self._kept.popitem(last=False)
-        return made
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """Which items may be shown.
-
-    Attributes:
-        mask: `(items,)`.
-        rows: `(few,)` the same as rows, where they are so few that they are looked at one by one.
-        count: how many there are.
-    """
-
-    mask: Bool[np.ndarray, " items"]
-    rows: Int64[np.ndarray, " few"] | None
-    count: int
-
-    @classmethod
-    def of(cls, mask: Bool[np.ndarray, " items"]) -> "Allowed":
-        """Those of a mask."""
-        count = int(np.count_nonzero(mask))
-        few = count < FILTERED_SHARE * len(mask)
-        return cls(mask, np.flatnonzero(mask) if few else None, count)
-
 
 class Catalogue:
-    """The items of a run.
+    """The items of a run, and those that came since; a value, of which a changed one is made.
+
+    Rows below `known` are the run's own, whatever happens to them; those above are of items that
+    were put since.
 
     Args:
         run: whose.
-        hidden: rows that may not be shown: what was deleted since.
     """
 
-    def __init__(self, run: Run, hidden: Int64[np.ndarray, " hidden"] | None = None) -> None:
+    def __init__(self, run: Run) -> None:
         table = run.item_table
         self.ids: list[Any] = run.items.ids.to_list()
         self.row_of: dict[str, int] = {str(one): row for row, one in enumerate(self.ids)}
-        name = title_column(run)
-        titles = table[name].cast(pl.String).fill_null("") if name else run.items.ids
-        self.titles: list[str] = [str(one) for one in titles.to_list()]
+        self.known = len(self.ids)
         self.table = table
-        self.category, self.categories = _codes(run)
-        self.hidden = np.empty(0, np.int64) if hidden is None else hidden
-        self.live: Allowed | None = None
-        if len(self.hidden):
-            mask = np.ones(len(table), bool)
-            mask[self.hidden] = False
-            self.live = Allowed.of(mask)
+        self.said: Mapping[str, Fields | None] = {}
+        self.hidden: frozenset[int] = frozenset()
+        self._integers = run.items.is_integer
+        self._title = title_column(run)
+        self._category = _category_column(run)
+        self.categories: list[str] = []
+        if self._category is not None:
+            self.categories = _first(table[self._category]).drop_nulls().unique().sort().to_list()
         self._code = {name: code for code, name in enumerate(self.categories)}
+        self.titles: list[str] = [""] * len(self)
+        self.prices: list[float | None] = [None] * len(self)
+        self.category: Int32[np.ndarray, " items"] = np.full(len(self), -1, np.int32)
+        self._read(np.arange(len(self)))
+        self.live: Allowed | None = None
         self._masks: Cache[Allowed] = Cache(max(8, MASK_BYTES // max(len(table), 1)))
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def revised(
+        self, said: Mapping[str, Fields | None], before: "Catalogue | None" = None
+    ) -> "Catalogue":
+        """This catalogue of a run alone, with what was said of items since.
+
+        Args:
+            said: by ID, the fields of an item; None where it was deleted.
+            before: an earlier result, whose rows of the same items are taken over.
+        """
+        at = self if before is None or before.said.keys() - said.keys() else before
+        changes = {name: one for name, one in said.items() if at.said.get(name, self) is not one}
+        if not changes:
+            return at
+        out = copy(at)
+        out.said = said
+        out._masks = Cache(self._masks.most)
+        hidden, rows, patched = set(at.hidden), list[dict[str, Any]](), dict[int, int]()
+        kept, new = np.ones(len(at), bool), list[Any]()
+        for name, fields in changes.items():
+            row = at.row_of.get(name)
+            if fields is None:
+                if row is not None and row < self.known:
+                    hidden.add(row)
+                elif row is not None:
+                    kept[row] = False
+                continue
+            if row is None:
+                if not self.takes(name):
+                    continue
+                new.append(int(name) if self._integers else name)
+                patched[len(at) + len(new) - 1] = len(rows)
+                plain = {"item_id": new[-1]}
+            else:
+                patched[row] = len(rows)
+                plain = {"item_id": at.ids[row]}
+                if row < self.known:
+                    hidden.discard(row)
+                    plain = self.table.row(row, named=True)
+            rows.append(row_of_fields(fields, self.table.schema, plain))
+        if rows or not kept.all():
+            out._rearrange(at, kept, new, patched, rows)
+        out.hidden = frozenset(hidden)
+        out.live = None
+        if hidden:
+            mask = np.ones(len(out), bool)
+            mask[list(hidden)] = False
+            out.live = Allowed.of(mask)
+        return out
+
+    def _rearrange(
+        self,
+        at: "Catalogue",
+        kept: Bool[np.ndarray, " before"],
+        new: list[Any],
+        patched: Mapping[int, int],
+        rows: list[dict[str, Any]],
+    ) -> None:
+        """Take over the rows of an earlier catalogue, but for those that are dropped or changed.
+
+        Args:
+            at: the earlier one.
+            kept: its rows that stay.
+            new: IDs of the rows after its last.
+            patched: which of `rows` stands in a row, or after the last.
+            rows: what is said anew.
+        """
+        source = np.arange(len(at) + len(new))
+        for row, place in patched.items():
+            source[row] = len(at) + place
+        source = source[np.concatenate([kept, np.ones(len(new), bool)])]
+        table = at.table
+        if rows:
+            fresh = pl.DataFrame(rows, schema=table.schema, strict=False)
+            table = pl.concat([table, fresh])
+        if not np.array_equal(source, np.arange(len(table))):
+            table = table[source]
+        if new or not kept.all():
+            self.ids = [one for one, stays in zip(at.ids, kept.tolist()) if stays] + new
+            self.row_of = {str(one): row for row, one in enumerate(self.ids)}
+        # What is changed is read off the table again below.
+        self.titles = [at.titles[row] if row < len(at) else "" for row in source.tolist()]
+        self.prices = [at.prices[row] if row < len(at) else None for row in source.tolist()]
+        self.category = np.full(len(source), -1, np.int32)
+        same = source < len(at)
+        self.category[same] = at.category[source[same]]
+        self.table = table
+        self._read(np.flatnonzero(~same))
+
+    def _read(self, rows: Int64[np.ndarray, " rows"]) -> None:
+        """Read title, category and price of some rows off the table."""
+        part, places = self.table[rows], rows.tolist()
+        if self._title is None:
+            titles = [str(self.ids[row]) for row in places]
+        else:
+            titles = part[self._title].cast(pl.String).fill_null("").to_list()
+        prices: list[float | None] = [None] * len(part)
+        if PRICE in part.columns and part.schema[PRICE].is_numeric():
+            prices = part[PRICE].cast(pl.Float64).fill_nan(None).to_list()
+        names: list[str | None] = [None] * len(part)
+        if self._category is not None:
+            names = _first(part[self._category]).to_list()
+        more = [one for one in dict.fromkeys(names) if one is not None and one not in self._code]
+        if more:
+            self.categories = [*self.categories, *more]
+            self._code = {name: code for code, name in enumerate(self.categories)}
+        codes = [-1 if one is None else self._code[one] for one in names]
+        self.category[rows] = np.array(codes, np.int32)
+        for row, title, price in zip(places, titles, prices):
+            self.titles[row], self.prices[row] = title, price
+
+    def shown(self, item_id: Any) -> int | None:
+        """The row of an item that may be shown; None where there is none, or it was deleted."""
+        row = self.row_of.get(str(item_id))
+        return None if row is None or row in self.hidden else row
+
+    def takes(self, item_id: str) -> bool:
+        """Whether an item that is new could have this ID: where all are integers, one of those."""
+        if not self._integers:
+            return True
+        digits = item_id.removeprefix("-")
+        fits = digits.isascii() and digits.isdigit() and len(digits) < 19
+        return fits and str(int(item_id)) == item_id
+
+    def refuse_misfits(self, item_id: str, fields: Fields) -> None:
+        """Let nothing be said of an item that this catalogue could not hold.
+
+        Raises:
+            ConfigError: the ID is none of its kind, a column is not there, or holds another kind.
+        """
+        if not self.takes(item_id):
+            raise ConfigError(
+                "item IDs of the run in service are integers",
+                hint=f"such as {next(iter(self.row_of), '17')}",
+            )
+        refuse_misfits(fields, self.table.schema)
 
     def rows(self, ids: Iterable[Any]) -> list[int]:
         """Rows of those of the IDs that are known."""
@@ -171,21 +260,20 @@ class Catalogue:
         return met if most is None else met & (price <= most)
 
 
-def _codes(run: Run) -> tuple[Int32[np.ndarray, " items"], list[str]]:
-    """The category of each item as a number, -1 for none; and their names."""
+def _category_column(run: Run) -> str | None:
+    """The column that tells the category, if there is one."""
     named = [
         name
         for name, role in run.schema.items.items()
         if role == "category" and name in run.item_table.columns
     ]
-    if not named:
-        return np.full(len(run.item_table), -1, np.int32), []
     # A catalogue has many such columns (brand, colour): the one of that name is meant.
-    column = run.item_table["category" if "category" in named else named[0]]
-    column = (column.list.first() if isinstance(column.dtype, pl.List) else column).cast(pl.String)
-    names = column.drop_nulls().unique().sort().to_list()
-    code = {name: place for place, name in enumerate(names)}
-    return np.array([code.get(one, -1) for one in column.to_list()], np.int32), names
+    return "category" if "category" in named else next(iter(named), None)
+
+
+def _first(column: pl.Series) -> pl.Series:
+    """The category of each item as text; the first where there are several."""
+    return (column.list.first() if isinstance(column.dtype, pl.List) else column).cast(pl.String)
 
 
 def _no_column(what: str, wanted: str) -> ConfigError:

@@ -10,8 +10,10 @@ from grapevine.errors import ConfigError
 from grapevine.serving.engine import rules
 from grapevine.serving.engine.asked import Asked, Rules
 from grapevine.serving.engine.best import best, open_of
-from grapevine.serving.engine.catalogue import Allowed, Cache, Catalogue
+from grapevine.serving.engine.catalogue import Catalogue
+from grapevine.serving.engine.grown import Stacked
 from grapevine.serving.engine.histories import Heard
+from grapevine.serving.engine.masks import Allowed, Cache
 from grapevine.serving.engine.ways import Question, Scored
 
 POOL = 100
@@ -21,6 +23,9 @@ MOST_POOLED = 1000
 """...so many."""
 WEIGHED = 32
 """Sets of boosts and buries that are kept made up."""
+TRAINED = 100.0
+"""What is popular now is counted in users of late; all of training counts as so many of them, by
+the share that an item has of it. A shop's first clicks so change little, and its busy days all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +48,25 @@ class Chooser:
 
     Args:
         catalogue: of the run.
-        events: `(items,)` how many each item has.
+        events: `(items,)` how many each item has in training.
         vectors: `(items, width)` by which items are alike; None where the model has none.
+        lately: `(items,)` how many users took each of late; nobody did if not given.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
         events: Int64[np.ndarray, " items"],
-        vectors: Float32[np.ndarray, "items width"] | None,
+        vectors: "Float32[np.ndarray, 'items width'] | Stacked | None",
+        lately: Int64[np.ndarray, " items"] | None = None,
     ) -> None:
-        self.catalogue, self.vectors = catalogue, vectors
-        self.popular = np.argsort(-events, kind="stable")
+        self.catalogue, self.vectors, self.events = catalogue, vectors, events
+        taken: np.ndarray = events
+        if lately is not None and lately.any():
+            taken = lately + TRAINED * events / max(int(events.sum()), 1)
+        self.popular = np.argsort(-taken, kind="stable")
         # What speaks for an item where the model says nothing: rules weigh this instead.
-        self.crowd = Scored(np.log1p(events).astype(np.float32))
+        self.crowd = Scored(np.log1p(taken).astype(np.float32))
         self._weighed: Cache[Float32[np.ndarray, " items"]] = Cache(WEIGHED)
 
     def hidden(self, asked: Asked, seen: np.ndarray | None) -> Set[int]:
@@ -86,22 +96,37 @@ class Chooser:
         return Allowed.of(listed if allowed is None else listed & allowed.mask)
 
     def candidates(
-        self, asked: Asked, question: Question, allowed: Allowed | None, hidden: Set[int]
+        self,
+        asked: Asked,
+        question: Question,
+        allowed: Allowed | None,
+        hidden: Set[int],
+        *,
+        cold: bool = False,
     ) -> Chosen:
-        """The best before any rule but boosts and buries: as many as the rules want to see."""
+        """The best before any rule but boosts and buries: as many as the rules want to see.
+
+        Args:
+            asked: the question.
+            question: the same, read.
+            allowed: what the filters let through; None for all.
+            hidden: rows that must not be shown.
+            cold: nothing is known of whoever asks, so that what is popular now is all there is.
+        """
         wanted = asked.k
         if asked.rules.diversity or asked.rules.calibration:
             wanted = min(max(POOL, 10 * asked.k), MOST_POOLED)
         # One more than wanted tells whether the choice of the last was arbitrary.
         rows, scores = question.best(wanted + 1, allowed, hidden)
-        alike = len(rows) > 1 and scores[0] == scores[min(len(scores), asked.k + 1) - 1]
+        alike = cold or (len(rows) > 1 and scores[0] == scores[min(len(scores), asked.k + 1) - 1])
         if asked.rules.boost or asked.rules.bury:
-            nothing = alike and np.ptp(question.whole()) == 0
+            nothing = cold or (alike and np.ptp(question.whole()) == 0)
             by = self.crowd if nothing else question
             rows = self._moved(asked.rules, by, wanted, allowed, hidden)
             return Chosen(rows, question.scores(rows), "popular" if nothing else "")
         if alike:
-            return self._popular(question, wanted, allowed, hidden, float(scores[0]))
+            tied = None if cold else float(scores[0])
+            return self._popular(question, wanted, allowed, hidden, tied)
         return Chosen(rows[:wanted], scores[:wanted], "")
 
     def arranged(self, asked: Asked, question: Question, heard: Heard, found: Chosen) -> Chosen:
@@ -123,18 +148,35 @@ class Chooser:
     def instead(
         self,
         asked: Asked,
-        heard: Heard,
+        row: int,
+        alike: Int64[np.ndarray, " alike"],
         found: Chosen,
         allowed: Allowed | None,
         hidden: Set[int],
     ) -> Chosen:
-        """What is popular in the category of an item that the model knows nothing of."""
-        code = self.catalogue.category[heard.items[0]]
+        """Beside an item that the model knows nothing of: what is alike, then what is popular.
+
+        Args:
+            asked: the question.
+            row: of the item.
+            alike: rows of items that are alike in content, the nearest first.
+            found: what there is otherwise.
+            allowed: what the filters let through; None for all.
+            hidden: rows that must not be shown.
+        """
+        code = self.catalogue.category[row]
         same = self.popular[self.catalogue.category[self.popular] == code]
-        rows = self._open(same, max(asked.k, len(found.rows)), allowed, hidden)
-        if code < 0 or not len(rows):
+        beside = same if code >= 0 else same[:0]
+        rows = np.array(list(dict.fromkeys([*alike.tolist(), *beside.tolist()])), np.int64)
+        wanted = max(asked.k, len(found.rows))
+        rows = self._open(rows, wanted, allowed, hidden)
+        if not len(rows):
             return found
-        return Chosen(rows, np.full(len(rows), found.scores[0], np.float32), "category")
+        score = float(found.scores[0]) if len(found.scores) else 0.0
+        near = np.isin(rows[0], alike)
+        return Chosen(
+            rows, np.full(len(rows), score, np.float32), "content" if near else "category"
+        )
 
     def _popular(
         self,
@@ -142,12 +184,22 @@ class Chooser:
         k: int,
         allowed: Allowed | None,
         hidden: Set[int],
-        score: float,
+        tied: float | None,
     ) -> Chosen:
-        """What most people took, of all that the model cannot tell apart."""
-        tied = question.whole()[self.popular] == score
-        rows = self._open(self.popular[tied], k, allowed, hidden)
-        return Chosen(rows, np.full(len(rows), score, np.float32), "popular")
+        """What most people take, of all that the model cannot tell apart.
+
+        Args:
+            question: what is asked.
+            k: how many.
+            allowed: what the filters let through; None for all.
+            hidden: rows that must not be shown.
+            tied: the score that they share; None for all items.
+        """
+        rows = self.popular
+        if tied is not None:
+            rows = rows[question.whole()[rows] == tied]
+        rows = self._open(rows, k, allowed, hidden)
+        return Chosen(rows, question.scores(rows), "popular")
 
     def _open(
         self,

@@ -1,10 +1,12 @@
 """Histories as arrays: what a run knows of a user, and what came since."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int32, Int64, UInt8
+from jaxtyping import Bool, Int32, Int64, UInt8
 
 from grapevine.errors import ConfigError
 from grapevine.models.run import Run
@@ -20,12 +22,17 @@ SECOND = 1000
 class Heard:
     """One history, of items that the run knows.
 
+    An event with an item that came since is heard as one with its nearest of kin.
+
     Attributes:
         user: row of the user, -1 for a stranger.
         items: `(events,)` item rows, the first event first.
         behaviours: `(events,)` rows of the behaviours.
         times: `(events,)` in the run's unit: milliseconds, or the order.
         asked_at: when it is asked, likewise.
+        new: `(some, 2)` row and behaviour of the events with items that came since; None where
+            there are none.
+        meant: `(events,)` which events were with the very item that is heard; None for all.
     """
 
     user: int
@@ -33,6 +40,8 @@ class Heard:
     behaviours: UInt8[np.ndarray, " events"]
     times: Int64[np.ndarray, " events"]
     asked_at: int
+    new: Int64[np.ndarray, "some two"] | None = None
+    meant: Bool[np.ndarray, " events"] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -57,11 +66,25 @@ class Histories:
         catalogue: of the same run.
     """
 
+    stands_for: Int32[np.ndarray, " new"] = np.empty(0, np.int32)
+    """Of each item that came since, the row of its nearest of kin; -1 where it has none."""
+
+    def over(self, catalogue: Catalogue, stands_for: Int32[np.ndarray, " new"]) -> "Histories":
+        """The same users over a catalogue with more items.
+
+        Args:
+            catalogue: with them.
+            stands_for: of each item that came since, the row of its nearest of kin, or -1.
+        """
+        out = copy(self)
+        out.catalogue, out.stands_for = catalogue, stands_for
+        return out
+
     def __init__(self, run: Run, catalogue: Catalogue) -> None:
         self.known = run.history
         self.catalogue = catalogue
         self.row_of = {str(one): row for row, one in enumerate(run.users.ids.to_list())}
-        self.timed = run.schema.timed
+        self.timed, self.exact = run.schema.timed, run.schema.clock == "exact"
         self.behaviour_of = {name: row for row, name in enumerate(run.schema.behaviours)}
         # Who asks for what was never met is not told of what was.
         self.unmet = dict(run.record.get("split") or {}).get("repeats") == "unmet"
@@ -77,21 +100,42 @@ class Histories:
             ConfigError: the item that is asked about is not in the catalogue.
         """
         if asked.item_id is not None:
-            row = self.catalogue.row_of.get(str(asked.item_id))
+            row = self.catalogue.shown(asked.item_id)
             if row is None:
-                raise ConfigError(
-                    f"this run knows no item `{asked.item_id}`",
-                    hint=f"item IDs look like `{next(iter(self.catalogue.row_of), '')}`",
-                )
+                raise self.no_item(asked.item_id)
             return self._after(-1, 0, 0, [Happened(asked.item_id)], asked.asked_at, target)
         user = -1 if asked.user_id is None else self.row_of.get(str(asked.user_id), -1)
         start, stop = (0, 0) if user < 0 else self.known.offsets[user : user + 2].tolist()
         more = asked.history[-MOST_ASKED:]
         return self._after(user, start, stop, more, asked.asked_at, target)
 
+    def no_item(self, item_id: Any) -> ConfigError:
+        """The error for an item that is not there, or not any more."""
+        return ConfigError(
+            f"this run knows no item `{item_id}`",
+            hint=f"item IDs look like `{next(iter(self.catalogue.row_of), '')}`",
+        )
+
     def seen(self, heard: Heard, target: int) -> Int32[np.ndarray, " seen"]:
         """Items that need not be shown again: those of the target, or all where none may be met."""
-        return heard.items if self.unmet else heard.items[heard.behaviours == target]
+        if heard.meant is None or heard.new is None:
+            return heard.items if self.unmet else heard.items[heard.behaviours == target]
+        seen = heard.items[heard.meant & (self.unmet | (heard.behaviours == target))]
+        new = heard.new if self.unmet else heard.new[heard.new[:, 1] == target]
+        return np.concatenate([seen, new[:, 0].astype(np.int32)])
+
+    def remembers(self, user_id: str, at: int) -> bool:
+        """Whether the run holds something that a user did up to a moment.
+
+        Args:
+            user_id: who.
+            at: milliseconds since 1970; where the run's times are none, anything counts.
+        """
+        row = self.row_of.get(user_id)
+        if row is None:
+            return False
+        start, stop = self.known.offsets[row : row + 2].tolist()
+        return not self.exact or bool((self.known.times[start:stop] <= at).any())
 
     def _after(
         self,
@@ -124,7 +168,16 @@ class Histories:
             told = last is not None or any(len(one) > 2 and one[2] is not None for one in more)
             after = 1 if told else SECOND
             asked_at = int(times[-1]) + after if len(times) else 0
-        return Heard(user, items, behaviours, times, asked_at)
+        known = items < self.catalogue.known
+        if known.all():
+            return Heard(user, items, behaviours, times, asked_at)
+        new = np.column_stack([items, behaviours])[~known].astype(np.int64)
+        items = items.copy()
+        items[~known] = self.stands_for[items[~known] - self.catalogue.known]
+        heard = items >= 0
+        return Heard(
+            user, items[heard], behaviours[heard], times[heard], asked_at, new, known[heard]
+        )
 
     def _rows(
         self, more: Sequence[Happened], last: int | None, target: int

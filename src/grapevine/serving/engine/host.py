@@ -12,6 +12,7 @@ from typing import Any
 from grapevine.errors import CheckFailed, GrapevineError
 from grapevine.log import logger
 from grapevine.serving.engine.asked import Answer, Asked
+from grapevine.serving.engine.live import NO_LIVE, Live
 from grapevine.serving.engine.sanity import check
 from grapevine.serving.engine.served import Served
 
@@ -67,21 +68,25 @@ class Host:
     def __init__(self, served: Served) -> None:
         self._lock, self._swapping = threading.Lock(), threading.Lock()
         self._now = Lease(served, time.time())
+        self._live, self._revising = NO_LIVE, threading.Lock()
         self._recorded: deque[Asked] = deque(maxlen=RECORDED)
         self._refusal: tuple[str, str, float] | None = None
 
     @classmethod
-    def start(cls, run_folder: str | Path, **how: Any) -> "Host":
+    def start(cls, run_folder: str | Path, *, live: Live = NO_LIVE, **how: Any) -> "Host":
         """Open a run, check it, and hold it.
 
         Args:
             run_folder: the run.
+            live: what is known since it was trained.
             how: as `Served.open` takes it.
 
         Raises:
             Refused: it is damaged, or its scores are not to be shown.
         """
-        return cls(_opened(Path(run_folder), None, (), how)[0])
+        host = cls(_opened(Path(run_folder), None, (), how)[0])
+        host.revise(live)
+        return host
 
     def current(self) -> Served:
         """The version that answers now. Whoever asks it more than once wants a lease."""
@@ -111,12 +116,38 @@ class Host:
                 if held.retired and not held.leases:
                     held.drained.set()
 
+    def revise(self, live: Live) -> None:
+        """Answer with items as they are by now, from the next question on.
+
+        Questions under way end as they began.
+
+        Args:
+            live: all that is known since the run was trained.
+        """
+        with self._revising:
+            self._live = live
+            held = self._now
+            self._replace(held.served.with_live(live), held.since)
+
+    def _replace(self, served: Served, since: float) -> Lease:
+        """Let another value answer from now on; the lease of the one before."""
+        with self._lock:
+            before, self._now = self._now, Lease(served, since)
+            before.retired = True
+            if not before.leases:
+                before.drained.set()
+        return before
+
     def answer(self, asked: Asked) -> Answer:
         """The answer of the version of now; the question is recorded for later versions."""
         with self.lease() as served:
             answer = served.answer(asked)
-        self._recorded.append(asked)
+        self.record(asked)
         return answer
+
+    def record(self, asked: Asked) -> None:
+        """Keep a question that was answered, to ask it of later versions."""
+        self._recorded.append(asked)
 
     def forget(self, user_id: Any) -> int:
         """Drop what was recorded of a user's questions; how many there were."""
@@ -150,11 +181,10 @@ class Host:
                 self._refusal = str(folder), str(refused), time.time()
                 logger.warning("refused %s: %s", folder, refused)
                 raise
-            with self._lock:
-                self._now = Lease(served, time.time())
-                before.retired = True
-                if not before.leases:
-                    before.drained.set()
+            # Where most of it is done before, nobody who says something of an item waits for it.
+            served = served.with_live(self._live)
+            with self._revising:
+                before = self._replace(served.with_live(self._live), time.time())
             self._refusal = None
             version = before.served.version
             before.drained.wait(drain_seconds)

@@ -1,6 +1,7 @@
 """What a page draws of a model: who heard whom, the walks around an item, a map of all items."""
 
 import threading
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -68,7 +69,7 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Where each item lies, in the order of the catalogue.
+    """Where each item of the run lies, in the order of the catalogue, but for those deleted since.
 
     Attributes:
         places: `(items, 2)` the two directions in which their vectors differ most.
@@ -99,6 +100,13 @@ class Pictures:
         self.teller, self.run = teller, teller.run
         self.catalogue, self.vectors = catalogue, vectors
         self._lock = threading.Lock()
+        self._first = self
+
+    def over(self, teller: Teller, catalogue: Catalogue) -> "Pictures":
+        """The same over a catalogue with more items; the map stays that of the run."""
+        out = copy(self)
+        out.teller, out.catalogue, out._first = teller, catalogue, self._first
+        return out
 
     def attention(self, heard: Heard) -> Attention:
         """The maps of all layers and heads over one history.
@@ -124,9 +132,15 @@ class Pictures:
 
     def around(self, row: int) -> Around:
         """The walks around an item, as the model listens to them, or over the run's events."""
-        ring = self._hears([row], NEIGHBOURS)[0]
+        ring = self._ring(row)
         further = [node for node, _ in ring]
         heard = {row: ring} | dict(zip(further, self._hears(further, FURTHER)))
+        gone = self.catalogue.hidden
+        heard = {
+            listener: [(node, weight) for node, weight in part if node not in gone]
+            for listener, part in heard.items()
+            if listener not in gone
+        }
         ids, titles = self.catalogue.ids, self.catalogue.titles
         nodes = dict.fromkeys([*heard, *(node for part in heard.values() for node, _ in part)])
         return Around(
@@ -146,7 +160,25 @@ class Pictures:
             ConfigError: the model has no vectors.
         """
         with self._lock:
-            return self._map
+            found = self._first._map
+        gone = sorted(self.catalogue.hidden)
+        if not gone:
+            return found
+        # What was deleted is drawn no more; the others stay in their places.
+        return Map(
+            np.delete(found.places, gone, 0), np.delete(found.category, gone), found.categories
+        )
+
+    def _ring(self, row: int) -> list[tuple[int, float]]:
+        """Whom an item hears; of one that came since, its nearest of kin."""
+        placed, known = self.teller.placed, self.catalogue.known
+        if row < known:
+            return self._hears([row], NEIGHBOURS)[0]
+        if placed is None:
+            return []
+        place = row - known
+        kin = zip(placed.kin[place].tolist(), placed.shares[place].tolist())
+        return [(node, share) for node, share in kin if share > 0][:NEIGHBOURS]
 
     @cached_property
     def _map(self) -> Map:
@@ -156,7 +188,8 @@ class Pictures:
                 hint="models that have: als, bpr, lightgcn, pinsage, sasrec, vine and others",
             )
         places = flat(self.vectors).astype(np.float32)
-        return Map(places, self.catalogue.category, self.catalogue.categories)
+        known = self.catalogue.known
+        return Map(places, self.catalogue.category[:known], self.catalogue.categories)
 
     @cached_property
     def _graph(self) -> Bipartite:

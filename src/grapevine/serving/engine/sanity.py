@@ -54,18 +54,24 @@ def check(served: Served, before: Served | None, recorded: Sequence[Asked] = ())
     places = np.unique(np.linspace(0, len(users) - 1, QUESTIONS).astype(int)) if len(users) else []
     questions = [Asked(user_id=users[int(place)], k=TOP) for place in places]
     _tells_apart(served, questions)
-    shared = [one for one in recorded if one.behaviour is None or one.behaviour in served.sides]
+    shared = [one for one in recorded if _answers(served, one)]
     for one in shared:
         served.answer(one)
     agreement = None
     if before is not None:
-        asked = [*questions, *(one for one in shared if one.behaviour in before.sides)]
+        asked = [*questions, *(one for one in shared if _answers(before, one))]
         agreement = _agreement(served, before, asked)
     return Found(
         questions=len(questions) + len(shared),
         recall=_recall(served, questions),
         agreement=agreement,
     )
+
+
+def _answers(served: Served, asked: Asked) -> bool:
+    """Whether a version knows what a question is about."""
+    known = asked.item_id is None or served.catalogue.shown(asked.item_id) is not None
+    return known and (asked.behaviour is None or asked.behaviour in served.sides)
 
 
 def _finite(served: Served) -> None:
@@ -86,10 +92,11 @@ def _same_kind(served: Served, before: Served) -> None:
             hint="import the events with IDs as they were",
         )
     there = served.catalogue.row_of
-    kept = sum(one in there for one in before.catalogue.row_of)
-    if kept < SHARED * len(before.catalogue):
+    known = before.catalogue.ids[: before.catalogue.known]
+    kept = sum(str(one) in there for one in known)
+    if kept < SHARED * len(known):
         raise CheckFailed(
-            f"{new.label} knows {kept:,} of the {len(before.catalogue):,} items in service",
+            f"{new.label} knows {kept:,} of the {len(known):,} items in service",
             hint="is it a run of another catalogue? To serve it, start anew",
         )
     if old.schema.target not in served.sides:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from grapevine import manifest
 from grapevine.errors import ConfigError, unknown
@@ -20,12 +21,16 @@ from grapevine.serving.engine.catalogue import Catalogue
 from grapevine.serving.engine.choosing import Chooser, Chosen
 from grapevine.serving.engine.histories import Heard, Histories
 from grapevine.serving.engine.indexes import index_of, own_index
+from grapevine.serving.engine.kin import Kin
+from grapevine.serving.engine.laid_over import Over, laid_over
+from grapevine.serving.engine.live import Live
 from grapevine.serving.engine.pictures import Around, Attention, Map, Pictures
 from grapevine.serving.engine.told import Teller
 from grapevine.serving.engine.ways import Products, Way, Whole
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 
+LEAST = float(np.finfo(np.float32).min)
 VERSION = 12
 """Digits of the hash that names a version: more runs than anyone has do not meet by chance."""
 
@@ -59,7 +64,9 @@ class Served:
         catalogue: its items.
         histories: of its users, and of strangers.
         sides: by behaviour, for each that the run predicts.
+        kin: finds what is alike in content.
         pictures: what a page draws.
+        over: what is known since the run was trained; None where nothing is.
     """
 
     run: Run
@@ -67,7 +74,9 @@ class Served:
     catalogue: Catalogue
     histories: Histories
     sides: dict[str, Side] = field(repr=False)
+    kin: Kin = field(repr=False)
     pictures: Pictures = field(repr=False)
+    over: Over | None = field(default=None, repr=False)
 
     @classmethod
     def open(
@@ -133,8 +142,17 @@ class Served:
             catalogue=catalogue,
             histories=Histories(run, catalogue),
             sides=sides,
+            kin=Kin(run),
             pictures=Pictures(sides[run.schema.target].teller, catalogue, alike),
         )
+
+    def with_live(self, live: Live) -> "Served":
+        """The same version with items as they are by now; this one stays as it is.
+
+        Args:
+            live: all that is known since the run was trained.
+        """
+        return laid_over(self, live)
 
     def answer(self, asked: Asked) -> Answer:
         """The best items for a user, a history or an item, by the rules that are asked for.
@@ -153,9 +171,12 @@ class Served:
         allowed = side.chooser.allowed(asked)
         hidden = side.chooser.hidden(asked, self.histories.seen(heard, side.behaviour))
         at.append(clock())
-        found = side.chooser.candidates(asked, question, allowed, hidden)
-        if found.fallback and asked.item_id is not None:
-            found = side.chooser.instead(asked, heard, found, allowed, hidden)
+        cold = not len(heard) and asked.item_id is None and self._listens
+        found = side.chooser.candidates(asked, question, allowed, hidden, cold=cold)
+        if asked.item_id is not None and (found.fallback or heard.new is not None):
+            row = self.catalogue.row_of[str(asked.item_id)]
+            alike = self._alike(row, asked.k + len(hidden))
+            found = side.chooser.instead(asked, row, alike, found, allowed, hidden)
         at.append(clock())
         chosen = side.chooser.arranged(asked, question, heard, found)
         at.append(clock())
@@ -209,6 +230,20 @@ class Served:
         """
         return self.pictures.map()
 
+    @property
+    def _listens(self) -> bool:
+        """Whether the model answers by what it hears: the others answer strangers as anybody."""
+        return getattr(self.run.model, "listens", True)
+
+    def _alike(self, row: int, most: int) -> Int64[np.ndarray, " alike"]:
+        """The items that are most alike in what the catalogue says; else those it stands among."""
+        table = self.catalogue.table[[row]]
+        found = self.kin.nearest(table, most + 1)[0][0]
+        if not len(found) and self.over is not None and self.over.placed is not None:
+            place = row - self.catalogue.known
+            found = self.over.placed.kin[place].astype(np.int64) if place >= 0 else found
+        return found[(found != row) & (found >= 0)]
+
     def _side(self, behaviour: str | None) -> Side:
         side = self.sides.get(self.run.schema.target if behaviour is None else behaviour)
         if side is None:
@@ -216,7 +251,10 @@ class Served:
         return side
 
     def _row(self, item_id: Any) -> int:
-        return int(self.histories.of(Asked(item_id=item_id), 0).items[0])
+        row = self.catalogue.shown(item_id)
+        if row is None:
+            raise self.histories.no_item(item_id)
+        return row
 
     def _lines(self, side: Side, asked: Asked, heard: Heard, chosen: Chosen) -> Iterator[Shown]:
         ids, rows = self.catalogue.ids, chosen.rows.tolist()
@@ -224,7 +262,14 @@ class Served:
         if asked.why:
             told = side.teller.reasons(heard, rows, chosen.fallback)
         for rank, (row, score) in enumerate(zip(rows, chosen.scores.tolist()), start=1):
-            yield Shown(ids[row], rank, score, told[rank - 1])
+            # What is never shown of itself may be pinned, and JSON knows no infinity.
+            yield Shown(ids[row], rank, max(score, LEAST), told[rank - 1], self._source(row))
+
+    def _source(self, row: int) -> str:
+        new = row - self.catalogue.known
+        return "model" if new < 0 or self.over is None or self.over.placed is None else (
+            self.over.placed.how[new]
+        )  # fmt: skip
 
 
 def version_of(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 from grapevine.models.reasons import NO_REASON, Reason, in_words, reasons
@@ -10,6 +11,7 @@ from grapevine.models.sequence.model import Reader
 from grapevine.serving.engine.asked import Told, Why
 from grapevine.serving.engine.catalogue import Catalogue
 from grapevine.serving.engine.histories import Heard
+from grapevine.serving.engine.kin import Placed
 
 MOST = 3
 """Things of a history that are named for each item."""
@@ -38,6 +40,20 @@ class Teller:
         self.run, self.catalogue = replace(run, model=own), catalogue
         self.lock = threading.Lock()
 
+    placed: Placed | None = None
+    """Where items stand that came since."""
+
+    def over(self, catalogue: Catalogue, placed: Placed | None) -> "Teller":
+        """The same model over a catalogue with more items.
+
+        Args:
+            catalogue: with them.
+            placed: where they stand.
+        """
+        out = copy(self)
+        out.catalogue, out.placed = catalogue, placed
+        return out
+
     def reasons(self, heard: Heard, rows: Sequence[int], fallback: str) -> list[tuple[Why, ...]]:
         """Of each item what spoke for it, the strongest first.
 
@@ -48,9 +64,28 @@ class Teller:
         """
         if fallback:
             return [(Why(fallback, INSTEAD[fallback]),)] * len(rows)
+        known = [row for row in rows if row < self.catalogue.known]
         with self.lock:
-            found = reasons(self.run, heard.batch(), rows, MOST)
-        return [self._told(parts) for parts in found]
+            found = reasons(self.run, heard.batch(), known, MOST) if known else []
+        told = dict(zip(known, map(self._told, found)))
+        return [told[row] if row in told else self._new(row) for row in rows]
+
+    def _new(self, row: int) -> tuple[Why, ...]:
+        """Of an item that came since: how the model comes to have a score for it."""
+        if self.placed is None:
+            return (Why("popular", NO_REASON),)
+        place = row - self.catalogue.known
+        how = self.placed.how[place]
+        kin = [
+            self._item(int(one), float(share))
+            for one, share in zip(self.placed.kin[place], self.placed.shares[place])
+            if share > 0 and int(one) not in self.catalogue.hidden
+        ][:MOST]
+        among = ", ".join(f"{one.title} ({one.share:.0%})" for one in kin)
+        said = "new since the model was trained"
+        if how:
+            said += f": stands by its {how}" + (f", among {among}" if among else "")
+        return (Why("new", said, tuple(kin)),)
 
     def _told(self, parts: Sequence[Reason]) -> tuple[Why, ...]:
         if not parts:

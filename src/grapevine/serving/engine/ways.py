@@ -11,8 +11,8 @@ from grapevine.index.vector_index import VectorIndex
 from grapevine.models.base import Model
 from grapevine.serving.engine.asking import Asking
 from grapevine.serving.engine.best import best, best_of, open_of
-from grapevine.serving.engine.catalogue import Allowed
 from grapevine.serving.engine.histories import Heard
+from grapevine.serving.engine.masks import Allowed
 
 Rows = Int64[np.ndarray, " found"]
 Scores = Float32[np.ndarray, " found"]

@@ -13,7 +13,7 @@ from grapevine.index.folder import save
 from grapevine.serving.engine import Asked, Filters, Happened, Rules, Served, ways
 from grapevine.serving.engine.asking import eager
 from grapevine.serving.engine.best import best, best_of
-from grapevine.serving.engine.catalogue import Allowed, Cache
+from grapevine.serving.engine.masks import Allowed, Cache
 
 
 def ids(answer):
@@ -121,13 +121,19 @@ def test_strangers_get_what_is_popular_and_are_told_so(name, served_of):
 
 
 @pytest.mark.parametrize("name", ["ease", "als", "sasrec"])
-def test_beside_an_item_that_nobody_met_stands_its_category(name, served_of):
+def test_beside_an_item_that_nobody_met_stands_what_is_alike(name, served_of):
     served = served_of(name)
     answer = served.related("new", k=5, why=True)
-    assert answer.fallback == "category"
+    assert answer.fallback == "content"
     assert {served.catalogue.category[row] for row in served.catalogue.rows(ids(answer))} == {3}
     assert "new" not in ids(answer)
-    assert answer.items[0].reasons[0].kind == "category"
+    assert answer.items[0].reasons[0].kind == "content"
+    others = ["c1", "c2"]
+    elsewhere = Asked(item_id="new", k=5, filters=Filters(category=tuple(others)))
+    assert {
+        served.catalogue.category[row]
+        for row in served.catalogue.rows(ids(served.answer(elsewhere)))
+    } <= {1, 2}
     with pytest.raises(ConfigError, match=r"knows no item `nowhere`\nhint: item IDs look like"):
         served.related("nowhere")
 

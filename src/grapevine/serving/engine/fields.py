@@ -1,0 +1,117 @@
+"""What is said of an item over HTTP as a row of a run's catalogue, and what does not fit it."""
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from grapevine.errors import ConfigError, unknown
+from grapevine.serving.engine.live import Fields
+
+ID = "item_id"
+
+
+def row_of_fields(
+    fields: Fields, schema: Mapping[str, Any], plain: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A row of a table: what is said of an item, and else what was known of it.
+
+    What does not fit a column is left empty: another run may have other columns than the one that
+    was in service when it was said.
+
+    Args:
+        fields: by column; columns that the table has not are left out.
+        schema: kind of each column of the table.
+        plain: what was known.
+    """
+    row = {name: plain.get(name) for name in schema}
+    for name, value in fields.items():
+        if name in row and name != ID:
+            try:
+                row[name] = as_kind(value, schema[name])
+            except ValueError:
+                row[name] = None
+    return row
+
+
+def refuse_misfits(fields: Fields, schema: Mapping[str, Any]) -> None:
+    """Let nothing be said that the catalogue of the run in service could not hold.
+
+    Raises:
+        ConfigError: a column is not there, or holds another kind.
+    """
+    columns = [name for name in schema if name != ID]
+    for name, value in fields.items():
+        if name not in columns:
+            raise unknown("item column", name[:64], columns)
+        try:
+            as_kind(value, schema[name])
+        except ValueError as error:
+            raise ConfigError(
+                f"`{name}` {error}", hint=f"the catalogue in service keeps it as {schema[name]}"
+            ) from None
+
+
+def as_kind(value: Any, kind: Any) -> Any:
+    """A value of JSON as a column of this kind holds it.
+
+    Raises:
+        ValueError: it cannot; the message goes on after the column's name.
+    """
+    if value is None:
+        return None
+    if isinstance(kind, pl.List | pl.Array):
+        members = value if isinstance(value, list | tuple) else [value]
+        if isinstance(kind, pl.Array) and len(members) != kind.size:
+            raise ValueError(f"holds {kind.size} numbers: got {len(members)}")
+        return [as_kind(one, kind.inner) for one in members]
+    if isinstance(value, list | tuple):
+        raise ValueError("holds one value: got a list")
+    if kind == pl.Boolean:
+        return _boolean(value)
+    if kind.is_numeric():
+        return _number(value, kind)
+    if kind.is_temporal():
+        return _time(value, kind)
+    if not isinstance(value, str):
+        raise ValueError(f"holds text: got {_said(value)}")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"is true or false: got {_said(value)}")
+    return value
+
+
+def _number(value: Any, kind: Any) -> Any:
+    if not isinstance(value, bool | int | float) or not math.isfinite(value):
+        raise ValueError(f"holds a number: got {_said(value)}")
+    if not kind.is_integer():
+        return float(value)
+    least, most = (pl.select(bound).item() for bound in (kind.min(), kind.max()))
+    if value != int(value) or not least <= value <= most:
+        raise ValueError(f"holds whole numbers from {least} to {most}")
+    return int(value)
+
+
+def _time(value: Any, kind: Any) -> Any:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        at = None
+    if at is None:
+        raise ValueError("holds a time such as 2026-11-22T10:00:00")
+    if kind == pl.Date:
+        return date(at.year, at.month, at.day)
+    if getattr(kind, "time_zone", None) is None:
+        return at.replace(tzinfo=None)
+    return at
+
+
+def _said(value: Any) -> str:
+    return "true or false" if isinstance(value, bool) else "text" if isinstance(value, str) else (
+        "a number" if isinstance(value, int | float) else "something else"
+    )  # fmt: skip
