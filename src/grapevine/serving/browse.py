@@ -49,7 +49,10 @@ def find(served: Served, query: str, most: int) -> list[Any]:
     """IDs of items whose title or ID holds every word of a query, the most popular first."""
     words = query.lower().split()
     catalogue, found = served.catalogue, list[Any]()
-    for row in served.run.most_popular.tolist():
+    side = served.sides[served.run.schema.target]
+    for row in side.chooser.popular.tolist():
+        if row in catalogue.hidden:
+            continue
         text = f"{catalogue.titles[row]} {catalogue.ids[row]}".lower()
         if all(word in text for word in words):
             found.append(catalogue.ids[row])
@@ -60,7 +63,7 @@ def find(served: Served, query: str, most: int) -> list[Any]:
 
 def fields(served: Served, item_id: str) -> dict[str, Any] | None:
     """All that the catalogue says of an item; None where it is not known."""
-    row = served.catalogue.row_of.get(item_id)
+    row = served.catalogue.shown(item_id)
     if row is None:
         return None
     said = served.catalogue.table.row(row, named=True)

@@ -3,8 +3,6 @@
 from typing import Any
 from urllib.parse import quote
 
-import polars as pl
-
 from grapevine.serving.engine import Served
 
 
@@ -17,30 +15,22 @@ class Faces:
     """
 
     def __init__(self, served: Served, *, pictures: bool = False) -> None:
-        catalogue = served.catalogue
-        self._row_of, self._titles = catalogue.row_of, catalogue.titles
-        self._category = [
-            catalogue.categories[code] if code >= 0 else None for code in catalogue.category
-        ]
-        table = catalogue.table
-        priced = "price" in table.columns and table.schema["price"].is_numeric()
-        self._price: list[float | None] = (
-            table["price"].cast(pl.Float64).fill_nan(None).to_list()
-            if priced
-            else [None] * len(catalogue)
-        )
-        self.pictures = pictures
+        self.catalogue, self.pictures = served.catalogue, pictures
 
     def of(self, item_id: Any) -> dict[str, Any]:
         """The fields of one item; an item that is not known has an ID alone."""
         name = str(item_id)
-        row = self._row_of.get(name)
+        catalogue = self.catalogue
+        row = catalogue.row_of.get(name)
         if row is None:
             return {"item_id": name, "title": None, "category": None, "price": None, "image": None}
+        code = catalogue.category[row]
+        # The pictures are those of the dataset, which what came since is not in.
+        pictured = self.pictures and row < catalogue.known
         return {
             "item_id": name,
-            "title": self._titles[row],
-            "category": self._category[row],
-            "price": self._price[row],
-            "image": f"/v1/items/{quote(name, safe='')}/image" if self.pictures else None,
+            "title": catalogue.titles[row],
+            "category": catalogue.categories[code] if code >= 0 else None,
+            "price": catalogue.prices[row],
+            "image": f"/v1/items/{quote(name, safe='')}/image" if pictured else None,
         }

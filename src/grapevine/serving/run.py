@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,15 @@ def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
         BundleError: the run is damaged.
         StoreError: the store cannot be opened.
     """
-    with open_store(settings.store) as store:
+    with open_store(settings.store) as store, closing(Pictures(data)) as pictures:
         refuse_in_public(settings, store)
         host = Host.start(settings.run, index_folder=settings.index, onnx=settings.onnx)
-        pictures = Pictures(data)
         service = Service(settings, store, host, Metrics(), pictures=bool(pictures))
         app = create_app(service, pictures=pictures)
-        with _tidied(store, settings.retention_days):
+        with (
+            _tidied(store, settings.retention_days),
+            service.following.by_turns([service.look]),
+        ):
             yield Opened(app, service)
 
 

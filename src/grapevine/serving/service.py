@@ -1,43 +1,31 @@
 """One thing that answers: models in service, what users did, the experiments they are in."""
 
-import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from grapevine.errors import ConfigError
 from grapevine.evaluation.experiments import Experiment, Plan
-from grapevine.log import logger
-from grapevine.serving.engine import Answer, Asked, Happened, Host, Rules, Served
+from grapevine.serving.arms import NOWHERE, Arms, Place
+from grapevine.serving.engine import Answer, Asked, Happened, Host, Live, Rules, Served
 from grapevine.serving.faces import Faces
 from grapevine.serving.faults import Refusal
+from grapevine.serving.following import Following
+from grapevine.serving.holders import Holder, holders
 from grapevine.serving.observe import Metrics
 from grapevine.serving.settings import Settings
-from grapevine.serving.store import Event, Exposure, Forgotten, Store, StoreBusy
+from grapevine.serving.store import (
+    Event,
+    Exposure,
+    Forgotten,
+    Item,
+    Shelved,
+    Store,
+    StoreBusy,
+)
 
-PLAN_SECONDS = 2.0
-"""How long experiments are remembered: another server may have changed them."""
-FORGOTTEN_SECONDS = 300.0
-"""How long it is remembered who was forgotten by other servers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a user stands in the experiments.
-
-    Attributes:
-        arms: of each experiment that the user takes part in, its arm.
-        chances: of each, that of the arm.
-        run: the run that an arm asks for; empty for the one in service.
-    """
-
-    arms: dict[str, str]
-    chances: dict[str, float]
-    run: str = ""
-
-
-NOWHERE = Place({}, {})
+MOST_NEW = 50_000
+"""Items that came since the model was trained: each question looks at every one of them."""
 
 
 class Service:
@@ -65,11 +53,14 @@ class Service:
         self.settings, self.store, self.host, self.metrics = settings, store, host, metrics
         self.pictures, self.clock = pictures, clock
         self.newest = 0.0
-        self._arms: dict[str, Host] = {}
-        self._plan, self._planned_at = Plan(()), -1e9
-        self._faces: dict[str, Faces] = {}
-        self._forgotten, self._looked_at = set[str](), -1e9
-        self._lock = threading.Lock()
+        self.arms = Arms(settings)
+        self.plan = Plan(())
+        self.following = Following(store, self._revise, host.current)
+        # What was known before it was started counts from the first question on.
+        self.following.marks()
+        self.following.items()
+        self.following.lately()
+        self.look()
 
     # Asking.
 
@@ -85,18 +76,19 @@ class Service:
             Refusal: the store takes no more just now.
         """
         user = asked.user_id
-        if user is not None and self.is_forgotten(user):
-            # The model's own memory of training must not speak for who was forgotten.
-            asked = replace(asked, user_id=None)
         place = self.place_of(user) if user is not None else NOWHERE
-        host = self._arms.get(place.run, self.host)
+        host = self.arms.hosts.get(place.run, self.host)
         with host.lease() as served:
+            if user is not None and self.is_forgotten(user, served):
+                # The model's own memory of training must not speak for who was forgotten.
+                asked = replace(asked, user_id=None)
             with self.metrics.stage("answer"):
                 answer = served.answer(asked)
             said = self._told(served, answer, request_id, user)
         if place.arms:
             said["experiments"] = place.arms
         self._watch(answer)
+        host.record(replace(asked, user_id=user))
         if user is not None:
             self._shown(answer, request_id, user, place)
         return said
@@ -111,38 +103,63 @@ class Service:
             return {}
         return self.store.shown(user_id, round(1000 * (self.clock() - 3600 * hours)))
 
-    def is_forgotten(self, user_id: str) -> bool:
-        """Whether a user asked to be forgotten: what the run knows of them is not used then."""
-        if self.clock() - self._looked_at > FORGOTTEN_SECONDS:
-            self._looked_at = self.clock()
-            with self.host.lease() as served:
-                known = list(served.histories.row_of)
-            self._forgotten = set(self.store.forgotten(known))
-        return user_id in self._forgotten
+    def is_forgotten(self, user_id: str, served: Served) -> bool:
+        """Whether what a version knows of a user must not be used: they asked to be forgotten.
 
-    def forget(self, user_id: str) -> Forgotten:
-        """Remove all that is kept of a user, and use nothing that the model has of them."""
+        Who came back since may be in a version that was trained later, by what came later alone.
+        """
+        at = self.following.forgotten_at(user_id)
+        return at is not None and served.histories.remembers(user_id, at)
+
+    def forget(self, user_id: str) -> tuple[Forgotten, list[Holder]]:
+        """Remove all that is kept of a user, and use nothing that the models have of them.
+
+        Returns:
+            The store's proof, and the run folders that hold the user until they are trained anew.
+        """
         proof = self.store.forget(user_id)
-        self.host.forget(user_id)
-        self._forgotten.add(user_id)
-        return proof
+        asked = sum(host.forget(user_id) for host in (self.host, *self.arms.hosts.values()))
+        self.following.forgot(proof.mark, proof.at)
+        proof = replace(proof, removed={**proof.removed, "questions": asked})
+        return proof, holders(self.settings.runs_root, user_id)
 
     def faces(self, served: Served) -> Faces:
         """How the items of a version are shown."""
-        found = self._faces.get(served.version)
-        if found is None:
-            found = Faces(served, pictures=self.pictures)
-            with self._lock:
-                # The one that took over, and the one that is on its way out.
-                while len(self._faces) > 1 + len(self._arms):
-                    self._faces.pop(next(iter(self._faces)))
-                self._faces[served.version] = found
-        return found
+        return Faces(served, pictures=self.pictures)
+
+    # Items.
+
+    def put_items(self, items: Sequence[Item]) -> Shelved:
+        """Keep what is said of items; when it returns it is durable, and the next answer knows it.
+
+        Raises:
+            ConfigError: the catalogue in service could not hold one.
+            Refusal: there would be more new items than are looked through at each question.
+        """
+        with self.host.lease() as served:
+            catalogue = served.catalogue
+            for one in items:
+                if one.fields is not None:
+                    catalogue.refuse_misfits(one.item_id, one.fields)
+            fresh = {one.item_id for one in items if one.fields is not None}
+            new = len(fresh - catalogue.row_of.keys()) + len(catalogue) - catalogue.known
+        if new > MOST_NEW:
+            raise Refusal(
+                409, "full", f"{new:,} items would be new since the model was trained",
+                f"at most {MOST_NEW:,}: train a model that knows them, and put it into service",
+            )  # fmt: skip
+        done = self.store.shelf.put(items)
+        self.following.items()
+        return done
+
+    def _revise(self, live: Live) -> None:
+        self.host.revise(live)
+        self.arms.revise(live)
 
     def _told(
         self, served: Served, answer: Answer, request_id: str, user: str | None
     ) -> dict[str, Any]:
-        faces = self.faces(served)
+        faces = Faces(served, pictures=self.pictures)
         return {
             "request_id": request_id,
             "model": {"name": served.run.name, "version": answer.version},
@@ -153,6 +170,7 @@ class Service:
                     **faces.of(one.item_id),
                     "rank": one.rank,
                     "score": one.score,
+                    "source": one.source,
                     "reasons": [
                         {
                             "kind": why.kind,
@@ -213,19 +231,18 @@ class Service:
 
     # Experiments.
 
-    @property
-    def plan(self) -> Plan:
-        """The experiments that run."""
-        if self.clock() - self._planned_at > PLAN_SECONDS:
-            self._planned_at = self.clock()
-            found = [
-                Experiment.from_json({**one.definition, "name": one.name})
-                for one in self.store.experiments().values()
-                if not one.definition.get("ended")
-            ]
-            self._open_arms(found)
-            self._plan = Plan(tuple(found))
-        return self._plan
+    def look(self) -> None:
+        """Take over the experiments that run, which another server may have changed.
+
+        Never on the way of a question: an arm's run takes seconds to open.
+        """
+        found = [
+            Experiment.from_json({**one.definition, "name": one.name})
+            for one in self.store.experiments().values()
+            if not one.definition.get("ended")
+        ]
+        self.arms.follow(arm.run for one in found for arm in one.arms if arm.run)
+        self.plan = Plan(tuple(found))
 
     def place_of(self, user_id: str) -> Place:
         """Where a user stands in the experiments that run."""
@@ -246,7 +263,8 @@ class Service:
         """Put an experiment down, once it is sure that it gets into no other's way.
 
         Raises:
-            ConfigError: it does, or an arm's run cannot be opened.
+            ConfigError: it does, or an arm's run lies elsewhere.
+            Refused: an arm's run cannot be opened.
             Refusal: its arms are changed while it runs.
         """
         running = {one.name: one for one in self.plan.experiments}
@@ -260,25 +278,10 @@ class Service:
         Plan((*running.values(), experiment))
         for arm in experiment.arms:
             if arm.run:
-                self._open_arm(arm.run)
+                self.arms.open(arm.run)
         self.store.put_experiment(experiment.name, experiment.to_json())
-        self._planned_at = -1e9
+        self.look()
         return experiment
-
-    def _open_arms(self, experiments: Iterable[Experiment]) -> None:
-        wanted = {arm.run for one in experiments for arm in one.arms if arm.run}
-        for run in wanted - self._arms.keys():
-            try:
-                self._open_arm(run)
-            except (ConfigError, ValueError) as error:
-                # Its users get the model in service, and the log says so.
-                logger.error("the run `%s` of an experiment cannot be opened: %s", run, error)
-        for run in self._arms.keys() - wanted:
-            del self._arms[run]
-
-    def _open_arm(self, run: str) -> None:
-        if run not in self._arms:
-            self._arms[run] = Host.start(self.settings.within_root(run))
 
 
 def busy() -> Refusal:

@@ -133,7 +133,7 @@ class Questions(Shape):
 class Reason(BaseModel):
     """Why an item stands where it does."""
 
-    kind: Literal["history", "walk", "attention", "popular", "feature"]
+    kind: Literal["history", "walk", "attention", "new", "popular", "category", "content"]
     text: str
     items: list[dict[str, Any]]
 
@@ -144,6 +144,7 @@ class Shown(BaseModel):
     item_id: str
     rank: int
     score: float
+    source: str
     title: str | None = None
     category: str | None = None
     price: float | None = None
@@ -215,6 +216,13 @@ class Kept(BaseModel):
     repeated: int
 
 
+class Holder(BaseModel):
+    """A run folder that holds a user until it is trained anew; not `sure` of one not finished."""
+
+    run: str
+    sure: bool
+
+
 class Forgotten(BaseModel):
     """What is left of a user: nothing, and how that was made sure of."""
 
@@ -222,6 +230,7 @@ class Forgotten(BaseModel):
     removed: dict[str, int]
     left: int
     mark: str
+    runs: list[Holder]
 
 
 class Arm(Shape):

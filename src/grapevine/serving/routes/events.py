@@ -1,6 +1,7 @@
 """What users did: events come in, a history is looked at, a user is forgotten."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -45,7 +46,7 @@ def users(
     }
     with service.host.lease() as served:
         for name, count in browse.users(served, k, query):
-            if len(latest) < k and not service.is_forgotten(name):
+            if len(latest) < k and not service.is_forgotten(name, served):
                 latest.setdefault(name, count)
     found = [{"user_id": str(name), "events": count} for name, count in latest.items()]
     return reply({"users": found[:k]})
@@ -57,7 +58,7 @@ def history(request: Request, user_id: Annotated[Id, Path()], k: Some = 100) -> 
     service = service_of(request)
     with service.host.lease() as served:
         faces = service.faces(served)
-        before = [] if service.is_forgotten(user_id) else browse.history(served, user_id)
+        before = [] if service.is_forgotten(user_id, served) else browse.history(served, user_id)
         done = [*before, *service.history(user_id)][-k:]
         found = [
             {**faces.of(one.item_id), "behaviour": one.behaviour, "timestamp": one.timestamp}
@@ -71,18 +72,20 @@ def history(request: Request, user_id: Annotated[Id, Path()], k: Some = 100) -> 
     dependencies=[Depends(needs("admin"))],
 )  # fmt: skip
 def forget(request: Request, user_id: Annotated[Id, Path()]) -> Response:
-    """Forget a user: history, events, exposures. The answer is the proof.
+    """Forget a user: history, events, exposures, questions. The answer is the proof.
 
-    What the model in service learnt goes with the next one: the mark keeps the user out of it, and
-    until then the model is not asked by that user's history of training.
+    What models have learnt goes with the next ones: `mark` keeps the user out of them, `runs` names
+    the folders that hold the user until they are trained anew, and until then no model is asked by
+    that user's history of training or own vector.
     """
     service = service_of(request)
-    proof = service.forget(user_id)
+    proof, runs = service.forget(user_id)
     return reply(
         {
             "user_id": proof.user_id,
             "removed": {str(name): count for name, count in proof.removed.items()},
             "left": proof.left,
             "mark": proof.mark,
+            "runs": [asdict(one) for one in runs],
         }
     )

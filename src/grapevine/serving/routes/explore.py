@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from grapevine.serving.auth import needs
@@ -59,10 +60,15 @@ def items(
     service = service_of(request)
     with service.host.lease() as served:
         faces, catalogue = service.faces(served), served.catalogue
-        rows = range(len(catalogue))[first : first + count]
-        if item_id is not None:
-            rows = catalogue.rows(item_id)
-        return reply({"items": [{**faces.of(catalogue.ids[row]), "row": row} for row in rows]})
+        # In the order of the points: what was deleted has none, nor has what came since.
+        points = np.delete(np.arange(catalogue.known), sorted(catalogue.hidden))
+        if item_id is None:
+            places = np.arange(len(points))[first : first + count]
+        else:
+            rows = [row for row in catalogue.rows(item_id) if row < catalogue.known]
+            places = np.searchsorted(points, [row for row in rows if row not in catalogue.hidden])
+        found = zip(places.tolist(), points[places].tolist())
+        return reply({"items": [{**faces.of(catalogue.ids[row]), "row": at} for at, row in found]})
 
 
 @router.get("/traffic")

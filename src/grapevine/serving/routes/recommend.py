@@ -66,7 +66,7 @@ def related(
 ) -> Response:
     """What goes with an item; the same for everybody."""
     with service_of(request).host.lease() as served:
-        if item_id not in served.catalogue.row_of:
+        if served.catalogue.shown(item_id) is None:
             raise unknown()
     asked = Asked(item_id=item_id, k=k, behaviour=behaviour, why=why)
     return reply(service_of(request).recommend(asked, request.scope["request_id"]))
