@@ -54,7 +54,7 @@ class Service:
         self.pictures, self.clock = pictures, clock
         self.newest = 0.0
         self.arms = Arms(settings)
-        self.plan = Plan(())
+        self.plan, self._kept = Plan(()), dict[str, Any]()
         self.following = Following(store, self._revise, host.current)
         # What was known before it was started counts from the first question on.
         self.following.marks()
@@ -236,13 +236,16 @@ class Service:
 
         Never on the way of a question: an arm's run takes seconds to open.
         """
-        found = [
-            Experiment.from_json({**one.definition, "name": one.name})
-            for one in self.store.experiments().values()
-            if not one.definition.get("ended")
-        ]
-        self.arms.follow(arm.run for one in found for arm in one.arms if arm.run)
-        self.plan = Plan(tuple(found))
+        kept = self.store.experiments()
+        if kept != self._kept:
+            found = [
+                Experiment.from_json({**one.definition, "name": one.name})
+                for one in kept.values()
+                if not one.definition.get("ended")
+            ]
+            self.plan, self._kept = Plan(tuple(found)), kept
+        running = self.plan.experiments
+        self.arms.follow(arm.run for one in running for arm in one.arms if arm.run)
 
     def place_of(self, user_id: str) -> Place:
         """Where a user stands in the experiments that run."""

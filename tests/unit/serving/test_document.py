@@ -23,6 +23,12 @@ CHECKS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """Nothing goes on beside the requests: checked types draw at random, as strategies may not."""
+    monkeypatch.setattr("grapevine.serving.following.SECONDS", 3600.0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_nothing_that_is_asked_is_a_fault(client, mode):

@@ -135,12 +135,23 @@ class Catalogue:
             table = pl.concat([table, fresh])
         if not np.array_equal(source, np.arange(len(table))):
             table = table[source]
+        # The run's own rows stay where they are: what is copied is copied as a block, since a loop
+        # over a large catalogue would hold up every answer meanwhile.
+        late = (np.flatnonzero(kept[self.known :]) + self.known).tolist()
         if new or not kept.all():
-            self.ids = [one for one, stays in zip(at.ids, kept.tolist()) if stays] + new
-            self.row_of = {str(one): row for row, one in enumerate(self.ids)}
-        # What is changed is read off the table again below.
-        self.titles = [at.titles[row] if row < len(at) else "" for row in source.tolist()]
-        self.prices = [at.prices[row] if row < len(at) else None for row in source.tolist()]
+            more = [*(at.ids[row] for row in late), *new]
+            self.ids = at.ids[: self.known] + more
+            self.row_of = dict(at.row_of)
+            for row in np.flatnonzero(~kept).tolist():
+                del self.row_of[str(at.ids[row])]
+            self.row_of.update((str(one), self.known + place) for place, one in enumerate(more))
+        self.titles = [
+            *at.titles[: self.known],
+            *(at.titles[row] for row in late),
+            *[""] * len(new),
+        ]
+        self.prices = [*at.prices[: self.known], *(at.prices[row] for row in late)]
+        self.prices += [None] * len(new)
         self.category = np.full(len(source), -1, np.int32)
         same = source < len(at)
         self.category[same] = at.category[source[same]]
