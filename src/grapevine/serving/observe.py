@@ -6,9 +6,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from grapevine.serving.engine import Answer
 
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 KEPT = 300
@@ -48,6 +51,24 @@ class Metrics:
         self.event_age = gauge("newest_event_age_seconds", "Since the last event was kept")
         self.score_mean = gauge("score_mean", "Mean score of what was shown last")
         self.history_length = gauge("history_length_mean", "Mean length of the last histories")
+        # Found by name once: looking a label up takes longer than counting.
+        self._stage = cache(self.stages.labels)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        """Note what a model has answered.
+
+        Args:
+            answer: with what each stage took.
+            seconds: of all stages.
+        """
+        for stage, took in answer.took.items():
+            self._stage(stage).observe(took)
+        self._stage("answer").observe(seconds)
+        if answer.fallback:
+            self.fallbacks.labels(answer.fallback).inc()
+        if answer.items:
+            self.score_mean.set(sum(one.score for one in answer.items) / len(answer.items))
+        self.history_length.set(answer.heard)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -56,7 +77,7 @@ class Metrics:
         try:
             yield
         finally:
-            self.stages.labels(name).observe(time.perf_counter() - began)
+            self._stage(name).observe(time.perf_counter() - began)
 
 
 class Traffic:

@@ -16,7 +16,7 @@ from grapevine.serving.engine import Host
 from grapevine.serving.observe import Lines, Metrics
 from grapevine.serving.pictures import Pictures
 from grapevine.serving.service import Service
-from grapevine.serving.settings import Settings
+from grapevine.serving.settings import Settings, beside
 from grapevine.serving.store import Store, open_store
 
 DAY = 86_400.0
@@ -50,7 +50,11 @@ def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
     """
     with open_store(settings.store) as store:
         refuse_in_public(settings, store)
-        host = Host.start(settings.run, index_folder=settings.index, onnx=settings.onnx)
+        host = Host.start(
+            settings.run,
+            index_folder=settings.index,
+            onnx=settings.onnx or beside(settings.run),
+        )
         pictures = Pictures(data)
         service = Service(settings, store, host, Metrics(), pictures=bool(pictures))
         app = create_app(service, pictures=pictures)

@@ -2,42 +2,26 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 from grapevine.errors import ConfigError
 from grapevine.evaluation.experiments import Experiment, Plan
 from grapevine.log import logger
-from grapevine.serving.engine import Answer, Asked, Happened, Host, Rules, Served
+from grapevine.serving.engine import Asked, Happened, Host, Rules, Served, answers
 from grapevine.serving.faces import Faces
 from grapevine.serving.faults import Refusal
 from grapevine.serving.observe import Metrics
-from grapevine.serving.settings import Settings
-from grapevine.serving.store import Event, Exposure, Forgotten, Store, StoreBusy
+from grapevine.serving.said import NOWHERE, Place, listed, told
+from grapevine.serving.settings import Settings, beside
+from grapevine.serving.store import Event, Forgotten, Listed, Store, StoreBusy
 
 PLAN_SECONDS = 2.0
 """How long experiments are remembered: another server may have changed them."""
 FORGOTTEN_SECONDS = 300.0
 """How long it is remembered who was forgotten by other servers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a user stands in the experiments.
-
-    Attributes:
-        arms: of each experiment that the user takes part in, its arm.
-        chances: of each, that of the arm.
-        run: the run that an arm asks for; empty for the one in service.
-    """
-
-    arms: dict[str, str]
-    chances: dict[str, float]
-    run: str = ""
-
-
-NOWHERE = Place({}, {})
 
 
 class Service:
@@ -73,37 +57,62 @@ class Service:
 
     # Asking.
 
-    def recommend(self, asked: Asked, request_id: str, *, cap_hours: float = 0.0) -> dict[str, Any]:
+    def recommend(self, asked: Asked, request_id: str) -> dict[str, Any]:
         """The answer to a question as JSON has it; what was shown is kept.
 
         Args:
-            asked: the question; of a user whose history is not sent along, the store has it.
+            asked: the question, with the history of its user.
             request_id: names the list.
-            cap_hours: how far back what was shown counts, for `Rules.most_shown`.
 
         Raises:
             Refusal: the store takes no more just now.
+            ConfigError: it cannot be answered.
         """
-        user = asked.user_id
-        if user is not None and self.is_forgotten(user):
-            # The model's own memory of training must not speak for who was forgotten.
-            asked = replace(asked, user_id=None)
-        place = self.place_of(user) if user is not None else NOWHERE
-        host = self._arms.get(place.run, self.host)
-        with host.lease() as served:
-            with self.metrics.stage("answer"):
-                answer = served.answer(asked)
-            said = self._told(served, answer, request_id, user)
-        if place.arms:
-            said["experiments"] = place.arms
-        self._watch(answer)
-        if user is not None:
-            self._shown(answer, request_id, user, place)
+        (said,) = self.recommend_all([(asked, request_id)])
+        if isinstance(said, Exception):
+            raise said
         return said
+
+    def recommend_all(
+        self, questions: Sequence[tuple[Asked, str]]
+    ) -> "list[dict[str, Any] | Exception]":
+        """The same of several, each with the ID of its request; or why there is no answer."""
+        out: list[dict[str, Any] | Exception] = [busy()] * len(questions)
+        at: defaultdict[str, list[int]] = defaultdict(list)
+        places: list[Place] = []
+        asked: list[Asked] = []
+        for number, (one, _) in enumerate(questions):
+            user = one.user_id
+            if user is not None and self.is_forgotten(user):
+                # The model's own memory of training must not speak for who was forgotten.
+                one = replace(one, user_id=None)
+            places.append(self.place_of(user) if user is not None else NOWHERE)
+            asked.append(one)
+            at[places[-1].run].append(number)
+        shown: list[Listed] = []
+        for run, numbers in at.items():
+            with self._arms.get(run, self.host).lease() as served:
+                began = time.perf_counter()
+                found = answers(served, [asked[number] for number in numbers])
+                took = (time.perf_counter() - began) / len(numbers)
+                faces, name = self.faces(served), served.run.name
+                for number, answer in zip(numbers, found):
+                    if isinstance(answer, Exception):
+                        out[number] = answer
+                        continue
+                    (question, request_id), place = questions[number], places[number]
+                    out[number] = told(faces, name, answer, request_id, question.user_id, place)
+                    self.metrics.answered(answer, took)
+                    if question.user_id is not None and answer.items:
+                        shown.append(listed(answer, request_id, question.user_id, place))
+        if shown:
+            self._keep(shown)
+        return out
 
     def history(self, user_id: str) -> tuple[Happened, ...]:
         """What the store knows that a user did, in order of arrival."""
-        return tuple(Happened(*one) for one in self.store.brief_history(user_id))
+        # The store's own values have the same parts; of one each for every event no copy is made.
+        return cast("tuple[Happened, ...]", self.store.brief_history(user_id))
 
     def shown(self, user_id: str | None, rules: Rules, hours: float) -> dict[str, int]:
         """How often each item was shown to a user lately, where a rule asks for that."""
@@ -139,62 +148,12 @@ class Service:
                 self._faces[served.version] = found
         return found
 
-    def _told(
-        self, served: Served, answer: Answer, request_id: str, user: str | None
-    ) -> dict[str, Any]:
-        faces = self.faces(served)
-        return {
-            "request_id": request_id,
-            "model": {"name": served.run.name, "version": answer.version},
-            "user_id": user,
-            "fallback": answer.fallback,
-            "items": [
-                {
-                    **faces.of(one.item_id),
-                    "rank": one.rank,
-                    "score": one.score,
-                    "reasons": [
-                        {
-                            "kind": why.kind,
-                            "text": why.text,
-                            "items": [told._asdict() for told in why.items],
-                        }
-                        for why in one.reasons
-                    ],
-                }
-                for one in answer.items
-            ],
-            "experiments": {},
-        }
-
-    def _watch(self, answer: Answer) -> None:
-        metrics = self.metrics
-        for stage, seconds in answer.took.items():
-            metrics.stages.labels(stage).observe(seconds)
-        if answer.fallback:
-            metrics.fallbacks.labels(answer.fallback).inc()
-        if answer.items:
-            metrics.score_mean.set(sum(one.score for one in answer.items) / len(answer.items))
-        metrics.history_length.set(answer.heard)
-
-    def _shown(self, answer: Answer, request_id: str, user: str, place: Place) -> None:
-        model = answer.version
-        exposures = [
-            Exposure(
-                request_id, user, str(one.item_id), one.rank, one.score,
-                propensity=place.chances.get(name, 1.0), experiment=name,
-                arm=place.arms.get(name, ""), model=model,
-            )
-            for name in place.arms or ("",)
-            for one in answer.items
-        ]  # fmt: skip
-        if not exposures:
-            return
+    def _keep(self, shown: Sequence[Listed]) -> None:
         try:
-            self.store.expose(exposures)
+            self.store.show(shown)
         except StoreBusy as error:
             # An experiment whose lists are not logged is worth nothing: rather answer later.
-            self.metrics.unexposed.inc()
+            self.metrics.unexposed.inc(len(shown))
             raise busy() from error
 
     # What happened.
@@ -277,7 +236,8 @@ class Service:
 
     def _open_arm(self, run: str) -> None:
         if run not in self._arms:
-            self._arms[run] = Host.start(self.settings.within_root(run))
+            folder = self.settings.within_root(run)
+            self._arms[run] = Host.start(folder, onnx=beside(folder))
 
 
 def busy() -> Refusal:

@@ -15,6 +15,7 @@ from grapevine.errors import StoreBusy, StoreError
 from grapevine.serving.store.backend import Backend, parsed
 from grapevine.serving.store.checks import Fault, Refused, event_faults, read_events
 from grapevine.serving.store.keys import SCOPES
+from grapevine.serving.store.recent import KEPT_EVENTS
 from grapevine.serving.store.store import MOST_HISTORY, Store, now_ms
 from grapevine.serving.store.values import (
     Appended,
@@ -24,6 +25,7 @@ from grapevine.serving.store.values import (
     Forgotten,
     Health,
     Key,
+    Listed,
     Outcome,
 )
 from grapevine.serving.store.writer import (
@@ -45,6 +47,7 @@ __all__ = [
     "Forgotten",
     "Health",
     "Key",
+    "Listed",
     "Outcome",
     "Refused",
     "Store",
@@ -65,6 +68,7 @@ def open_store(
     queue_rows: int = QUEUE_ROWS,
     patience_s: float = PATIENCE_S,
     clock: Callable[[], int] = now_ms,
+    kept: int = KEPT_EVENTS,
 ) -> Store:
     """Open a store, made where there is none, its schema brought up to date.
 
@@ -76,6 +80,7 @@ def open_store(
         queue_rows: rows that may wait to be written; beyond that, `StoreBusy`.
         patience_s: how long a group is tried again while a PostgreSQL server is away.
         clock: milliseconds since 1970.
+        kept: events of histories that are kept at hand, where only this process can write.
 
     Raises:
         ConfigError: the address is none.
@@ -94,7 +99,7 @@ def open_store(
                 queue_rows=queue_rows,
                 patience_s=patience_s,
             )
-        return Store(backend, writer, clock)
+        return Store(backend, writer, clock, kept)
     except BaseException as error:
         if writer is not None:
             writer.close()
