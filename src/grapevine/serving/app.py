@@ -68,5 +68,5 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
         Gate,  # pyright: ignore[reportArgumentType]
         body=settings.body, waiting=settings.waiting, rates=rates,
     )  # fmt: skip
-    app.add_middleware(Watched, metrics=metrics, traffic=traffic)
+    app.add_middleware(Watched, metrics=metrics, traffic=traffic, every=settings.log_requests)
     return app

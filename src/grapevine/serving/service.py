@@ -14,6 +14,7 @@ from grapevine.serving.engine import Asked, Happened, Host, Rules, Served, answe
 from grapevine.serving.faces import Faces
 from grapevine.serving.faults import Refusal
 from grapevine.serving.observe import Metrics
+from grapevine.serving.quality import Quality
 from grapevine.serving.said import NOWHERE, Place, listed, told
 from grapevine.serving.settings import Settings, beside
 from grapevine.serving.store import Event, Forgotten, Listed, Store, StoreBusy
@@ -48,7 +49,7 @@ class Service:
     ) -> None:
         self.settings, self.store, self.host, self.metrics = settings, store, host, metrics
         self.pictures, self.clock = pictures, clock
-        self.newest = 0.0
+        self.newest, self.quality = 0.0, Quality(clock)
         self._arms: dict[str, Host] = {}
         self._plan, self._planned_at = Plan(()), -1e9
         self._faces: dict[str, Faces] = {}
@@ -90,6 +91,7 @@ class Service:
             asked.append(one)
             at[places[-1].run].append(number)
         shown: list[Listed] = []
+        current = self.host.current().version
         for run, numbers in at.items():
             with self._arms.get(run, self.host).lease() as served:
                 began = time.perf_counter()
@@ -103,7 +105,10 @@ class Service:
                     (question, request_id), place = questions[number], places[number]
                     out[number] = told(faces, name, answer, request_id, question.user_id, place)
                     self.metrics.answered(answer, took)
+                    if served.version == current:
+                        self.quality.answered(current, answer)
                     if question.user_id is not None and answer.items:
+                        self.quality.shown(request_id, answer)
                         shown.append(listed(answer, request_id, question.user_id, place))
         if shown:
             self._keep(shown)
@@ -112,7 +117,10 @@ class Service:
     def history(self, user_id: str) -> tuple[Happened, ...]:
         """What the store knows that a user did, in order of arrival."""
         # The store's own values have the same parts; of one each for every event no copy is made.
-        return cast("tuple[Happened, ...]", self.store.brief_history(user_id))
+        found = self.store.brief_history(user_id)
+        if found:
+            self.quality.used(found[-1].timestamp)
+        return cast("tuple[Happened, ...]", found)
 
     def shown(self, user_id: str | None, rules: Rules, hours: float) -> dict[str, int]:
         """How often each item was shown to a user lately, where a rule asks for that."""

@@ -43,6 +43,8 @@ class Settings:
     """Bytes of a request, at most."""
     retention_days: int = 0
     """Events and exposures older than this are removed each day; 0 keeps all."""
+    log_requests: bool = False
+    """A line in the log for each request, not just for those that went badly."""
     stop_seconds: float = field(default=10.0)
     """How long requests under way may take when the service is stopped."""
 

@@ -8,7 +8,6 @@ says the same and knows every way to say no.
 
 import re
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
@@ -22,7 +21,7 @@ from grapevine.serving.shapes import MOST_ITEMS
 from grapevine.serving.store.checks import id_fault
 from grapevine.serving.turns import Turns
 
-_PLAIN = re.compile(rb"/v1/users/([^/?]+)/recommendations")
+_PLAIN = re.compile(r"/v1/users/([^/]+)/recommendations")
 _ONLY_K = re.compile(rb"(?:k=([1-9][0-9]{0,2}))?")
 DEFAULT_K = 10
 
@@ -76,15 +75,13 @@ class Short:
         """The user and the length of the list; None where more is to be looked at."""
         if scope["method"] != "GET":
             return None
-        path = _PLAIN.fullmatch(scope["raw_path"])
+        path = _PLAIN.fullmatch(scope["path"])
         query = _ONLY_K.fullmatch(scope["query_string"])
         if path is None or query is None:
             return None
         k = int(query[1] or DEFAULT_K)
-        user = unquote(path[1].decode("ascii"), errors="strict")
-        if k > MOST_ITEMS or "/" in user or id_fault(user) or not self._may(scope):
-            return None
-        return user, k
+        user = path[1]
+        return None if k > MOST_ITEMS or id_fault(user) or not self._may(scope) else (user, k)
 
     def _may(self, scope: Message) -> bool:
         if not self.keys.any:
