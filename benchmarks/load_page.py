@@ -13,8 +13,13 @@ WITHIN_MS = 25
 def page(figures: dict[str, Any], about: str) -> str:
     """All parts that are there."""
     parts = {
-        "load": _load, "overload": _overload, "swaps": _swaps, "events": _events, "soak": _soak,
-    }  # fmt: skip
+        "load": _load,
+        "low": _low,
+        "overload": _overload,
+        "swaps": _swaps,
+        "events": _events,
+        "soak": _soak,
+    }
     lines = ["# A service under load", "", about, ""]
     for name, tell in parts.items():
         if name in figures:
@@ -50,7 +55,6 @@ def _load(found: dict[str, Any]) -> list[str]:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         _row(f"8 connections, {full['answered']:,} answers", full),
         _row("32 connections", found["many"]),
-        _row("20 questions a second", found["low"]),
         *(
             _row(f"bare FastAPI and uvicorn, {kind}, {when}", one[kind])
             for when, one in zip(("before", "after"), found["ceiling"])
@@ -58,13 +62,29 @@ def _load(found: dict[str, Any]) -> list[str]:
         ),
         "",
         f"Asked for: {WANTED} a second, p99 of {WITHIN_MS} ms, no error: "
-        f"{'met' if good else '**missed**'}; p50 below 3 ms at low load: "
-        f"{'met' if found['low']['p50_ms'] < 3 else '**missed**'}. Of the bare framework's rate "
+        f"{'met' if good else '**missed**'}. Of the bare framework's rate "
         f"{full['per_second'] / bare['dict']:.0%} (an answer that is a dict) or "
         f"{full['per_second'] / bare['bytes']:.0%} (bytes). Processor: {found['processor_ms']:.2f} "
         f"ms an answer, of one core. Milliseconds by stage: "
         + ", ".join(f"{name} {ms:.3f}" for name, ms in found["stages"].items())
         + f". Load of the machine at the end: {found['machine_load']:.1f}.",
+    ]
+
+
+def _low(found: dict[str, Any]) -> list[str]:
+    rates = {name: one for name, one in found.items() if isinstance(one, dict)}
+    slow = [name for name, one in rates.items() if one["p50_ms"] >= 3]
+    return [
+        "## Asked little",
+        "",
+        "| questions a second | answered | p50 ms | p99 ms | worst ms | errors |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *(_row(name, one) for name, one in rates.items()),
+        "",
+        "Asked for: p50 below 3 ms: "
+        + (f"**missed** at {', '.join(slow)}" if slow else "met at each")
+        + ". The less is asked, the colder the processor's caches, and the more of them belong to "
+        f"whatever else runs. Load of the machine: {found['machine_load']:.1f}.",
     ]
 
 

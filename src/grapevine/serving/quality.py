@@ -4,6 +4,7 @@ Nothing here is of one user: counts of lists, of items, of scores.
 """
 
 import math
+import random
 import time
 from bisect import bisect_right
 from collections import OrderedDict
@@ -18,7 +19,8 @@ WINDOW_S = 3600.0
 """How far back coverage and drift look, at most; half of it at least."""
 REFERENCE = 1_000
 """Values that are needed before anything is said to have drifted from them."""
-MOST_REFERENCE = 100_000
+MOST_REFERENCE = 10_000
+"""Values of the first hour that are kept, drawn evenly from all of them."""
 BINS = 10
 LISTS = 10_000
 """Lists that outcomes are waited for, the latest."""
@@ -70,6 +72,7 @@ class Drift:
     def __init__(self, clock: Callable[[], float], window_s: float = WINDOW_S) -> None:
         self.clock, self.window = clock, window_s
         self._first: list[float] = []
+        self._seen, self._draw = 0, random.Random(0)
         self._since = clock()
         self._edges: list[float] | None = None
         self._share = np.empty(0)
@@ -79,8 +82,11 @@ class Drift:
         """One more value."""
         gone = self.clock() - self._since
         if self._edges is None:
+            self._seen += 1
             if len(self._first) < MOST_REFERENCE:
                 self._first.append(value)
+            elif (place := self._draw.randrange(self._seen)) < MOST_REFERENCE:
+                self._first[place] = value  # each value of the hour has the same chance
             if gone >= self.window and len(self._first) >= REFERENCE:
                 self._settle()
             return
