@@ -216,6 +216,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of the main part")
     parser.add_argument("--only", nargs="*", choices=(*names, "soak"), help="do these again")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes of the long run")
+    parser.add_argument("--note", help="to be said on the page: of the machine, of earlier figures")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -231,6 +232,8 @@ def main() -> None:
         part: Callable[[], dict[str, Any]] = getattr(bench, name)
         figures[name] = part() | {"machine_load": os.getloadavg()[0]}
         kept.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+    if given.note is not None:
+        figures["note"] = given.note
     given.out.write_text(page(figures, about()))
 
 
