@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--users", type=int, default=2_000)
     parser.add_argument("--events", type=int, default=50)
+    parser.add_argument("--length", type=int, default=50, help="events that the model hears")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--questions", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -111,7 +112,7 @@ def made(given: argparse.Namespace) -> Run:
         item_table=table,
     )
     row = MODELS["sasrec"]
-    config = replace(row.config, width=given.width, length=given.events, heads=2, blocks=2)
+    config = replace(row.config, width=given.width, length=given.length, heads=2, blocks=2)
     torch.manual_seed(given.seed)
     network = Network(config, given.items)
     model = row.model.of(

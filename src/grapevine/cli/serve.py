@@ -34,6 +34,9 @@ def serve(
         int, typer.Option(min=0, help="Remove what is older; 0 keeps all.")
     ] = 0,
     log_json: Annotated[bool, typer.Option("--log-json", help="A line of JSON each.")] = False,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="A line for every request, not just bad ones.")
+    ] = False,
 ) -> None:
     """Recommendations over HTTP, events kept, and a page to look at.
 
@@ -42,7 +45,7 @@ def serve(
     """
     start(
         run, data=data, log_json=log_json, index=index, onnx=onnx, store=store, host=host,
-        port=port, runs=runs, rate=rate, retention_days=retention_days,
+        port=port, runs=runs, rate=rate, retention_days=retention_days, log_requests=log_requests,
     )  # fmt: skip
 
 

@@ -24,6 +24,8 @@ from grapevine.serving.routes import (
     recommend,
 )
 from grapevine.serving.service import Service
+from grapevine.serving.short import Short
+from grapevine.serving.turns import Turns
 
 ABOUT = """Recommendations, related items and reasons; events that count at once; experiments.
 
@@ -51,6 +53,7 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
     app.state.service, app.state.keys = service, Keys(service.store)
     app.state.pictures, app.state.stopping = pictures or Pictures(None), False
     app.state.traffic = traffic = Traffic()
+    app.state.turns = turns = Turns(service)
     faults.install(app)
     for one in (health, recommend, events, items, experiments, model, explore, reference):
         app.include_router(one.router)
@@ -60,9 +63,10 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
     settings, metrics = service.settings, service.metrics
     rates = Rates(settings.rate) if settings.rate else None
     # The last that is added is the first that a request meets.
+    app.add_middleware(Short, turns=turns, keys=app.state.keys)  # pyright: ignore[reportArgumentType]
     app.add_middleware(
         Gate,  # pyright: ignore[reportArgumentType]
         body=settings.body, waiting=settings.waiting, rates=rates,
     )  # fmt: skip
-    app.add_middleware(Watched, metrics=metrics, traffic=traffic)
+    app.add_middleware(Watched, metrics=metrics, traffic=traffic, every=settings.log_requests)
     return app

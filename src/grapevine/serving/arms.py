@@ -8,7 +8,7 @@ from pathlib import Path
 from grapevine.errors import GrapevineError
 from grapevine.log import logger
 from grapevine.serving.engine import NO_LIVE, Host, Live, version_of
-from grapevine.serving.settings import Settings
+from grapevine.serving.settings import Settings, beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Arms:
         """
         with self._lock:
             if run not in self.hosts:
-                host = Host.start(self.settings.within_root(run), live=self._live)
+                folder = self.settings.within_root(run)
+                host = Host.start(folder, live=self._live, onnx=beside(folder))
                 self.hosts = {**self.hosts, run: host}
             return self.hosts[run]
 
@@ -83,7 +84,8 @@ class Arms:
                 if host is None:
                     self.open(run)
                 else:
-                    host.swap(self.settings.within_root(run))
+                    folder = self.settings.within_root(run)
+                    host.swap(folder, onnx=beside(folder))
             except GrapevineError as error:
                 self._failed[run] = version
                 logger.error("the run `%s` of an experiment is not opened: %s", run, error)

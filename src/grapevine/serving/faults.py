@@ -91,6 +91,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> JSONResponse:
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        # The path may name a user, the route does not.
+        route = getattr(request.scope.get("route"), "path", "a path that is none")
+        said = {"request_id": request.scope.get("request_id")}
+        logger.error("%s %s failed", request.method, route, exc_info=error, extra={"said": said})
         said = Refusal(500, "fault", "this is a fault of ours", "the log says more")
         return JSONResponse(said.body, said.status)

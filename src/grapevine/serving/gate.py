@@ -4,6 +4,7 @@ Plain ASGI, since each layer of a framework would cost every request; and what i
 next to nothing, so that a service that is asked too much stays able to say so.
 """
 
+import re
 import secrets
 import time
 from collections import OrderedDict
@@ -30,6 +31,9 @@ HEADERS = (
 """On every answer."""
 OPEN = ("/healthz", "/readyz")
 """Paths that answer however much is under way."""
+_REQUEST_ID = re.compile(rb"[0-9a-f]{8}[0-9a-f-]{8,56}")
+"""What is taken for the ID of a request from a caller: a UUID, or as many hexadecimal digits. The
+log repeats it, so it may not be words."""
 
 
 class TooLarge(Exception):
@@ -55,7 +59,11 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        scope["request_id"] = request = secrets.token_hex(8)
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        if _REQUEST_ID.fullmatch(given):
+            scope["request_id"] = request = given.decode()
+        else:
+            scope["request_id"] = request = secrets.token_hex(8)
         begun = False
 
         async def answered(message: Message) -> None:

@@ -6,9 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from grapevine.serving.engine import Answer
+from grapevine.serving.quality import CHANCES, Quality
 
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 KEPT = 300
@@ -26,8 +30,8 @@ class Metrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"grapevine_{name}", text, labels, registry=self.registry)
 
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"grapevine_{name}", text, registry=self.registry)
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"grapevine_{name}", text, labels, registry=self.registry)
 
         self.requests = counter("requests", "Answers, by route and status", "route", "status")
         self.seconds = Histogram(
@@ -45,9 +49,59 @@ class Metrics:
         self.queue = gauge("queue", "Rows that wait to be written")
         self.under_way = gauge("requests_under_way", "Requests that are being answered")
         self.model_since = gauge("model_since_seconds", "When the model in service took over")
+        self.answers = counter("answers", "Lists that were made, fallbacks among them")
         self.event_age = gauge("newest_event_age_seconds", "Since the last event was kept")
+        self.used_age = gauge(
+            "newest_event_used_age_seconds", "Age of the newest event that an answer has heard"
+        )
+        self.learnt_age = gauge(
+            "model_newest_event_age_seconds", "Age of the newest event that the model learnt from"
+        )
         self.score_mean = gauge("score_mean", "Mean score of what was shown last")
         self.history_length = gauge("history_length_mean", "Mean length of the last histories")
+        self.coverage = gauge("coverage", "Share of the catalogue shown in the last hour")
+        self.drift = gauge(
+            "drift_psi", "Population stability index against the version's first hour", "of"
+        )
+        self.chance = gauge(
+            "calibration_items",
+            "Of lists with an outcome, by told chance: the sum of the chances, items chosen, shown",
+            "up_to", "what",
+        )  # fmt: skip
+        # Found by name once: looking a label up takes longer than counting.
+        self._stage = cache(self.stages.labels)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        """Note what a model has answered.
+
+        Args:
+            answer: with what each stage took.
+            seconds: of all stages.
+        """
+        for stage, took in answer.took.items():
+            self._stage(stage).observe(took)
+        self._stage("answer").observe(seconds)
+        self.answers.inc()
+        if answer.fallback:
+            self.fallbacks.labels(answer.fallback).inc()
+        if answer.items:
+            self.score_mean.set(sum(one.score for one in answer.items) / len(answer.items))
+        self.history_length.set(answer.heard)
+
+    def set_quality(self, quality: Quality, catalogue: int) -> None:
+        """Tell what was seen of the answers.
+
+        Args:
+            quality: what was seen.
+            catalogue: items that could be shown.
+        """
+        self.coverage.set(quality.coverage.items() / max(catalogue, 1))
+        self.drift.labels("score").set(quality.score.index())
+        self.drift.labels("history_length").set(quality.history.index())
+        seen = quality.calibration
+        for place, end in enumerate(CHANCES):
+            for what, sums in (("told", seen.told), ("chosen", seen.chosen), ("shown", seen.shown)):
+                self.chance.labels(str(end), what).set(sums[place])
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -56,7 +110,7 @@ class Metrics:
         try:
             yield
         finally:
-            self.stages.labels(name).observe(time.perf_counter() - began)
+            self._stage(name).observe(time.perf_counter() - began)
 
 
 class Traffic:
@@ -156,10 +210,15 @@ class Watched:
         app: what is watched.
         metrics: counters.
         traffic: for the page.
+        every: whether each request has a line in the log, not just those that went badly.
     """
 
-    def __init__(self, app: Any, *, metrics: Metrics, traffic: Traffic) -> None:
-        self.app, self.metrics, self.traffic = app, metrics, traffic
+    def __init__(
+        self, app: Any, *, metrics: Metrics, traffic: Traffic, every: bool = False
+    ) -> None:
+        self.app, self.metrics, self.traffic, self.every = app, metrics, traffic, every
+        # Found by name once: looking a label up takes longer than counting.
+        self._count, self._time = cache(metrics.requests.labels), cache(metrics.seconds.labels)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""
@@ -181,10 +240,16 @@ class Watched:
             took = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "other")
             self.metrics.under_way.dec()
-            self.metrics.requests.labels(route, str(status)).inc()
-            self.metrics.seconds.labels(route).observe(took)
+            self._count(route, str(status)).inc()
+            self._time(route).observe(took)
             self.traffic.request(took, failed=status >= 500)
-            if status >= 500 or took > 1:
+            # Told to come again is no fault of the service, and when there is too much to do, a
+            # line for each that was refused would be more to do.
+            badly = status == 500 or (took > 1 and status != 503)
+            if badly or self.every:
                 said = {"route": route, "status": status, "ms": round(1e3 * took, 1)}
                 said["request_id"] = scope.get("request_id")
-                logging.getLogger("grapevine").warning("answered badly", extra={"said": said})
+                level = logging.WARNING if badly else logging.INFO
+                logging.getLogger("grapevine").log(
+                    level, "answered badly" if badly else "answered", extra={"said": said}
+                )

@@ -1,6 +1,7 @@
 """A service from its settings to its end: opened, checked, listening, and closed in order."""
 
 import logging
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +17,7 @@ from grapevine.serving.engine import Host
 from grapevine.serving.observe import Lines, Metrics
 from grapevine.serving.pictures import Pictures
 from grapevine.serving.service import Service
-from grapevine.serving.settings import Settings
+from grapevine.serving.settings import Settings, beside
 from grapevine.serving.store import Store, open_store
 
 DAY = 86_400.0
@@ -50,7 +51,11 @@ def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
     """
     with open_store(settings.store) as store, closing(Pictures(data)) as pictures:
         refuse_in_public(settings, store)
-        host = Host.start(settings.run, index_folder=settings.index, onnx=settings.onnx)
+        host = Host.start(
+            settings.run,
+            index_folder=settings.index,
+            onnx=settings.onnx or beside(settings.run),
+        )
         service = Service(settings, store, host, Metrics(), pictures=bool(pictures))
         app = create_app(service, pictures=pictures)
         with (
@@ -87,7 +92,35 @@ def serve(settings: Settings, *, data: Path | None = None) -> None:
             ) from error
         host, port = socket.getsockname()[:2]
         logger.info("%s is served at http://%s:%d", settings.run, host, port)
-        uvicorn.Server(config).run(sockets=[socket])
+        with _stopped_politely():
+            uvicorn.Server(config).run(sockets=[socket])
+
+
+class _Stopped(BaseException):
+    """Somebody has told the process to end."""
+
+
+@contextmanager
+def _stopped_politely() -> Iterator[None]:
+    """Within it SIGTERM ends the block, not the process: what waits is written after it.
+
+    uvicorn answers what is under way, and then raises the signal that it was stopped by again, for
+    whoever handled it before: that would be the system, which asks nobody.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are not ours to handle
+        return
+
+    def stop(*_: object) -> None:
+        raise _Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _Stopped:
+        logger.info("told to stop: requests under way were answered, what waits is written")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def refuse_in_public(settings: Settings, store: Store) -> None:
@@ -112,6 +145,9 @@ def log_as_json() -> None:
         found = logging.getLogger(name)
         found.handlers, found.propagate = [handler], False
         found.setLevel(logging.INFO)
+    # What other packages have to say is a line of JSON too, where it is worth saying.
+    logging.getLogger().handlers = [handler]
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 @contextmanager

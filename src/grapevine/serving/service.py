@@ -1,28 +1,23 @@
 """One thing that answers: models in service, what users did, the experiments they are in."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from grapevine.evaluation.experiments import Experiment, Plan
 from grapevine.serving.arms import NOWHERE, Arms, Place
-from grapevine.serving.engine import Answer, Asked, Happened, Host, Live, Rules, Served
+from grapevine.serving.engine import Asked, Happened, Host, Live, Rules, Served, answers
 from grapevine.serving.faces import Faces
 from grapevine.serving.faults import Refusal
 from grapevine.serving.following import Following
 from grapevine.serving.holders import Holder, holders
 from grapevine.serving.observe import Metrics
+from grapevine.serving.quality import Quality
+from grapevine.serving.said import listed, told
 from grapevine.serving.settings import Settings
-from grapevine.serving.store import (
-    Event,
-    Exposure,
-    Forgotten,
-    Item,
-    Shelved,
-    Store,
-    StoreBusy,
-)
+from grapevine.serving.store import Event, Forgotten, Item, Listed, Shelved, Store, StoreBusy
 
 MOST_NEW = 50_000
 """Items that came since the model was trained: each question looks at every one of them."""
@@ -52,7 +47,7 @@ class Service:
     ) -> None:
         self.settings, self.store, self.host, self.metrics = settings, store, host, metrics
         self.pictures, self.clock = pictures, clock
-        self.newest = 0.0
+        self.newest, self.quality = 0.0, Quality(clock)
         self.arms = Arms(settings)
         self.plan, self._kept = Plan(()), dict[str, Any]()
         self.following = Following(store, self._revise, host.current)
@@ -64,38 +59,72 @@ class Service:
 
     # Asking.
 
-    def recommend(self, asked: Asked, request_id: str, *, cap_hours: float = 0.0) -> dict[str, Any]:
+    def recommend(self, asked: Asked, request_id: str) -> dict[str, Any]:
         """The answer to a question as JSON has it; what was shown is kept.
 
         Args:
-            asked: the question; of a user whose history is not sent along, the store has it.
+            asked: the question, with the history of its user.
             request_id: names the list.
-            cap_hours: how far back what was shown counts, for `Rules.most_shown`.
 
         Raises:
             Refusal: the store takes no more just now.
+            ConfigError: it cannot be answered.
         """
-        user = asked.user_id
-        place = self.place_of(user) if user is not None else NOWHERE
-        host = self.arms.hosts.get(place.run, self.host)
-        with host.lease() as served:
-            if user is not None and self.is_forgotten(user, served):
-                # The model's own memory of training must not speak for who was forgotten.
-                asked = replace(asked, user_id=None)
-            with self.metrics.stage("answer"):
-                answer = served.answer(asked)
-            said = self._told(served, answer, request_id, user)
-        if place.arms:
-            said["experiments"] = place.arms
-        self._watch(answer)
-        host.record(replace(asked, user_id=user))
-        if user is not None:
-            self._shown(answer, request_id, user, place)
+        (said,) = self.recommend_all([(asked, request_id)])
+        if isinstance(said, Exception):
+            raise said
         return said
+
+    def recommend_all(
+        self, questions: Sequence[tuple[Asked, str]]
+    ) -> "list[dict[str, Any] | Exception]":
+        """The same of several, each with the ID of its request; or why there is no answer."""
+        out: list[dict[str, Any] | Exception] = [busy()] * len(questions)
+        at: defaultdict[str, list[int]] = defaultdict(list)
+        places: list[Place] = []
+        for number, (one, _) in enumerate(questions):
+            places.append(NOWHERE if one.user_id is None else self.place_of(one.user_id))
+            at[places[-1].run].append(number)
+        shown: list[Listed] = []
+        current = self.host.current().version
+        for run, numbers in at.items():
+            host = self.arms.hosts.get(run, self.host)
+            with host.lease() as served:
+                began = time.perf_counter()
+                found = answers(served, [self._of(questions[n][0], served) for n in numbers])
+                took = (time.perf_counter() - began) / len(numbers)
+                faces, name = self.faces(served), served.run.name
+                for number, answer in zip(numbers, found):
+                    if isinstance(answer, Exception):
+                        out[number] = answer
+                        continue
+                    (question, request_id), place = questions[number], places[number]
+                    out[number] = told(faces, name, answer, request_id, question.user_id, place)
+                    host.record(question)
+                    self.metrics.answered(answer, took)
+                    if served.version == current:
+                        self.quality.answered(current, answer)
+                    if question.user_id is not None and answer.items:
+                        self.quality.shown(request_id, answer)
+                        shown.append(listed(answer, request_id, question.user_id, place))
+        if shown:
+            self._keep(shown)
+        return out
+
+    def _of(self, asked: Asked, served: Served) -> Asked:
+        """The question as a version may take it."""
+        if asked.user_id is not None and self.is_forgotten(asked.user_id, served):
+            # The model's own memory of training must not speak for who was forgotten.
+            return replace(asked, user_id=None)
+        return asked
 
     def history(self, user_id: str) -> tuple[Happened, ...]:
         """What the store knows that a user did, in order of arrival."""
-        return tuple(Happened(*one) for one in self.store.brief_history(user_id))
+        # The store's own values have the same parts; of one each for every event no copy is made.
+        found = self.store.brief_history(user_id)
+        if found:
+            self.quality.used(found[-1].timestamp)
+        return cast("tuple[Happened, ...]", found)
 
     def shown(self, user_id: str | None, rules: Rules, hours: float) -> dict[str, int]:
         """How often each item was shown to a user lately, where a rule asks for that."""
@@ -156,63 +185,12 @@ class Service:
         self.host.revise(live)
         self.arms.revise(live)
 
-    def _told(
-        self, served: Served, answer: Answer, request_id: str, user: str | None
-    ) -> dict[str, Any]:
-        faces = Faces(served, pictures=self.pictures)
-        return {
-            "request_id": request_id,
-            "model": {"name": served.run.name, "version": answer.version},
-            "user_id": user,
-            "fallback": answer.fallback,
-            "items": [
-                {
-                    **faces.of(one.item_id),
-                    "rank": one.rank,
-                    "score": one.score,
-                    "source": one.source,
-                    "reasons": [
-                        {
-                            "kind": why.kind,
-                            "text": why.text,
-                            "items": [told._asdict() for told in why.items],
-                        }
-                        for why in one.reasons
-                    ],
-                }
-                for one in answer.items
-            ],
-            "experiments": {},
-        }
-
-    def _watch(self, answer: Answer) -> None:
-        metrics = self.metrics
-        for stage, seconds in answer.took.items():
-            metrics.stages.labels(stage).observe(seconds)
-        if answer.fallback:
-            metrics.fallbacks.labels(answer.fallback).inc()
-        if answer.items:
-            metrics.score_mean.set(sum(one.score for one in answer.items) / len(answer.items))
-        metrics.history_length.set(answer.heard)
-
-    def _shown(self, answer: Answer, request_id: str, user: str, place: Place) -> None:
-        model = answer.version
-        exposures = [
-            Exposure(
-                request_id, user, str(one.item_id), one.rank, one.score,
-                propensity=place.chances.get(name, 1.0), experiment=name,
-                arm=place.arms.get(name, ""), model=model,
-            )
-            for name in place.arms or ("",)
-            for one in answer.items
-        ]  # fmt: skip
-        if not exposures:
-            return
+    def _keep(self, shown: Sequence[Listed]) -> None:
         try:
-            self.store.expose(exposures)
+            self.store.show(shown)
         except StoreBusy as error:
             # An experiment whose lists are not logged is worth nothing: rather answer later.
-            self.metrics.unexposed.inc()
+            self.metrics.unexposed.inc(len(shown))
             raise busy() from error
 
     # What happened.

@@ -8,6 +8,15 @@ from grapevine.config import check_bounds
 from grapevine.errors import ConfigError
 
 
+def beside(run: Path) -> Path | None:
+    """The user side of a run as ONNX, if it lies beside the run under the same name.
+
+    So a run that is swapped in brings its own: `runs/vine-2`, and `runs/vine-2.onnx`.
+    """
+    path = run.with_name(run.name + ".onnx")
+    return path if path.is_file() else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How a service listens, what it keeps, and what it refuses."""
@@ -17,7 +26,7 @@ class Settings:
     index: Path | None = None
     """Its index, where there is one."""
     onnx: Path | None = None
-    """Its user side as a file of ONNX, where there is one."""
+    """Its user side as a file of ONNX; if not given, `RUN.onnx` where that is there."""
     store: str = "sqlite:///grapevine.db"
     """Where events are kept: `sqlite:///FILE` or `postgresql+psycopg://...`."""
     host: str = "127.0.0.1"
@@ -34,6 +43,8 @@ class Settings:
     """Bytes of a request, at most."""
     retention_days: int = 0
     """Events and exposures older than this are removed each day; 0 keeps all."""
+    log_requests: bool = False
+    """A line in the log for each request, not just for those that went badly."""
     stop_seconds: float = field(default=10.0)
     """How long requests under way may take when the service is stopped."""
 

@@ -50,7 +50,7 @@ class Route:
     path = "/v1/users/{user_id}/recommendations"
 
 
-@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("status", [200, 500, 503])
 def test_answers_are_counted_by_their_route(status, caplog):
     async def app(scope, receive, send):
         scope["route"] = Route()
@@ -69,7 +69,7 @@ def test_answers_are_counted_by_their_route(status, caplog):
     assert "grapevine_requests_under_way 0.0" in told
     # Nobody's ID stands in what is told.
     assert "somebody" not in told + caplog.text
-    assert ("answered badly" in caplog.text) == (status == 503)
+    assert ("answered badly" in caplog.text) == (status == 500)
 
 
 def test_lines_are_json_whatever_is_said():

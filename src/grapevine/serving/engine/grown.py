@@ -3,7 +3,7 @@
 N = items of the run, M = items that came since
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,14 @@ class Grown:
     def question(self, heard: Heard) -> "GrownQuestion":
         """Read a history."""
         return GrownQuestion(self, self.way.question(heard))
+
+    def questions(self, heard: Sequence[Heard]) -> "list[GrownQuestion]":
+        """Read several histories."""
+        return [GrownQuestion(self, asked) for asked in self.way.questions(heard)]
+
+    def look(self, questions: "Sequence[GrownQuestion]", count: int) -> None:
+        """Search for the best of the run's own items of several questions."""
+        self.way.look([one.asked for one in questions], count)
 
 
 class GrownQuestion:

@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -71,35 +72,59 @@ class OnnxAsking:
 
     def ask(self, heard: Heard) -> Float32[np.ndarray, " width"]:
         """What the history asks with; one more for the bias of an item, where items have one."""
-        if not self.plain:
-            return with_bias(self.model, self.ask_one(heard.batch()))
-        keep = self.met[heard.items]
-        if self.behaviour >= 0:
-            keep &= heard.behaviours == self.behaviour
-        asking = self._run(
-            heard.items[keep], heard.behaviours[keep], heard.times[keep], heard.asked_at
-        )
-        return with_bias(self.model, asking)
+        return with_bias(self.model, self._run([self._told(heard)])[0])
+
+    def ask_all(self, heard: Sequence[Heard]) -> Float32[np.ndarray, "asked width"]:
+        """The same of several."""
+        return with_bias(self.model, self._run([self._told(one) for one in heard]))
 
     def ask_one(self, batch: Batch) -> Float32[np.ndarray, " width"]:
         """The same of a block of one question, without a bias."""
-        events, asked_at = self.model.heard(batch)
-        return self._run(events.items, events.behaviours, events.times, int(asked_at[0]))
+        return self._run([self._read(batch)])[0]
 
-    def _run(
-        self, items: np.ndarray, behaviours: np.ndarray, times: np.ndarray, asked_at: int
-    ) -> Float32[np.ndarray, " width"]:
-        if not len(items):
-            return np.zeros(self.width, np.float32)
-        latest = slice(max(0, len(items) - self.length), None)
-        rows = items[latest].astype(np.int64)[None]
-        told = {"items": rows, "lengths": np.array([rows.shape[1]])}
+    def _told(self, heard: Heard) -> "Told":
+        if not self.plain:
+            return self._read(heard.batch())
+        keep = self.met[heard.items]
+        if self.behaviour >= 0:
+            keep &= heard.behaviours == self.behaviour
+        if keep.all():
+            return heard.items, heard.behaviours, heard.times, heard.asked_at
+        return heard.items[keep], heard.behaviours[keep], heard.times[keep], heard.asked_at
+
+    def _read(self, batch: Batch) -> "Told":
+        events, asked_at = self.model.heard(batch)
+        return events.items, events.behaviours, events.times, int(asked_at[0])
+
+    def _run(self, told: Sequence["Told"]) -> Float32[np.ndarray, "asked width"]:
+        """The latest events of each, side by side; whoever has none asks with zeros."""
+        sizes = np.array([min(len(one[0]), self.length) for one in told])
+        out = np.zeros((len(told), self.width), np.float32)
+        some = np.flatnonzero(sizes)
+        if not len(some):
+            return out
+        lengths = sizes[some]
+
+        some_told = [told[place] for place in some.tolist()]
+
+        def table(parts: Iterable[np.ndarray]) -> np.ndarray:
+            filled = np.zeros((len(some), lengths.max()), np.int64)
+            for row, (part, size) in enumerate(zip(parts, lengths.tolist())):
+                filled[row, :size] = part[-size:]
+            return filled
+
+        asked = {"items": table(one[0] for one in some_told), "lengths": lengths}
         if "behaviours" in self.names:
-            told["behaviours"] = behaviours[latest].astype(np.int64)[None]
+            asked["behaviours"] = table(one[1] for one in some_told)
         if "times" in self.names:
-            told["times"] = times[latest][None]
-            told["asked_at"] = np.array([asked_at])
-        return self.session.run(None, told)[0][0]
+            asked["times"] = table(one[2] for one in some_told)
+            asked["asked_at"] = np.array([one[3] for one in some_told])
+        out[some] = self.session.run(None, asked)[0]
+        return out
+
+
+Told = tuple[np.ndarray, np.ndarray, np.ndarray, int]
+"""Items, behaviours and times of the events of one question, and when it is asked."""
 
 
 def session_of(data: bytes) -> Any:

@@ -26,7 +26,7 @@ from grapevine.serving.engine.laid_over import Over, laid_over
 from grapevine.serving.engine.live import Live
 from grapevine.serving.engine.pictures import Around, Attention, Map, Pictures
 from grapevine.serving.engine.told import Teller
-from grapevine.serving.engine.ways import Products, Way, Whole
+from grapevine.serving.engine.ways import Products, Question, Way, Whole
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 
@@ -161,13 +161,29 @@ class Served:
             ConfigError: the run does not know the item or the behaviour, or the catalogue tells
                 not what a filter or a rule asks.
         """
-        clock = time.perf_counter
-        at = [clock()]
-        side = self._side(asked.behaviour)
+        began = time.perf_counter()
+        side = self.side(asked.behaviour)
         heard = self.histories.of(asked, side.behaviour)
-        at.append(clock())
-        question = side.way.question(heard)
-        at.append(clock())
+        read = time.perf_counter()
+        return self.answered(asked, side, heard, side.way.question(heard), (began, read))
+
+    def answered(
+        self, asked: Asked, side: Side, heard: Heard, question: Question, at: Sequence[float] = ()
+    ) -> Answer:
+        """The answer to a question whose history was read.
+
+        Args:
+            asked: the question.
+            side: of the behaviour that is asked for.
+            heard: the history.
+            question: the same, to be asked for items.
+            at: when it was begun with, and when the history stood; now if not given.
+
+        Raises:
+            ConfigError: as `answer`.
+        """
+        clock = time.perf_counter
+        at = [*at, clock()] if at else [clock()] * 3
         allowed = side.chooser.allowed(asked)
         hidden = side.chooser.hidden(asked, self.histories.seen(heard, side.behaviour))
         at.append(clock())
@@ -201,7 +217,7 @@ class Served:
         Raises:
             ConfigError: the run does not know an item.
         """
-        side = self._side(asked.behaviour)
+        side = self.side(asked.behaviour)
         heard = self.histories.of(asked, side.behaviour)
         return side.teller.reasons(heard, [self._row(one) for one in item_ids], "")
 
@@ -211,7 +227,7 @@ class Served:
         Raises:
             ConfigError: the model weighs no events, or knows nothing of these.
         """
-        row = self._side(behaviour).behaviour
+        row = self.side(behaviour).behaviour
         return self.pictures.attention(self.histories.of(Asked(history=history), row))
 
     def around(self, item_id: Any) -> Around:
@@ -244,7 +260,12 @@ class Served:
             found = self.over.placed.kin[place].astype(np.int64) if place >= 0 else found
         return found[(found != row) & (found >= 0)]
 
-    def _side(self, behaviour: str | None) -> Side:
+    def side(self, behaviour: str | None) -> Side:
+        """What the run says of a behaviour, its target if none is named.
+
+        Raises:
+            ConfigError: it does not predict it.
+        """
         side = self.sides.get(self.run.schema.target if behaviour is None else behaviour)
         if side is None:
             raise unknown("behaviour that this run predicts", str(behaviour), self.sides)

@@ -1,8 +1,8 @@
 """How scores come about: products of two vectors, searched; or all of them, ranked."""
 
-from collections.abc import Set
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -14,6 +14,9 @@ from grapevine.serving.engine.best import best, best_of, open_of
 from grapevine.serving.engine.histories import Heard
 from grapevine.serving.engine.masks import Allowed
 
+SPARE = 8
+"""Of the hidden items, such as those seen, so many are expected among the best. Where there are
+more, the search is done again for as many as there are: rarely, and most of each is saved."""
 Rows = Int64[np.ndarray, " found"]
 Scores = Float32[np.ndarray, " found"]
 
@@ -43,6 +46,17 @@ class Way(Protocol):
 
     def question(self, heard: Heard) -> Question:
         """Read a history."""
+        ...
+
+    def questions(self, heard: Sequence[Heard]) -> Sequence[Question]:
+        """Read several, at least one, together where that saves anything."""
+        ...
+
+    def look(self, questions: Sequence[Any], count: int) -> None:
+        """Search for several questions of this way at once, where that saves anything.
+
+        Each is then asked for the best of all items, as many or a little more.
+        """
         ...
 
 
@@ -82,6 +96,19 @@ class Products:
         """Read a history."""
         return Asks(self, self.asking.ask(heard))
 
+    def questions(self, heard: Sequence[Heard]) -> "list[Asks]":
+        """Read several histories."""
+        return [Asks(self, vector) for vector in self.asking.ask_all(heard)]
+
+    def look(self, questions: "Sequence[Asks]", count: int) -> None:
+        """As `Way`: one search of the index for all."""
+        if self.exact or count + SPARE > len(self.index.vectors) // 4:
+            return
+        vectors = np.stack([one.vector for one in questions])
+        found = self.index.search(vectors, count + SPARE, threads=1)
+        for one, rows, scores in zip(questions, found.items, found.scores):
+            one.found.append((rows, scores))
+
 
 @dataclass(frozen=True, slots=True)
 class Asks:
@@ -90,10 +117,12 @@ class Asks:
     Attributes:
         way: whose.
         vector: `(width,)`.
+        found: the best of all items and their scores, where they were searched for already.
     """
 
     way: Products
     vector: Float32[np.ndarray, " width"]
+    found: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
     def best(self, count: int, allowed: Allowed | None, hidden: Set[int]) -> tuple[Rows, Scores]:
         """As `Question`: few that are allowed are looked at, of many the index finds the best."""
@@ -103,12 +132,27 @@ class Asks:
         wanted = count + len(hidden)
         if self.way.exact or wanted > len(vectors) // 4:
             return best(vectors @ self.vector, count, _mask(allowed), hidden)
-        found = self.way.index.search(self.vector[None], wanted, allow=_mask(allowed), threads=1)
-        rows, scores = found.items[0], found.scores[0]
-        keep = rows >= 0
-        if hidden:
-            keep &= open_of(rows, hidden)
-        return rows[keep][:count].astype(np.int64), scores[keep][:count]
+        for rows, scores in self._searched(count, wanted, allowed):
+            keep = rows >= 0
+            if hidden:
+                keep &= open_of(rows, hidden)
+            if np.count_nonzero(keep) >= count or len(rows) >= wanted:
+                return rows[keep][:count].astype(np.int64), scores[keep][:count]
+        raise AssertionError("the widest search is the last")
+
+    def _searched(
+        self, count: int, wanted: int, allowed: Allowed | None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The best that are allowed: first as if few of them were hidden, then as if all were."""
+        if allowed is None:
+            yield from self.found
+        first = min(count + SPARE, wanted)
+        for size in (first, wanted) if first < wanted else (wanted,):
+            if allowed is not None or not any(len(rows) >= size for rows, _ in self.found):
+                found = self.way.index.search(
+                    self.vector[None], size, allow=_mask(allowed), threads=1
+                )
+                yield found.items[0], found.scores[0]
 
     def scores(self, rows: Rows) -> Scores:
         """As `Question`."""
@@ -137,6 +181,13 @@ class Whole:
     def question(self, heard: Heard) -> "Scored":
         """Read a history."""
         return Scored(np.asarray(self.model.score(heard.batch()))[0])
+
+    def questions(self, heard: Sequence[Heard]) -> "list[Scored]":
+        """Read several histories, one after another: the scores of all items are many."""
+        return [self.question(one) for one in heard]
+
+    def look(self, questions: "Sequence[Scored]", count: int) -> None:
+        """Nothing: each has all its scores."""
 
 
 @dataclass(frozen=True, slots=True)

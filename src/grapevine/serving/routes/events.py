@@ -27,6 +27,9 @@ async def happened(request: Request, given: Events) -> Response:
     events = [Event(**one.model_dump()) for one in given.events]
     kept = await asyncio.wrap_future(service.happened(events))
     service.newest = service.clock()
+    for one in given.events:
+        if one.request_id is not None:
+            service.quality.calibration.happened(one.request_id, one.item_id)
     service.metrics.events.labels("new").inc(kept.new)
     service.metrics.events.labels("repeated").inc(kept.repeated)
     request.app.state.traffic.happened(kept.new)

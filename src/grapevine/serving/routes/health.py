@@ -46,4 +46,10 @@ async def metrics(request: Request) -> Response:
     service.metrics.queue.set(service.store.health().queue)
     if service.newest:
         service.metrics.event_age.set(service.clock() - service.newest)
+    if service.quality.newest_used:
+        service.metrics.used_age.set(service.clock() - service.quality.newest_used / 1000)
+    with service.host.lease() as served:
+        if learnt := service.quality.learnt(served):
+            service.metrics.learnt_age.set(service.clock() - learnt / 1000)
+        service.metrics.set_quality(service.quality, len(served.catalogue))
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

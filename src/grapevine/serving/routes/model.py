@@ -8,6 +8,7 @@ from grapevine.serving.auth import needs
 from grapevine.serving.engine import Refused
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
+from grapevine.serving.settings import beside
 from grapevine.serving.shapes import Swap
 
 router = APIRouter(prefix="/v1", tags=["model"], responses=SAID)
@@ -34,7 +35,7 @@ def swap(request: Request, given: Swap) -> Response:
     service = service_of(request)
     folder = service.settings.within_root(given.run)
     try:
-        done = service.host.swap(folder)
+        done = service.host.swap(folder, onnx=beside(folder))
     except Refused as error:
         service.metrics.swaps.labels("refused").inc()
         raise Refusal(409, "refused", error.args[0], error.hint) from error

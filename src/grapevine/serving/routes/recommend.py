@@ -1,6 +1,6 @@
 """Recommendations: for a user, for a history, many at once, and beside an item."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -21,12 +21,13 @@ from grapevine.serving.shapes import (
     Recommendations,
 )
 
+PATH = "/v1/users/{user_id}/recommendations"
 router = APIRouter(prefix="/v1", tags=["recommendations"], responses=SAID)
 read = [Depends(needs("read"))]
 K = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
 
 
-@router.get("/users/{user_id}/recommendations", response_model=Recommendations, dependencies=read)
+@router.get(PATH.removeprefix("/v1"), response_model=Recommendations, dependencies=read)
 async def for_user(
     request: Request,
     user_id: Annotated[Id, Path()],
@@ -52,7 +53,11 @@ async def for_question(request: Request, question: Question) -> Response:
 def for_many(request: Request, questions: Questions) -> Response:
     """Several questions at once."""
     service, name = service_of(request), request.scope["request_id"]
-    found = [answered(service, one, f"{name}-{n}") for n, one in enumerate(questions.requests)]
+    asked = [(asked_of(service, one), f"{name}-{n}") for n, one in enumerate(questions.requests)]
+    found = service.recommend_all(asked)
+    for one in found:
+        if isinstance(one, Exception):
+            raise one
     return reply({"answers": found})
 
 
@@ -73,15 +78,16 @@ def related(
 
 
 async def answer(request: Request, question: Question) -> Response:
-    """One answer, made at once: a thread costs as much as most answers, but less than reasons."""
+    """One answer. Reasons take long, and are looked for in a thread."""
     service, name = service_of(request), request.scope["request_id"]
+    asked = asked_of(service, question)
     if question.why:
-        return reply(await run_in_threadpool(answered, service, question, name))
-    return reply(answered(service, question, name))
+        return reply(await run_in_threadpool(service.recommend, asked, name))
+    return reply(await request.app.state.turns.ask(asked, name))
 
 
-def answered(service: Service, question: Question, request_id: str) -> dict[str, Any]:
-    """The answer to a question as it came over HTTP."""
+def asked_of(service: Service, question: Question) -> Asked:
+    """A question as it came over HTTP, with what the store knows of its user."""
     given, wanted = question.filters, question.rules
     rules = Rules(
         boost=tuple(_weight(one) for one in wanted.boost),
@@ -96,7 +102,7 @@ def answered(service: Service, question: Question, request_id: str) -> dict[str,
         with service.metrics.stage("read"):
             history = service.history(question.user_id)
     price = given.price
-    asked = Asked(
+    return Asked(
         user_id=question.user_id,
         history=history,
         behaviour=question.behaviour,
@@ -115,7 +121,6 @@ def answered(service: Service, question: Question, request_id: str) -> dict[str,
         shown=service.shown(question.user_id, rules, wanted.cap.hours if wanted.cap else 0.0),
         why=question.why,
     )
-    return service.recommend(asked, request_id)
 
 
 def _weight(push: Push, *, down: bool = False) -> Weight:

@@ -15,6 +15,7 @@ from grapevine.errors import StoreBusy, StoreError
 from grapevine.serving.store.backend import Backend, parsed
 from grapevine.serving.store.checks import Fault, Refused, event_faults, read_events
 from grapevine.serving.store.keys import SCOPES
+from grapevine.serving.store.recent import KEPT_EVENTS
 from grapevine.serving.store.shelf import MOST_ITEMS
 from grapevine.serving.store.store import MOST_HISTORY, Store, now_ms
 from grapevine.serving.store.values import (
@@ -26,6 +27,7 @@ from grapevine.serving.store.values import (
     Health,
     Item,
     Key,
+    Listed,
     Outcome,
     Shelved,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "Health",
     "Item",
     "Key",
+    "Listed",
     "Outcome",
     "Refused",
     "Shelved",
@@ -71,6 +74,7 @@ def open_store(
     queue_rows: int = QUEUE_ROWS,
     patience_s: float = PATIENCE_S,
     clock: Callable[[], int] = now_ms,
+    kept: int = KEPT_EVENTS,
 ) -> Store:
     """Open a store, made where there is none, its schema brought up to date.
 
@@ -82,6 +86,7 @@ def open_store(
         queue_rows: rows that may wait to be written; beyond that, `StoreBusy`.
         patience_s: how long a group is tried again while a PostgreSQL server is away.
         clock: milliseconds since 1970.
+        kept: events of histories that are kept at hand, where only this process can write.
 
     Raises:
         ConfigError: the address is none.
@@ -100,7 +105,7 @@ def open_store(
                 queue_rows=queue_rows,
                 patience_s=patience_s,
             )
-        return Store(backend, writer, clock)
+        return Store(backend, writer, clock, kept)
     except BaseException as error:
         if writer is not None:
             writer.close()

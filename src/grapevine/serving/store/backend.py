@@ -17,9 +17,11 @@ class Backend(Protocol):
         where: which one, for messages; without a password.
         writer: an engine whose connections write; the store keeps one of them.
         readers: an engine whose connections can only read.
+        alone: whether only this process can write.
     """
 
     name: str
+    alone: bool
     where: str
     writer: Engine
     readers: Engine

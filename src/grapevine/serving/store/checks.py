@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from grapevine.errors import DataError
-from grapevine.serving.store.values import Event, Exposure
+from grapevine.serving.store.values import Event, Exposure, Listed
 
 MOST_EVENTS = 1_000
 """Events in one call."""
@@ -107,6 +107,11 @@ def exposure_faults(exposures: Sequence[Exposure]) -> list[Fault]:
     ]
 
 
+def list_faults(lists: Sequence[Listed]) -> list[Fault]:
+    """Everything that is wrong with the lists of one call."""
+    return [Fault(place, *fault) for place, one in enumerate(lists) for fault in _of_list(one)]
+
+
 def id_fault(value: object) -> str:
     """What is wrong with an ID or a name, empty where nothing is.
 
@@ -160,6 +165,21 @@ def _of_event(event: Event) -> Iterator[tuple[str, str]]:
         reason := number_fault(event.value, -GREATEST_VALUE, GREATEST_VALUE)
     ):
         yield "value", reason
+
+
+def _of_list(one: Listed) -> Iterator[tuple[str, str]]:
+    for experiment, arm, chance in one.places:
+        # What holds for a whole list is looked at once, with its first item.
+        first = (one.item_ids[:1] or ("-",))[0], 1, (one.scores[:1] or (0.0,))[0]
+        names = experiment, arm, one.model
+        yield from _of_exposure(Exposure(one.request_id, one.user_id, *first, chance, *names))
+    for item_id in one.item_ids[1:]:
+        if reason := id_fault(item_id):
+            yield "item_id", reason
+    if len(one.item_ids) != len(one.scores):
+        yield "score", "is not there for each item"
+    if not all(map(math.isfinite, one.scores[1:])):
+        yield "score", "is not finite"
 
 
 def _of_exposure(exposure: Exposure) -> Iterator[tuple[str, str]]:

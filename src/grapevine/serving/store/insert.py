@@ -1,7 +1,7 @@
 """Rows that count once, whoever sends them again."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +17,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "exposures": ("request_id", "experiment", "item_id"),
 }
 """What makes two rows the same."""
+PIECE_ROWS = 500
+"""Rows of one statement of SQLite, which takes some 32,000 values."""
 
 
 def insert_missing(connection: Connection, table: str, rows: list[Row]) -> list[Row]:
@@ -29,10 +31,11 @@ def insert_missing(connection: Connection, table: str, rows: list[Row]) -> list[
         # The first one counts, as it would one after the other.
         distinct.setdefault(_key(row, key), row)
     wanted = list(distinct.values())
+    if connection.dialect.name == "sqlite":
+        pieces = (wanted[at : at + PIECE_ROWS] for at in range(0, len(wanted), PIECE_ROWS))
+        return [row for piece in pieces for row in _into_sqlite(connection, table, piece)]
     statement = _statement(table, connection.dialect.name)
-    given: Any = wanted
-    if connection.dialect.name != "sqlite":
-        given = {name: [row[name] for row in wanted] for name in wanted[0]}
+    given: Any = {name: [row[name] for row in wanted] for name in wanted[0]}
     return [distinct[tuple(row)] for row in connection.execute(statement, given)]
 
 
@@ -73,6 +76,40 @@ def add_missing(connection: Connection, table: Table, row: Row) -> None:
     connection.execute(statement.on_conflict_do_nothing())
 
 
+def _into_sqlite(connection: Connection, table: str, rows: list[Row]) -> list[Row]:
+    """The rows that were new: one statement for all, asked again only where some were not.
+
+    To be told which rows were new takes a step of the driver for each of them, and with every step
+    the thread lets another one go first; how many they were is told at once.
+    """
+    names, key = _columns(table), KEYS[table]
+    values = [row[name] for row in rows for name in names]
+    connection.exec_driver_sql("SAVEPOINT all_new")
+    done = connection.exec_driver_sql(_values(table, len(rows)), tuple(values)).rowcount
+    if done == len(rows):
+        connection.exec_driver_sql("RELEASE all_new")
+        return rows
+    connection.exec_driver_sql("ROLLBACK TO all_new")
+    connection.exec_driver_sql("RELEASE all_new")
+    by_key = {_key(row, key): row for row in rows}
+    return [by_key[tuple(one)] for one in connection.execute(_statement(table, "sqlite"), rows)]
+
+
+@cache
+def _columns(table: str) -> tuple[str, ...]:
+    return tuple(one.name for one in tables.metadata.tables[table].columns if one.name != "id")
+
+
+@lru_cache(64)
+def _values(table: str, rows: int) -> str:
+    names = _columns(table)
+    one = f"({', '.join('?' * len(names))})"
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([one] * rows)} "
+        f"ON CONFLICT ({', '.join(KEYS[table])}) DO NOTHING"
+    )
+
+
 def _insert(table: Table, dialect: str) -> Any:
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
@@ -88,6 +125,7 @@ def _statement(name: str, dialect: str) -> Any:
     names = [column.name for column in table.columns if column.name != "id"]
     returned = [table.c[name] for name in key]
     if dialect == "sqlite":
+        # Only where some of the rows are there already.
         rows = _insert(table, dialect)
         return rows.on_conflict_do_nothing(index_elements=list(key)).returning(*returned)
     # Imported here, as everything of PostgreSQL: a service with a file starts sooner without.

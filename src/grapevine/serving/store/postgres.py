@@ -28,6 +28,7 @@ class Postgres:
     """
 
     name = "postgresql"
+    alone = False
 
     def __init__(self, url: URL, *, read_only: bool = False) -> None:
         self.where = url.render_as_string(hide_password=True)

@@ -1,12 +1,13 @@
 """Questions to the store: histories, what was shown, what came of an experiment."""
 
 from collections.abc import Iterator
+from sys import intern
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
 
 from grapevine.serving.store import tables
-from grapevine.serving.store.values import Event, Exposure, Outcome
+from grapevine.serving.store.values import Brief, Event, Exposure, Outcome
 
 PAGE = 10_000
 """Rows that are read at a time where all of them are wanted: no read lasts long."""
@@ -64,10 +65,11 @@ def history(connection: Connection, user_id: str, most: int) -> list[Event]:
     return [Event(*row) for row in reversed(rows)]
 
 
-def brief_history(connection: Connection, user_id: str, most: int) -> list[tuple[str, str, int]]:
+def brief_history(connection: Connection, user_id: str, most: int) -> tuple[Brief, ...]:
     """Item, behaviour and time of the last events of a user, the latest last."""
     rows = connection.execute(_BRIEFLY, {"user": user_id, "most": most}).all()
-    return [(item, behaviour, at) for item, behaviour, at in reversed(rows)]
+    # The names of behaviours are few, and are kept once however many histories are.
+    return tuple(Brief(item, intern(behaviour), at) for item, behaviour, at in reversed(rows))
 
 
 def shown(connection: Connection, user_id: str, since: int) -> dict[str, int]:

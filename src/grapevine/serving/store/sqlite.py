@@ -60,7 +60,7 @@ class SQLite:
     def __init__(self, url: URL, *, read_only: bool = False) -> None:
         self.path = Path(url.database or "").absolute()
         self.where = str(self.path)
-        self.read_only = read_only
+        self.read_only, self.alone = read_only, False
         self._lock: FileLock | None = None
         _refuse_network(self.path)
         self.writer = self._engine(NullPool, _for_writing)
@@ -84,6 +84,7 @@ class SQLite:
             )
         shared = DRIVER.sqlite_version_info >= SAFE
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), shared=shared)
+        self.alone = not shared
         if not self.path.exists():
             # What users do is nobody else's to read; the log takes the mode of the file.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -15,18 +15,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from grapevine.errors import StoreBusy, StoreError
-from grapevine.serving.store import checks, export, forget, keys, lately, reads, tables
+from grapevine.serving.store import checks, export, forget, keys, lately, reads, rows, tables
 from grapevine.serving.store.backend import Backend
 from grapevine.serving.store.insert import add_missing, upsert
+from grapevine.serving.store.recent import KEPT_EVENTS, Recent
 from grapevine.serving.store.shelf import Shelf
 from grapevine.serving.store.values import (
     Appended,
+    Brief,
     Event,
     Experiment,
     Exposure,
     Forgotten,
     Health,
     Key,
+    Listed,
     Outcome,
 )
 from grapevine.serving.store.writer import Writer
@@ -52,15 +55,23 @@ class Store:
         backend: the database, prepared.
         writer: what writes to it; None where it is only read.
         clock: milliseconds since 1970.
+        kept: events of histories that are kept at hand, where only this process can write.
     """
 
     def __init__(
-        self, backend: Backend, writer: Writer | None, clock: Callable[[], int] = now_ms
+        self,
+        backend: Backend,
+        writer: Writer | None,
+        clock: Callable[[], int] = now_ms,
+        kept: int = KEPT_EVENTS,
     ) -> None:
         self.backend = backend
         self.clock = clock
         self._written_by = writer
+        self._recent = Recent(kept) if writer is not None and backend.alone and kept else None
         if writer is not None:
+            if self._recent is not None:
+                writer.committed = self._recent.changed
             fresh = {"name": forget.SALT, "value": secrets.token_bytes(forget.SALT_BYTES)}
             self._do(lambda connection: add_missing(connection, tables.state, fresh))
         asked = select(tables.state.c.value).where(tables.state.c.name == forget.SALT)
@@ -103,22 +114,7 @@ class Store:
         """
         if faults := checks.event_faults(events):
             raise checks.Refused(faults)
-        now = self.clock()
-        rows = [
-            {
-                "event_id": one.event_id,
-                "user_id": one.user_id,
-                "item_id": one.item_id,
-                "behaviour": one.behaviour,
-                "timestamp": now if one.timestamp is None else one.timestamp,
-                "value": one.value,
-                "session_id": one.session_id,
-                "request_id": one.request_id,
-                "arrived": now,
-            }
-            for one in events
-        ]
-        return self._writer.insert("events", rows)
+        return self._writer.insert("events", rows.of_events(events, self.clock()))
 
     def expose(self, exposures: Sequence[Exposure]) -> "Future[Appended]":
         """Keep what was shown; through the same writer, and as durable.
@@ -129,23 +125,18 @@ class Store:
         """
         if faults := checks.exposure_faults(exposures):
             raise checks.Refused(faults)
-        now = self.clock()
-        rows = [
-            {
-                "request_id": one.request_id,
-                "user_id": one.user_id,
-                "item_id": one.item_id,
-                "rank": one.rank,
-                "score": one.score,
-                "propensity": one.propensity,
-                "experiment": one.experiment,
-                "arm": one.arm,
-                "model": one.model,
-                "shown_at": now if one.shown_at is None else one.shown_at,
-            }
-            for one in exposures
-        ]
-        return self._writer.insert("exposures", rows)
+        return self._writer.insert("exposures", rows.of_exposures(exposures, self.clock()))
+
+    def show(self, lists: Sequence[Listed]) -> "Future[Appended]":
+        """Keep lists that were shown: as `expose` of all their items, for a tenth of the time.
+
+        Raises:
+            Refused: a list breaks the limits; none of the call is taken.
+            StoreBusy: too much waits to be written.
+        """
+        if faults := checks.list_faults(lists):
+            raise checks.Refused(faults)
+        return self._writer.insert("exposures", rows.of_lists(lists, self.clock()))
 
     def history(self, user_id: str, most: int = MOST_HISTORY) -> list[Event]:
         """The last events of a user in order of arrival, the latest last.
@@ -157,12 +148,21 @@ class Store:
         most = max(0, min(most, MOST_HISTORY))
         return self._read(lambda connection: reads.history(connection, user_id, most))
 
-    def brief_history(self, user_id: str, most: int = MOST_HISTORY) -> list[tuple[str, str, int]]:
-        """The same as item, behaviour and time alone: what a model is asked with, and faster."""
+    def brief_history(self, user_id: str, most: int = MOST_HISTORY) -> tuple[Brief, ...]:
+        """The same as item, behaviour and time alone: what a model is asked with, and faster.
+
+        Where nobody else can write, those asked for lately are at hand.
+        """
         if checks.id_fault(user_id):
-            return []
+            return ()
         most = max(0, min(most, MOST_HISTORY))
-        return self._read(lambda connection: reads.brief_history(connection, user_id, most))
+
+        def read() -> tuple[Brief, ...]:
+            return self._read(lambda connection: reads.brief_history(connection, user_id, most))
+
+        if self._recent is None or most != MOST_HISTORY:
+            return read()
+        return self._recent.of(user_id, read)
 
     def shown(self, user_id: str, since: int) -> dict[str, int]:
         """In how many lists each item was shown to a user, for caps on frequency.

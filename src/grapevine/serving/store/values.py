@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,42 @@ class Event:
     value: float | None = None
     session_id: str | None = None
     request_id: str | None = None
+
+
+class Brief(NamedTuple):
+    """What a model is asked with of an event.
+
+    Attributes:
+        item_id: to what.
+        behaviour: what was done.
+        timestamp: milliseconds since 1970.
+    """
+
+    item_id: str
+    behaviour: str
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list as it was shown to a user: all its exposures at once, told and checked once.
+
+    Attributes:
+        request_id: of the list.
+        user_id: who saw it.
+        item_ids: what was shown, the first rank first.
+        scores: what the model gave each.
+        places: of each experiment that the user is in its name, the arm, and the chance of the arm;
+            one of empty names where there is none.
+        model: name and version of what answered.
+    """
+
+    request_id: str
+    user_id: str
+    item_ids: tuple[str, ...]
+    scores: tuple[float, ...]
+    places: tuple[tuple[str, str, float], ...] = (("", "", 1.0),)
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

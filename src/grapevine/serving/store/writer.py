@@ -23,10 +23,12 @@ T = TypeVar("T")
 
 Screen = Callable[[Connection, str, list[Row]], list[Row]]
 
-GROUP_ROWS = 256
+GROUP_ROWS = 1024
 """A group is closed when it has so many rows."""
 WAIT_MS = 5.0
-"""A group is closed so long after its first row, at most; one of exposures alone always is."""
+"""A group is closed so long after its first row, at most."""
+SHOWN_WAIT_MS = 50.0
+"""The same of a group of exposures alone, for which nobody waits."""
 QUEUE_ROWS = 20_000
 """Rows that may wait."""
 PATIENCE_S = 30.0
@@ -73,6 +75,8 @@ class Writer:
     Attributes:
         screen: is given the rows of each transaction that are new, and gives those that it has
             removed again; they count as repeated.
+        committed: is told, before anybody is, whose events a commit has brought; None where it may
+            have changed anything.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Writer:
         self.group_rows, self.wait_s = group_rows, wait_ms / 1000
         self.queue_rows, self.patience_s = queue_rows, patience_s
         self.screen: Screen = lambda connection, table, rows: []
+        self.committed: Callable[[set[str] | None], None] = lambda user_ids: None
         self._jobs: deque[_Job] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
@@ -96,6 +101,7 @@ class Writer:
         self._trouble = ""
         self._last_commit_ms = 0.0
         self._expected, self._answered_at = 1, 0.0
+        self._gathering, self.shown_wait_s = False, max(wait_ms, SHOWN_WAIT_MS) / 1000
         self._counts = {"rows": 0, "commits": 0, "failures": 0}
         self._thread = threading.Thread(target=self._run, name="grapevine-store", daemon=True)
         self._thread.start()
@@ -165,7 +171,9 @@ class Writer:
                 )
             self._jobs.append(job)
             self._waiting += len(job.rows)
-            self._changed.notify()
+            # Waking the writer for every list that was shown would cost more than writing it.
+            if job.table != "exposures" or not self._gathering or self._waiting > self.group_rows:
+                self._changed.notify()
 
     def _run(self) -> None:
         while True:
@@ -193,14 +201,17 @@ class Writer:
             # Those who were answered just now are likely to send again at once: without a moment
             # for them, they and those who wait by now would take turns in groups of half the size.
             expected = self._expected if now - self._answered_at < self.wait_s else 1
-            closes_at = now + self.wait_s
             while True:
                 ended = self._take(group)
                 callers = sum(job.table == "events" for job in group)
-                left = closes_at - time.monotonic()
+                # Nobody waits for what was shown: it makes larger groups, and fewer of them.
+                patient = not callers and not any(job.work for job in group)
+                left = now + (self.shown_wait_s if patient else self.wait_s) - time.monotonic()
                 if ended or self._closed or callers >= expected or left <= 0:
                     return group
+                self._gathering = patient
                 self._changed.wait(left)
+                self._gathering = False
 
     def _take(self, group: list[_Job]) -> bool:
         """Move jobs that wait into the group; whether it is closed by what it holds."""
@@ -290,10 +301,16 @@ class Writer:
                     perhaps -= names_of(table, self.screen(connection, table, new_rows))
         self._last_commit_ms = 1000 * (time.perf_counter() - began)
         self._counts["commits"] += 1
-        if after is not None:
-            after(connection)
         if work is not None:
+            self.committed(None)
+            if after is not None:
+                after(connection)
             return [result]
+        users = {row["user_id"] for job in group if job.table == "events" for row in job.rows}
+        if users:
+            self.committed(users)
+        if len(perhaps) == sum(len(job.rows) for job in group):
+            return [Appended(len(job.rows), 0) for job in group]
         new = set(perhaps)
         return [Appended(*counted(job.table, job.rows, new)) for job in group]
 

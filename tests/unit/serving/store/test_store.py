@@ -67,7 +67,7 @@ def test_a_history_is_in_order_of_arrival_though_clocks_go_back(store, clock, ev
         sent.append(replace(one, timestamp=clock.now))
     assert store.history("u1") == sent
     assert store.history("u1", 2) == sent[-2:]
-    assert store.brief_history("u1", 3) == [
+    assert list(store.brief_history("u1", 3)) == [
         (one.item_id, one.behaviour, one.timestamp) for one in sent[-3:]
     ]
 
@@ -252,7 +252,7 @@ def test_what_is_sent_again_brings_nobody_back(store, clock, events):
 
 @pytest.mark.parametrize("user", ["", "a\x00", "\ud800", "u" * 1000])
 def test_whom_nobody_can_be_has_done_nothing(store, user):
-    assert store.history(user) == store.brief_history(user) == []
+    assert (store.history(user), store.brief_history(user)) == ([], ())
     assert store.shown(user, 0) == store.item_counts(user) == {}
     with pytest.raises(Refused):
         store.forget(user)

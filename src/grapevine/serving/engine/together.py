@@ -1,0 +1,62 @@
+"""Several questions answered at once: user sides in one batch, and one search for all."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+from grapevine.errors import GrapevineError
+from grapevine.serving.engine.asked import Answer, Asked
+from grapevine.serving.engine.histories import Heard
+from grapevine.serving.engine.served import Served, Side
+
+
+def answers(served: Served, asked: Sequence[Asked]) -> list[Answer | GrapevineError]:
+    """The answer to each question, as `Served.answer` gives it; or why there is none.
+
+    What is computed together is told as taken in equal shares.
+    """
+    began = time.perf_counter()
+    out: list[Answer | GrapevineError | None] = [None] * len(asked)
+    alike: defaultdict[str | None, list[tuple[int, Heard]]] = defaultdict(list)
+    sides: dict[str | None, Side] = {}
+    for place, one in enumerate(asked):
+        try:
+            side = sides[one.behaviour] = served.side(one.behaviour)
+            alike[one.behaviour].append((place, served.histories.of(one, side.behaviour)))
+        except GrapevineError as error:
+            out[place] = error
+    read = (time.perf_counter() - began) / len(asked)
+    for behaviour, some in alike.items():
+        side, before = sides[behaviour], time.perf_counter()
+        questions = side.way.questions([heard for _, heard in some])
+        asking = (time.perf_counter() - before) / len(some)
+        before = time.perf_counter()
+        # One more than is shown tells whether the choice of the last was arbitrary.
+        plain = [
+            (question, asked[place].k + 1)
+            for question, (place, _) in zip(questions, some)
+            if _is_plain(served, asked[place])
+        ]
+        if plain:
+            side.way.look([question for question, _ in plain], max(k for _, k in plain))
+        searched = (time.perf_counter() - before) / len(some)
+        for question, (place, heard) in zip(questions, some):
+            try:
+                answer = served.answered(asked[place], side, heard, question)
+            except GrapevineError as error:
+                out[place] = error
+                continue
+            answer.took["history"] += read
+            answer.took["user"] += asking
+            answer.took["retrieval"] += searched
+            out[place] = answer
+    return [one for one in out if one is not None]
+
+
+def _is_plain(served: Served, asked: Asked) -> bool:
+    """Whether the best of all items are what it begins with."""
+    wants = asked.rules
+    moved = wants.boost or wants.bury or wants.diversity or wants.calibration
+    return (
+        not moved and asked.filters.only is None and served.catalogue.allowed(asked.filters) is None
+    )
