@@ -25,7 +25,7 @@ class Faces:
         table = catalogue.table
         priced = "price" in table.columns and table.schema["price"].is_numeric()
         self._price: list[float | None] = (
-            table["price"].cast(pl.Float64).fill_nan(None).to_list()
+            as_written(table["price"]).fill_nan(None).to_list()
             if priced
             else [None] * len(catalogue)
         )
@@ -44,3 +44,14 @@ class Faces:
             "price": self._price[row],
             "image": f"/v1/items/{quote(name, safe='')}/image" if self.pictures else None,
         }
+
+
+def as_written(numbers: pl.Series) -> pl.Series:
+    """Numbers as float64 that print as they were written, whatever they are kept as.
+
+    >>> as_written(pl.Series([12.4], dtype=pl.Float32)).to_list()
+    [12.4]
+    """
+    # The shortest decimals that name a float32 are those it came from; its own are 12.399999618.
+    short = numbers.cast(pl.String) if numbers.dtype == pl.Float32 else numbers
+    return short.cast(pl.Float64)

@@ -26,14 +26,13 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
 
     What a user did before the first list is the covariate (CUPED). A user counts from the day of
     the first list on, with all that was done since.
-
-    Raises:
-        DataError: nobody was shown anything yet.
     """
     summed = experiment.metric.startswith(SUMMED)
     found = store.outcomes(experiment.name, behaviour_of(experiment.metric))
     places = {arm.name: place for place, arm in enumerate(experiment.arms)}
     found = [one for one in found if one.arm in places]
+    if not found:
+        return _nobody_yet(experiment)
     first = min((one.exposed_at for one in found), default=0)
     done = Outcomes(
         arm=np.array([places[one.arm] for one in found], np.int64),
@@ -75,6 +74,22 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     ]
     said["effects"] = said["over_time"][-1]["effects"]
     return said
+
+
+def _nobody_yet(experiment: Experiment) -> dict[str, Any]:
+    """The report before anybody was shown anything: its arms, and nothing found."""
+    unknown = dict.fromkeys(("value", "mean", "low", "high"))
+    return {
+        "name": experiment.name,
+        "metric": experiment.metric,
+        "verdict": "nobody has been in it yet",
+        "arms": [
+            {"name": arm.name, "share": arm.share, "users": 0, **unknown}
+            for arm in experiment.arms
+        ],
+        "sample_ratio": {"p": 1.0, "ok": True},
+        "contrasts": [], "warnings": [], "effects": [], "over_time": [],
+    }  # fmt: skip
 
 
 def _less(value: float | None, half: float) -> float | None:

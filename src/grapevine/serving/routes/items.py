@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from grapevine.serving import browse
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
-from grapevine.serving.shapes import Id
+from grapevine.serving.segments import IdInPath
 
 router = APIRouter(
     prefix="/v1/items", tags=["items"], responses=SAID, dependencies=[Depends(needs("read"))]
 )
-ItemId = Annotated[Id, Path()]
 
 
 @router.get("")
@@ -30,7 +29,7 @@ def found(
 
 
 @router.get("/{item_id}")
-def item(request: Request, item_id: ItemId) -> Response:
+def item(request: Request, item_id: IdInPath) -> Response:
     """All that the catalogue says of an item, and what was done with it."""
     service = service_of(request)
     with service.host.lease() as served:
@@ -42,7 +41,7 @@ def item(request: Request, item_id: ItemId) -> Response:
 
 
 @router.get("/{item_id}/image", response_class=Response)
-def image(request: Request, item_id: ItemId) -> Response:
+def image(request: Request, item_id: IdInPath) -> Response:
     """Its picture, as PNG or JPEG."""
     picture = request.app.state.pictures.of(item_id)
     if picture is None:
@@ -52,7 +51,7 @@ def image(request: Request, item_id: ItemId) -> Response:
 
 
 @router.get("/{item_id}/graph")
-def graph(request: Request, item_id: ItemId) -> Response:
+def graph(request: Request, item_id: IdInPath) -> Response:
     """The items around it; an edge weighs as much as random walks take it."""
     service = service_of(request)
     with service.host.lease() as served:
