@@ -1,9 +1,9 @@
 """Frames of the page's map while it is dragged and zoomed, with 100,000 points.
 
 A real run of 100,000 items is served by `grapevine serve`, so the points are those of its vectors.
-Headless Chromium on the processor alone: WebGL as software plays it, and pixels that the page writes
-itself, which is what it chooses there. A frame's own time is that of the page's code; the gap is from
-one frame to the next, and so has in it what browser and machine cost by themselves: see "still".
+Headless Chromium on the processor alone: WebGL as software plays it, and pixels that the page
+writes itself, which is what it chooses there. A frame's own time is that of the page's code; the
+gap is from one frame to the next, with what browser and machine cost by themselves: see "still".
 
     .venv/bin/python benchmarks/page_map.py
 """
