@@ -22,7 +22,7 @@ import grapevine as gv
 from frames import POINTS, Frames, measured
 from grapevine.testing.worlds import world
 
-FACTORS = ("model.width=16", "model.epochs=1")
+SMALL = ("model.factors=16", "model.iterations=2")
 
 
 def large(folder: Path) -> Path:
@@ -36,7 +36,7 @@ def large(folder: Path) -> Path:
         for item in range(POINTS)
         for user in draw.choice(by_interest[item % 30], 3)
     ]
-    gv.fit("als", world(events), out=folder, settings=FACTORS)
+    gv.fit("als", world(events), out=folder, settings=SMALL)
     return folder
 
 

@@ -6,11 +6,9 @@
 Writes docs/pictures/page-*.png: light, dark, and on a phone.
 """
 
-import json
 import sys
 import tempfile
 import threading
-import urllib.request
 from pathlib import Path
 
 from PIL import Image
@@ -43,12 +41,6 @@ BELOW = {
 """On a phone the frame stands still, and what matters is moved to the top of it."""
 
 
-def ask(address: str, path: str) -> dict:
-    """The JSON of the service."""
-    with urllib.request.urlopen(address + path, timeout=60) as answer:
-        return json.load(answer)
-
-
 def shoot(watched: driver.Watched, name: str, view: str, below: str | None = None) -> None:
     """One view into one file, of few colours so that it stays small."""
     page = watched.open(view)
@@ -70,7 +62,7 @@ def busy(address: str, users: list[str], stopped: threading.Event) -> None:
     """Some traffic for the live view."""
     while not stopped.is_set():
         for user in users:
-            ask(address, f"/v1/users/{user}/recommendations?k=10")
+            driver.asked(address, f"/v1/users/{user}/recommendations?k=10")
             if stopped.wait(0.05):
                 return
 
@@ -92,8 +84,8 @@ def main() -> None:
 
 def views(browser: Browser, address: str, *, experiment: bool) -> None:
     """Every view of a service, or that of its experiment alone."""
-    users = [one["user_id"] for one in ask(address, "/v1/users?k=20")["users"]]
-    item = ask(address, "/v1/items?k=3")["items"][2]["item_id"]
+    users = [one["user_id"] for one in driver.asked(address, "/v1/users?k=20")["users"]]
+    item = driver.asked(address, "/v1/items?k=3")["items"][2]["item_id"]
     stopped = threading.Event()
     traffic = threading.Thread(target=busy, args=(address, users, stopped))
     traffic.start()

@@ -1,7 +1,5 @@
 """A small shop in service, and a browser to look at it; without a Chromium these are skipped."""
 
-import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,16 +58,7 @@ def address(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 @pytest.fixture(scope="module")
 def ask(address: str) -> Callable[..., Any]:
     """Asks the service itself: `ask("/v1/users")`, or with a body."""
-    return lambda path, body=None, method=None: asked(address, path, body, method)
-
-
-def asked(address: str, path: str, body: Any = None, method: str | None = None) -> Any:
-    """The JSON that a service answers with."""
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"content-type": "application/json"}
-    request = urllib.request.Request(address + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
+    return lambda path, body=None, method=None: driver.asked(address, path, body, method)
 
 
 @pytest.fixture(scope="module")

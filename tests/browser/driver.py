@@ -1,5 +1,6 @@
 """A service as `grapevine serve` starts it, and a Chromium that is watched while it looks at it."""
 
+import json
 import os
 import re
 import shutil
@@ -89,6 +90,15 @@ def service(run: Path, folder: Path, *options: object) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def asked(address: str, path: str, body: Any = None, method: str | None = None) -> Any:
+    """The JSON that a service answers with."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(address + path, data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
 
 
 def _answers(address: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 import driver
 import grapevine as gv
-from conftest import asked
+from driver import asked
 from grapevine.serving.store.checks import id_fault
 from grapevine.testing.worlds import world
 
