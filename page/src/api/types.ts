@@ -130,7 +130,10 @@ export interface Attention {
 export interface WalkGraph {
   /** `id` is unique in the graph: an item's is its ID; a user's `title` is the user's ID. */
   nodes: { id: string; kind: "item" | "user"; title: string }[];
+  /** `weight`: the share of the source's walks that met the target. */
   edges: { source: string; target: string; weight: number }[];
+  /** Whether the model itself listens along these walks; else they were made for the drawing. */
+  learnt?: boolean;
 }
 
 export interface MapHead {
@@ -234,9 +237,10 @@ export interface Experiments {
 /** One arm against the first, at one moment; the interval holds whenever one looks. */
 export interface Effect {
   arm: string;
-  difference: number;
-  low: number;
-  high: number;
+  /** Null as long as too few users say nothing. */
+  difference: number | null;
+  low: number | null;
+  high: number | null;
   /** Always-valid p-value. */
   p?: number | null;
 }

@@ -31,6 +31,30 @@ export function layout(numNodes: number, ties: readonly Tie[], rounds = 320): Fl
   return xy;
 }
 
+/** The same places with discs of these radii pushed apart until none lies on another; node 0 stays. */
+export function apart(xy: Float64Array, radii: readonly number[], rounds = 120): Float64Array {
+  const out = xy.slice();
+  for (let round = 0, moved = true; moved && round < rounds; round++) {
+    moved = false;
+    for (let a = 0; a < radii.length; a++) {
+      for (let b = a + 1; b < radii.length; b++) {
+        const [dx, dy] = [out[2 * b]! - out[2 * a]!, out[2 * b + 1]! - out[2 * a + 1]!];
+        const distance = Math.hypot(dx, dy);
+        const lack = radii[a]! + radii[b]! - distance;
+        if (lack <= 1e-3) continue;
+        moved = true;
+        const [ux, uy] = distance > 1e-9 ? [dx / distance, dy / distance] : [1, 0];
+        const mine = a === 0 ? 0 : lack / 2;
+        out[2 * a]! -= ux * mine;
+        out[2 * a + 1]! -= uy * mine;
+        out[2 * b]! += ux * (lack - mine);
+        out[2 * b + 1]! += uy * (lack - mine);
+      }
+    }
+  }
+  return out;
+}
+
 function repel(xy: Float64Array, push: Float64Array): void {
   const numNodes = xy.length / 2;
   for (let a = 0; a < numNodes; a++) {

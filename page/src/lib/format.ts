@@ -44,6 +44,7 @@ export const time = (value: string | number): number =>
   typeof value === "number" ? value : Date.parse(value);
 
 const dates = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const years = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
@@ -61,10 +62,11 @@ const steps: [number, Intl.RelativeTimeFormatUnit][] = [
 ];
 const ago_ = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
-/** "3 days ago" */
+/** "3 days ago"; after two months the day itself says more. */
 export function ago(at: number | null, now = Date.now()): string {
   if (at === null || !Number.isFinite(at)) return "";
   const gap = at - now;
+  if (Math.abs(gap) > 60 * 86_400_000) return told(years, at);
   for (const [size, unit] of steps) {
     if (Math.abs(gap) >= size) return ago_.format(Math.round(gap / size), unit);
   }

@@ -23,7 +23,8 @@ class Who {
   /** What happened, the newest last. */
   get history(): Heard[] {
     if (this.mode === "own") return this.own;
-    return (this.stored.answer?.events ?? []).map(({ item_id, behaviour, timestamp }) => ({
+    // The service tells the latest first.
+    return (this.stored.answer?.events ?? []).toReversed().map(({ item_id, behaviour, timestamp }) => ({
       item_id,
       behaviour,
       ...(timestamp === null ? {} : { timestamp }),

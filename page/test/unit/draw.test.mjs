@@ -5,7 +5,7 @@ import { source } from "./source.mjs";
 
 const { Camera, boxOf } = await source("draw/camera.ts");
 const { Grid } = await source("draw/grid.ts");
-const { hopsFrom, layout } = await source("draw/force.ts");
+const { apart, hopsFrom, layout } = await source("draw/force.ts");
 const { extent, ticks } = await source("draw/ticks.ts");
 const { categoryColour, heat, rgb } = await source("draw/palette.ts");
 
@@ -147,4 +147,19 @@ test("heat grows steadily darker, on a dark ground lighter", () => {
     const sums = Array.from({ length: 21 }, (_, n) => heat(n / 20, dark).reduce((a, b) => a + b));
     for (let n = 1; n < sums.length; n++) assert.ok(dark ? sums[n] > sums[n - 1] : sums[n] < sums[n - 1]);
   }
+});
+
+test("discs are pushed apart until none lies on another, and the first stays", () => {
+  const draw = numbers(8);
+  const radii = Array.from({ length: 30 }, () => 0.2 + 0.3 * draw.next().value);
+  const xy = Float64Array.from({ length: 60 }, (_, n) => (n < 4 ? 0 : 3 * draw.next().value));
+  const out = apart(xy, radii, 1000);
+  assert.deepEqual([out[0], out[1]], [0, 0]);
+  for (let a = 0; a < 30; a++) {
+    for (let b = 0; b < a; b++) {
+      const gap = Math.hypot(out[2 * a] - out[2 * b], out[2 * a + 1] - out[2 * b + 1]) - radii[a] - radii[b];
+      assert.ok(gap > -0.01, `${a} and ${b} overlap by ${-gap}`);
+    }
+  }
+  assert.deepEqual(apart(xy, radii, 1000), out);
 });

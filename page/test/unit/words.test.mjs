@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { PAYLOADS } from "../../mock/payloads.mjs";
 import { source } from "./source.mjs";
 
 const { hashOf, packHistory, packWords, parse, unpackHistory, unpackWords } = await source("lib/route.ts");
 const format = await source("lib/format.ts");
 const { headsOf } = await source("views/attention/heads.ts");
-const { better, byMetric, comparedWith } = await source("views/report/figures.ts");
+const { better, byMetric, comparedWith, shortlyNamed } = await source("views/report/figures.ts");
+const PAYLOADS = JSON.parse(readFileSync(new URL("../payloads.json", import.meta.url), "utf8"));
 
 test("an address gives back what it was made of, whatever an ID holds", () => {
   for (const payload of PAYLOADS) {
@@ -45,6 +46,8 @@ test("how long ago", () => {
   assert.equal(format.ago(now - 20_000, now), "just now");
   assert.equal(format.ago(now - 3 * 3_600_000, now), "3 hours ago");
   assert.equal(format.ago(now - 86_400_000, now), "yesterday");
+  assert.equal(format.ago(now - 59 * 86_400_000, now), "59 days ago");
+  assert.match(format.ago(now - 700 * 86_400_000, now), /^\d+ \w+ \d{4}$/);
   assert.equal(format.ago(null, now), "");
 });
 
@@ -68,4 +71,20 @@ test("comparisons are seen from the chosen run", () => {
 test("runs without a metric come last", () => {
   const run = (name, mean) => ({ run: name, metrics: mean === null ? {} : { m: { mean } } });
   assert.deepEqual(byMetric([run("a", null), run("b", 0.1), run("c", 0.4)], "m").map(({ run }) => run), ["c", "b", "a"]);
+});
+
+test("runs are named by the last part of their path, where that tells them apart", () => {
+  const report = (...names) => ({
+    protocol: {},
+    runs: names.map((run) => ({ run })),
+    comparisons: [{ a: names[0], b: names[1] }],
+    slices: [{ runs: [{ run: names[1] }] }],
+    baseline: names[1],
+  });
+  const found = shortlyNamed(report("/home/a/runs/vine", "runs/ease", "popularity"));
+  assert.deepEqual(found.runs.map(({ run }) => run), ["vine", "ease", "popularity"]);
+  assert.deepEqual(found.comparisons[0], { a: "vine", b: "ease" });
+  assert.deepEqual([found.slices[0].runs[0].run, found.baseline], ["ease", "ease"]);
+  const same = report("a/vine", "b/vine");
+  assert.equal(shortlyNamed(same), same);
 });

@@ -6,11 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 import grapevine
 from grapevine.serving import faults, reference
 from grapevine.serving.auth import Keys
+from grapevine.serving.files import PageFiles
 from grapevine.serving.gate import Gate, Rates
 from grapevine.serving.observe import Traffic, Watched
 from grapevine.serving.pictures import Pictures
@@ -23,6 +23,7 @@ from grapevine.serving.routes import (
     model,
     recommend,
 )
+from grapevine.serving.segments import Segments
 from grapevine.serving.service import Service
 from grapevine.serving.short import Short
 from grapevine.serving.turns import Turns
@@ -59,11 +60,12 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
         app.include_router(one.router)
     page = Path(str(files("grapevine.serving") / "page"))
     if (page / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=page, html=True), name="page")
+        app.mount("/", PageFiles(directory=page, html=True), name="page")
     settings, metrics = service.settings, service.metrics
     rates = Rates(settings.rate) if settings.rate else None
     # The last that is added is the first that a request meets.
     app.add_middleware(Short, turns=turns, keys=app.state.keys)  # pyright: ignore[reportArgumentType]
+    app.add_middleware(Segments)
     app.add_middleware(
         Gate,  # pyright: ignore[reportArgumentType]
         body=settings.body, waiting=settings.waiting, rates=rates,

@@ -1,11 +1,14 @@
 """Looking things up in a run: its users, what they did, items by their words."""
 
+from datetime import datetime, time
 from itertools import islice
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from grapevine.serving.engine import Happened, Served
+from grapevine.serving.engine.fields import as_written
 
 
 def users(served: Served, most: int, query: str = "") -> list[tuple[str, int]]:
@@ -66,16 +69,27 @@ def fields(served: Served, item_id: str) -> dict[str, Any] | None:
     row = served.catalogue.shown(item_id)
     if row is None:
         return None
-    said = served.catalogue.table.row(row, named=True)
-    return {name: plain(value) for name, value in said.items() if name != "item_id"}
+    said = served.catalogue.table[row]
+    return {
+        one.name: plain((as_written(one) if one.dtype == pl.Float32 else one)[0])
+        for one in said
+        if one.name != "item_id"
+    }
 
 
 def plain(value: Any) -> Any:
-    """A value of a table as JSON has it; a number that is none is nothing."""
+    """A value of a table as JSON has it; a number that is none is nothing.
+
+    >>> plain(datetime(2025, 1, 1)), plain(datetime(2025, 1, 1, 9, 30))
+    ('2025-01-01', '2025-01-01 09:30:00')
+    """
     if isinstance(value, float) and not np.isfinite(value):
         return None
     if isinstance(value, bool | int | float | str) or value is None:
         return value
+    if isinstance(value, datetime):
+        whole = value.time() == time()
+        return value.date().isoformat() if whole else value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     return str(value)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from grapevine.errors import DataError
 from grapevine.evaluation.experiments import Experiment, Outcomes, report_of
 from grapevine.serving.store import Store
 
@@ -29,9 +28,6 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     window, a user counts on the day on which it is over, with what was done within it, and once;
     who is still within it waits. Without one, a user counts from the day of the first list on, with
     all that was done since: a figure that goes on growing, which daily looks are not made for.
-
-    Raises:
-        DataError: nobody was shown anything yet, or nobody's window is over.
     """
     summed = experiment.metric.startswith(SUMMED)
     window = round(experiment.window_days * DAY_MS)
@@ -42,12 +38,8 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     exposed = [one for one in exposed if one.arm in places]
     over = store.clock() - window
     found = [one for one in exposed if not window or one.exposed_at <= over]
-    if exposed and not found:
-        raise DataError(
-            f"{len(exposed):,} users were shown something, and the {experiment.window_days:g} days "
-            "that count are not over for any of them",
-            hint="report again when they are",
-        )
+    if not found:
+        return _nobody_yet(experiment, waiting=len(exposed))
     first = min((one.exposed_at for one in found), default=0)
     done = Outcomes(
         arm=np.array([places[one.arm] for one in found], np.int64),
@@ -95,6 +87,34 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     ]
     said["effects"] = said["over_time"][-1]["effects"]
     return said
+
+
+def _nobody_yet(experiment: Experiment, *, waiting: int) -> dict[str, Any]:
+    """The report before anybody counts: its arms, and nothing found.
+
+    Args:
+        experiment: whose.
+        waiting: users who were shown something, and whose window is not over.
+    """
+    verdict = "nobody has been in it yet"
+    if waiting:
+        verdict = (
+            f"{waiting:,} users were shown something, and the {experiment.window_days:g} days "
+            "that count are not over for any of them"
+        )
+    unknown = dict.fromkeys(("value", "mean", "low", "high"))
+    return {
+        "name": experiment.name,
+        "metric": experiment.metric,
+        "verdict": verdict,
+        "window": {"days": experiment.window_days or None, "users": 0, "waiting": waiting},
+        "arms": [
+            {"name": arm.name, "share": arm.share, "users": 0, **unknown}
+            for arm in experiment.arms
+        ],
+        "sample_ratio": {"p": 1.0, "ok": True},
+        "contrasts": [], "warnings": [], "effects": [], "over_time": [],
+    }  # fmt: skip
 
 
 def _less(value: float | None, half: float) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -147,6 +148,23 @@ def test_what_is_not_there_is_not_found(client, path):
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.json()["error"]["message"]
+
+
+def test_ids_may_hold_slashes(client, send):
+    item = some_items(client, 1)[0]
+    for n, user in enumerate(("a/b", "a%2Fb", "../c", "d?e#f", "/")):
+        send((f"slash{n}", user, item, "buy"))
+        address = f"/v1/users/{quote(user, safe='')}"
+        answer = client.get(f"{address}/history")
+        assert answer.status_code == 200, (user, answer.text)
+        history = answer.json()
+        assert history["user_id"] == user
+        assert [one["item_id"] for one in history["events"]] == [item]
+        assert client.get(f"{address}/recommendations").json()["user_id"] == user
+        assert client.delete(address).json()["removed"]["events"] == 1
+    assert client.get("/v1/items/a%2Fb/graph").json()["error"]["code"] == "no_item"
+    assert client.get("/v1/items/a%1Fb/graph").status_code == 422
+    assert client.get("/v1%2Fitems").status_code == 404
 
 
 @pytest.mark.parametrize(

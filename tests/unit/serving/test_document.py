@@ -1,5 +1,12 @@
-"""The service against its own document: requests that a machine makes up of it, sound and not."""
+"""The service against its own document: requests that a machine makes up of it, sound and not.
 
+A few hundred in the suite; as many as one likes by
+
+    GRAPEVINE_CASES=2000 python -m pytest tests/unit/serving/test_document.py -s
+"""
+
+import os
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -10,6 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
@@ -19,8 +27,10 @@ CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
+    response_headers_conformance,
     response_schema_conformance,
 ]
+CASES = int(os.environ.get("GRAPEVINE_CASES", "320"))
 
 
 @pytest.fixture(autouse=True)
@@ -33,20 +43,24 @@ def alone(monkeypatch):
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_nothing_that_is_asked_is_a_fault(client, mode):
     """No fault of the server, no status and no body that the document does not tell of."""
-    asked = set()
+    told, labels = Counter(), set()
     schema = schemathesis.openapi.from_asgi("/openapi.json", client.app)
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    operations = [found.ok() for found in schema.get_all_operations()]
+    for left, operation in zip(range(len(operations), 0, -1), operations):
+        # What cannot be asked wrongly leaves its share to those after it.
+        share = -(-(CASES // 2 - told.total()) // left)
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(
-            max_examples=8, deadline=None, derandomize=True, database=None,
+            max_examples=max(share, 1), deadline=None, derandomize=True, database=None,
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         def check(case):
-            asked.add(case.operation.label)
-            case.call_and_validate(checks=CHECKS)
+            labels.add(case.operation.label)
+            told[case.call_and_validate(checks=CHECKS).status_code] += 1
 
         with suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
             check()
-    assert len(asked) > 10
+    print(f"{mode.value}: {told.total()} cases of {len(labels)} operations, by status {dict(told)}")
+    assert len(labels) > 10
+    assert told.total() >= CASES // 2

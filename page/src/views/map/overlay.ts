@@ -14,8 +14,9 @@ export interface Marks {
   cross: boolean;
 }
 
-/** Diameter of a point in pixels of the page: it grows slowly as one comes closer. */
-export const drawnSize = (camera: Camera): number => Math.min(13, 1.7 * camera.zoom ** 0.45);
+/** Diameter of one of so many points, in pixels of the page: few are drawn larger, and near ones. */
+export const drawnSize = (camera: Camera, count: number): number =>
+  Math.min(13, Math.max(1.7, Math.min(8, 48 / Math.cbrt(count))) * camera.zoom ** 0.45);
 
 export function drawOverlay(canvas: HTMLCanvasElement, camera: Camera, atlas: Atlas, marks: Marks): void {
   const scale = Math.min(2, devicePixelRatio || 1);
@@ -29,7 +30,7 @@ export function drawOverlay(canvas: HTMLCanvasElement, camera: Camera, atlas: At
   const ink = marks.dark ? "#ece9f3" : "#1d1a24";
   const halo = marks.dark ? "#1a1720" : "#ffffff";
   const place = (row: number) => camera.toScreen(atlas.xy[2 * row]!, atlas.xy[2 * row + 1]!);
-  const size = drawnSize(camera);
+  const size = drawnSize(camera, atlas.count);
 
   names(context, camera, atlas, marks, halo);
   if (marks.selected >= 0) {

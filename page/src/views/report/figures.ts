@@ -30,3 +30,21 @@ export function better(pair: Comparison): boolean | null {
   if (pair.p_holm > 0.05 || (pair.low <= 0 && pair.high >= 0)) return null;
   return pair.low > 0;
 }
+
+/** The report with the last part of each run's path as its name, where these tell all runs apart. */
+export function shortlyNamed(report: Report): Report {
+  const last = (run: string) => run.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "") || run;
+  const names = report.runs.map(({ run }) => run);
+  if (new Set(names.map(last)).size < names.length) return report;
+  const known = new Set(names);
+  const name = (run: string) => (known.has(run) ? last(run) : run);
+  return {
+    ...report,
+    runs: report.runs.map((one) => ({ ...one, run: name(one.run) })),
+    comparisons: report.comparisons.map((pair) => ({ ...pair, a: name(pair.a), b: name(pair.b) })),
+    ...(report.slices && {
+      slices: report.slices.map((slice) => ({ ...slice, runs: slice.runs.map((one) => ({ ...one, run: name(one.run) })) })),
+    }),
+    ...(report.baseline && { baseline: name(report.baseline) }),
+  };
+}

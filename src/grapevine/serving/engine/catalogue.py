@@ -14,7 +14,7 @@ from grapevine.models.conditions import items_where
 from grapevine.models.reasons import title_column
 from grapevine.models.run import Run
 from grapevine.serving.engine.asked import Filters
-from grapevine.serving.engine.fields import refuse_misfits, row_of_fields
+from grapevine.serving.engine.fields import as_written, refuse_misfits, row_of_fields
 from grapevine.serving.engine.live import Fields
 from grapevine.serving.engine.masks import Allowed, Cache
 
@@ -167,7 +167,7 @@ class Catalogue:
             titles = part[self._title].cast(pl.String).fill_null("").to_list()
         prices: list[float | None] = [None] * len(part)
         if PRICE in part.columns and part.schema[PRICE].is_numeric():
-            prices = part[PRICE].cast(pl.Float64).fill_nan(None).to_list()
+            prices = as_written(part[PRICE]).fill_nan(None).to_list()
         names: list[str | None] = [None] * len(part)
         if self._category is not None:
             names = _first(part[self._category]).to_list()

@@ -115,3 +115,14 @@ def _said(value: Any) -> str:
     return "true or false" if isinstance(value, bool) else "text" if isinstance(value, str) else (
         "a number" if isinstance(value, int | float) else "something else"
     )  # fmt: skip
+
+
+def as_written(numbers: pl.Series) -> pl.Series:
+    """Numbers as float64 that print as they were written, whatever they are kept as.
+
+    >>> as_written(pl.Series([12.4], dtype=pl.Float32)).to_list()
+    [12.4]
+    """
+    # The shortest decimals that name a float32 are those it came from; its own are 12.399999618.
+    short = numbers.cast(pl.String) if numbers.dtype == pl.Float32 else numbers
+    return short.cast(pl.Float64)

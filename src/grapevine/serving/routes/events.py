@@ -4,13 +4,14 @@ import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from grapevine.serving import browse
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
-from grapevine.serving.shapes import Events, Forgotten, Id, Kept
+from grapevine.serving.segments import IdInPath
+from grapevine.serving.shapes import Events, Forgotten, Kept
 from grapevine.serving.store import Event
 
 router = APIRouter(prefix="/v1", responses=SAID)
@@ -56,7 +57,7 @@ def users(
 
 
 @router.get("/users/{user_id}/history", tags=["users"], dependencies=[Depends(needs("read"))])
-def history(request: Request, user_id: Annotated[Id, Path()], k: Some = 100) -> Response:
+def history(request: Request, user_id: IdInPath, k: Some = 100) -> Response:
     """What a user did, the latest first: what the store has, and before it what the run knows."""
     service = service_of(request)
     with service.host.lease() as served:
@@ -74,7 +75,7 @@ def history(request: Request, user_id: Annotated[Id, Path()], k: Some = 100) -> 
     "/users/{user_id}", response_model=Forgotten, tags=["users"],
     dependencies=[Depends(needs("admin"))],
 )  # fmt: skip
-def forget(request: Request, user_id: Annotated[Id, Path()]) -> Response:
+def forget(request: Request, user_id: IdInPath) -> Response:
     """Forget a user: history, events, exposures, questions. The answer is the proof.
 
     What models have learnt goes with the next ones: `mark` keeps the user out of them, `runs` names

@@ -3,23 +3,22 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from grapevine.serving import browse
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.item_shapes import Fields, Items, Shelved
 from grapevine.serving.reply import reply, service_of
-from grapevine.serving.shapes import Id
+from grapevine.serving.segments import IdInPath
 from grapevine.serving.store import Item, Refused
 
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=SAID)
 read, admin = [Depends(needs("read"))], [Depends(needs("admin"))]
-ItemId = Annotated[Id, Path()]
 
 
 @router.put("/{item_id}", response_model=Shelved, dependencies=admin)
-def put(request: Request, item_id: ItemId, given: Fields) -> Response:
+def put(request: Request, item_id: IdInPath, given: Fields) -> Response:
     """Say what the catalogue says of an item: a new one, one with other fields, one deleted before.
 
     It counts from the next answer on, without training: where it stands is told by its fields and
@@ -31,7 +30,7 @@ def put(request: Request, item_id: ItemId, given: Fields) -> Response:
 
 
 @router.delete("/{item_id}", response_model=Shelved, dependencies=admin)
-def delete(request: Request, item_id: ItemId) -> Response:
+def delete(request: Request, item_id: IdInPath) -> Response:
     """Show an item no more, from the next answer on; put it again to undo that."""
     service = service_of(request)
     with service.host.lease() as served:
@@ -72,7 +71,7 @@ def found(
 
 
 @router.get("/{item_id}", dependencies=read)
-def item(request: Request, item_id: ItemId) -> Response:
+def item(request: Request, item_id: IdInPath) -> Response:
     """All that the catalogue says of an item, and what was done with it."""
     service = service_of(request)
     with service.host.lease() as served:
@@ -84,7 +83,7 @@ def item(request: Request, item_id: ItemId) -> Response:
 
 
 @router.get("/{item_id}/image", response_class=Response, dependencies=read)
-def image(request: Request, item_id: ItemId) -> Response:
+def image(request: Request, item_id: IdInPath) -> Response:
     """Its picture, as PNG or JPEG."""
     with service_of(request).host.lease() as served:
         row = served.catalogue.row_of.get(item_id)
@@ -98,7 +97,7 @@ def image(request: Request, item_id: ItemId) -> Response:
 
 
 @router.get("/{item_id}/graph", dependencies=read)
-def graph(request: Request, item_id: ItemId) -> Response:
+def graph(request: Request, item_id: IdInPath) -> Response:
     """The items around it; an edge weighs as much as random walks take it."""
     service = service_of(request)
     with service.host.lease() as served:

@@ -1,6 +1,7 @@
 """The model in service: which it is, and another in its place."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -22,11 +23,19 @@ def model(request: Request) -> Response:
         said = {
             "name": served.run.name,
             "version": served.version,
-            "run": str(served.run.path),
+            "run": _named(service.settings.runs_root, served.run.path),
             "behaviours": served.run.schema.behaviours,
             "metrics": served.run.record.get("validation") or {},
         }
     return reply({**said, "since": round(1000 * service.host.since)})
+
+
+def _named(root: Path, run: Path | None) -> str:
+    """A run by the name that `POST /v1/model` takes it by, where it has one."""
+    if run is None:
+        return ""
+    path = run.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(run)
 
 
 @router.post("/model", dependencies=[Depends(needs("admin"))])

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from grapevine.serving.auth import needs
@@ -10,6 +10,7 @@ from grapevine.serving.engine import Asked, Filters, Happened, Pin, Rules, Weigh
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
 from grapevine.serving.routes.items import unknown
+from grapevine.serving.segments import IdInPath
 from grapevine.serving.service import Service
 from grapevine.serving.shapes import (
     MOST_ITEMS,
@@ -30,7 +31,7 @@ K = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
 @router.get(PATH.removeprefix("/v1"), response_model=Recommendations, dependencies=read)
 async def for_user(
     request: Request,
-    user_id: Annotated[Id, Path()],
+    user_id: IdInPath,
     k: K = 10,
     behaviour: Annotated[Id | None, Query()] = None,
     why: bool = False,
@@ -64,7 +65,7 @@ def for_many(request: Request, questions: Questions) -> Response:
 @router.get("/items/{item_id}/related", response_model=Recommendations, dependencies=read)
 def related(
     request: Request,
-    item_id: Annotated[Id, Path()],
+    item_id: IdInPath,
     k: K = 10,
     behaviour: Annotated[Id | None, Query()] = None,
     why: bool = False,

@@ -2,13 +2,14 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 
 from grapevine.cli import app
 from grapevine.errors import BundleError, ConfigError
 from grapevine.serving.engine import Asked, Happened, Served
 from grapevine.serving.engine.export import export
-from grapevine.serving.engine.onnx import LOOSE, TIGHT
+from grapevine.serving.engine.onnx import LOOSE, TIGHT, session_of
 
 pytest.importorskip("onnxscript", reason="the exporter of ONNX is not installed")
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
@@ -56,3 +57,34 @@ def test_the_command_says_what_it_wants(run_of, tmp_path, capsys):
     run, out = str(run_of("sasrec")), str(tmp_path / "a.pt")
     assert app.run(["export", run, "--to", "torchscript", "--out", out]) == 2
     assert "no format is called `torchscript`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["secret.bin", "../secret.bin", "{absolute}"])
+def test_a_graph_that_names_other_files_is_refused_and_they_are_not_read(
+    place, run_of, tmp_path, monkeypatch
+):
+    onnx = pytest.importorskip("onnx")
+    folder = tmp_path / "within"
+    folder.mkdir()
+    secret = np.arange(4, dtype=np.float32).tobytes()
+    for at in (tmp_path, folder):
+        (at / "secret.bin").write_bytes(secret)
+    location = place.format(absolute=tmp_path / "secret.bin")
+    held = onnx.TensorProto(
+        name="held", data_type=onnx.TensorProto.FLOAT, dims=[4],
+        data_location=onnx.TensorProto.EXTERNAL,
+    )  # fmt: skip
+    held.external_data.add(key="location", value=location)
+    out = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [4])
+    node = onnx.helper.make_node("Identity", ["held"], ["out"])
+    graph = onnx.helper.make_graph([node], "graph", [], [out], initializer=[held])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    data = onnx.helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+    monkeypatch.chdir(folder)
+    with pytest.raises(BundleError, match="not a graph that ONNX Runtime can open alone"):
+        session_of(data)
+    path = folder / "user.onnx"
+    path.write_bytes(data)
+    (folder / "user.onnx.sha256").write_text(f"{hashlib.sha256(data).hexdigest()}  user.onnx\n")
+    with pytest.raises(BundleError):
+        Served.open(run_of("sasrec"), onnx=path)
