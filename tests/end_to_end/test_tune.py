@@ -88,9 +88,9 @@ def test_the_best_is_trained_and_its_budget_goes_with_it(data, tmp_path, capsys)
 def test_the_answers_of_the_test_change_nothing(data, events, tmp_path, monkeypatch):
     asked, measure = [], rank.measure
 
-    def watched(model, holdout, metric):
+    def watched(model, holdout, metric, **how):
         asked.append(holdout)
-        return measure(model, holdout, metric)
+        return measure(model, holdout, metric, **how)
 
     monkeypatch.setattr(rank, "measure", watched)
     last = {u: i for u, i, _ in events}

@@ -126,14 +126,16 @@ def value(text, name):
 
 
 def test_a_service_tells_them(client, send):
-    told = client.get("/v1/users/somebody/recommendations?k=4").json()
+    user = str(client.app.state.service.host.current().run.users.ids[0])
+    told = client.get(f"/v1/users/{user}/recommendations?k=4").json()
+    assert not told["fallback"]
     first = told["items"][0]["item_id"]
     event = {
-        "event_id": "e1", "user_id": "somebody", "item_id": first, "behaviour": "buy",
+        "event_id": "e1", "user_id": user, "item_id": first, "behaviour": "buy",
         "request_id": told["request_id"],
     }  # fmt: skip
     assert client.post("/v1/events", json={"events": [event]}).status_code == 202
-    client.get("/v1/users/somebody/recommendations?k=1")
+    client.get(f"/v1/users/{user}/recommendations?k=1")
     text = client.get("/metrics").text
     items = len(client.app.state.service.host.current().catalogue)
     assert 4 <= round(value(text, "grapevine_coverage") * items) <= 5

@@ -106,7 +106,6 @@ def test_both_ways_say_the_same(client, query, user):
         ("/v1/users/u/recommendations?k=x", 422),
         ("/v1/users/u%00/recommendations", 422),
         ("/v1/users/" + "u" * 129 + "/recommendations", 422),
-        ("/v1/users/a%2Fb/recommendations", 404),
         ("/v1/users//recommendations", 404),
     ],
 )
@@ -114,6 +113,12 @@ def test_what_is_not_plain_is_refused_as_ever(client, path, status):
     answer = client.get(path)
     assert answer.status_code == status, answer.text
     assert answer.json()["error"]["message"]
+
+
+def test_a_user_with_a_slash_goes_the_long_way(client):
+    answer = client.get("/v1/users/a%2Fb/recommendations").json()
+    assert answer["user_id"] == "a/b"
+    assert answer["items"]
 
 
 def test_the_short_way_asks_for_keys_too(client):

@@ -18,11 +18,16 @@ def answers(served: Served, asked: Sequence[Asked]) -> list[Answer | GrapevineEr
     began = time.perf_counter()
     out: list[Answer | GrapevineError | None] = [None] * len(asked)
     alike: defaultdict[str | None, list[tuple[int, Heard]]] = defaultdict(list)
+    plain = dict[int, int]()
     sides: dict[str | None, Side] = {}
     for place, one in enumerate(asked):
         try:
             side = sides[one.behaviour] = served.side(one.behaviour)
-            alike[one.behaviour].append((place, served.histories.of(one, side.behaviour)))
+            heard = served.histories.of(one, side.behaviour)
+            if _is_plain(served, one):
+                # One more than is shown tells whether the choice of the last was arbitrary.
+                plain[place] = one.k + 1
+            alike[one.behaviour].append((place, heard))
         except GrapevineError as error:
             out[place] = error
     read = (time.perf_counter() - began) / len(asked)
@@ -31,14 +36,9 @@ def answers(served: Served, asked: Sequence[Asked]) -> list[Answer | GrapevineEr
         questions = side.way.questions([heard for _, heard in some])
         asking = (time.perf_counter() - before) / len(some)
         before = time.perf_counter()
-        # One more than is shown tells whether the choice of the last was arbitrary.
-        plain = [
-            (question, asked[place].k + 1)
-            for question, (place, _) in zip(questions, some)
-            if _is_plain(served, asked[place])
-        ]
-        if plain:
-            side.way.look([question for question, _ in plain], max(k for _, k in plain))
+        simple = [(one, plain[at]) for one, (at, _) in zip(questions, some) if at in plain]
+        if simple:
+            side.way.look([question for question, _ in simple], max(k for _, k in simple))
         searched = (time.perf_counter() - before) / len(some)
         for question, (place, heard) in zip(questions, some):
             try:
