@@ -14,6 +14,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.data.folder import FolderWriter
 from grapevine.data.vocabulary import Vocabulary
 from grapevine.errors import BundleError, CheckFailed
+from grapevine.serving.engine.fields import table_with
 
 if TYPE_CHECKING:
     from grapevine.serving.store import Store
@@ -91,8 +92,10 @@ def gather(base: Dataset, store: "Store", out: Path, *, share: float = 0.2) -> G
     time. The newest of the new events are labelled `test`: all from the moment on at which the last
     `share` of the new target events begins, and none that the base had.
 
-    Left out are events of behaviours and items that the base does not know (where the items were
-    only gathered from the events, new ones are taken in), and those of more than a day ahead.
+    Items that were put since the base was made stand in its catalogue, and others with the fields
+    that were said of them. Left out are events of behaviours and items that neither knows (where
+    the items were only gathered from the events, new ones are taken in), and those of more than a
+    day ahead.
 
     Args:
         base: what the run in service was trained on, opened from its folder.
@@ -109,12 +112,15 @@ def gather(base: Dataset, store: "Store", out: Path, *, share: float = 0.2) -> G
     users = pl.concat([base.users.ids.cast(pl.String), heard["user_id"]]).unique()
     gone = store.forgotten(users.to_list())
     before = _events_of(base, list(gone))
-    new, left_out = _fitting(heard, before, base, now=store.clock())
+    # Who met an item that was deleted tells something yet; that it is hidden the store remembers.
+    put = {one.item_id: one.fields for one in store.shelf.since() if one.fields is not None}
+    items = table_with(base.item_table, put)
+    known = Vocabulary.of(items["item_id"])
+    new, left_out = _fitting(heard, before, base, known, now=store.clock())
     at = _moment(new, before, base.schema.target, share)
     targets = int((new["behaviour"] == base.schema.target).sum())
     whole = _sorted(before, new, at)
     users = _users(base, list(gone))
-    items = base.item_table
     if not base.schema.catalogue:
         ids = Vocabulary.of(pl.concat([items["item_id"], whole["item_id"]])).ids
         items = ids.to_frame("item_id").join(items, on="item_id", how="left", maintain_order="left")
@@ -177,10 +183,10 @@ def _users(base: Dataset, gone: list[str]) -> pl.DataFrame | None:
 
 
 def _fitting(
-    heard: pl.DataFrame, before: pl.DataFrame, base: Dataset, *, now: int
+    heard: pl.DataFrame, before: pl.DataFrame, base: Dataset, items: Vocabulary, *, now: int
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Those of the events that are new and may be learnt from, and why the others are not."""
-    known = base.items.rows(heard["item_id"]) >= 0
+    known = items.rows(heard["item_id"]) >= 0
     if not base.schema.catalogue:
         known |= _integers(heard["item_id"]) if base.items.is_integer else np.True_
     there = np.zeros(len(heard), bool)

@@ -10,6 +10,7 @@ from grapevine.data.folder import write_dataset
 from grapevine.data.schema import Schema
 from grapevine.errors import BundleError, CheckFailed
 from grapevine.retraining.gather import FACTS, gather, gathered_at
+from grapevine.serving.store import Item
 
 LATER = 1_700_000_000_000 + 2_000 * 3_600_000
 
@@ -71,6 +72,26 @@ def test_what_cannot_be_learnt_from_is_left_out_and_counted(base, heard, tmp_pat
         "ahead of the clock": 1,
     }
     assert found.new == 560
+
+
+def test_items_that_were_put_since_are_learnt_from_with_their_fields(base, heard, tmp_path, event):
+    heard.shelf.put([
+        Item("i99", {"title": "brand new", "colour": "red"}),
+        Item("i03", {"title": "renamed"}),
+        Item("i04", None),
+        Item("i98", {"title": "gone again"}),
+        Item("i98", None),
+    ])  # fmt: skip
+    heard.append([event("n", "u00", item_id="i99"), event("d", "u00", item_id="i04")]).result()
+    found = gather(gv.load(base), heard, tmp_path / "data")
+    assert found.left_out == {}
+    data, before = gv.load(tmp_path / "data"), gv.load(base)
+    titles = dict(data.item_table.select("item_id", "title").iter_rows())
+    assert titles.keys() == {*before.items.ids, "i99"}
+    assert (titles["i99"], titles["i03"], titles["i04"]) == ("brand new", "renamed", "thing i04")
+    assert data.item_table.columns == before.item_table.columns
+    events = pl.read_parquet(tmp_path / "data" / "events.parquet")
+    assert {"n", "d"} <= {*events["event_id"]}
 
 
 def test_who_asked_to_be_forgotten_is_not_in_it(base, heard, tmp_path, named, event, clock):

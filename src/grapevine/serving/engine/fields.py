@@ -36,6 +36,30 @@ def row_of_fields(
     return row
 
 
+def table_with(table: pl.DataFrame, said: Mapping[str, Fields]) -> pl.DataFrame:
+    """A catalogue with what was said of items since: their rows changed, new ones after the last.
+
+    Args:
+        table: with a column `item_id`, of text or of integers.
+        said: by ID; one that could not stand in that column is left out.
+    """
+    kind = table.schema[ID]
+    ids = pl.Series(ID, list(said), pl.String)
+    fitting = ids.cast(kind, strict=False)
+    # As in a catalogue: an integer is an ID in one writing alone.
+    fits = (fitting.cast(pl.String) == ids).fill_null(False)
+    place = {one: row for row, one in enumerate(table[ID].to_list())}
+    rows: list[dict[str, Any]] = []
+    for name, one in zip(ids.filter(fits).to_list(), fitting.filter(fits).to_list()):
+        row = place.get(one)
+        plain = {ID: one} if row is None else table.row(row, named=True)
+        rows.append(row_of_fields(said[name], table.schema, plain))
+    if not rows:
+        return table
+    fresh = pl.DataFrame(rows, schema=table.schema, strict=False)
+    return table.update(fresh, on=ID, how="full", include_nulls=True, maintain_order="left_right")
+
+
 def refuse_misfits(fields: Fields, schema: Mapping[str, Any]) -> None:
     """Let nothing be said that the catalogue of the run in service could not hold.
 
