@@ -80,9 +80,9 @@ def section(name: str, seeds: int, folder: Path, budget: Budget) -> list[str]:
         (label, Row(label, case.model, case.same | changes).config)
         for label, changes in case.rows.items()
     ]
-    rows = Rows.of(
-        wanted, parts, seeds, folder / name, budget, kept=f"options/{name.replace(', ', '-')}"
-    )
+    # A shop is made anew by any version; a log stays what it is.
+    kept = "" if shop == "shop" else f"options/{name.replace(', ', '-')}"
+    rows = Rows.of(wanted, parts, seeds, folder / name, budget, kept=kept)
     lines = about(name, parts)
     if rows.entries:
         lines += table(rows.report(parts, METRICS), rows)
