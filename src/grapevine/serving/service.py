@@ -100,7 +100,7 @@ class Service:
                         continue
                     (question, request_id), place = questions[number], places[number]
                     out[number] = told(faces, name, answer, request_id, question.user_id, place)
-                    host.record(question)
+                    self._record(host, question)
                     self.metrics.answered(answer, took)
                     if served.version == current:
                         self.quality.answered(current, answer)
@@ -113,10 +113,22 @@ class Service:
 
     def _of(self, asked: Asked, served: Served) -> Asked:
         """The question as a version may take it."""
-        if asked.user_id is not None and self.is_forgotten(asked.user_id, served):
-            # The model's own memory of training must not speak for who was forgotten.
-            return replace(asked, user_id=None)
-        return asked
+        user = asked.user_id
+        at = None if user is None else self.following.forgotten_at(user)
+        if user is None or at is None:
+            return asked
+        # Its history may have been read before its user was forgotten, and what a model holds in
+        # memory of training must not speak for who was forgotten either.
+        since = [one for one in asked.history if one.timestamp is None or one.timestamp >= at]
+        known = served.histories.remembers(user, at)
+        return replace(asked, history=since, user_id=None if known else user)
+
+    def _record(self, host: Host, asked: Asked) -> None:
+        """Keep a question for later versions, which know not who is forgotten."""
+        host.record(asked)
+        # Looked at afterwards, so that whoever is forgotten meanwhile is dropped here or there.
+        if asked.user_id is not None and self.following.forgotten_at(asked.user_id) is not None:
+            host.forget(asked.user_id)
 
     def history(self, user_id: str) -> tuple[Happened, ...]:
         """What the store knows that a user did, in order of arrival."""
@@ -147,10 +159,21 @@ class Service:
             The store's proof, and the run folders that hold the user until they are trained anew.
         """
         proof = self.store.forget(user_id)
-        asked = sum(host.forget(user_id) for host in (self.host, *self.arms.hosts.values()))
         self.following.forgot(proof.mark, proof.at)
+        asked = sum(host.forget(user_id) for host in (self.host, *self.arms.hosts.values()))
         proof = replace(proof, removed={**proof.removed, "questions": asked})
         return proof, holders(self.settings.runs_root, user_id)
+
+    def look_who_is_forgotten(self) -> None:
+        """Take over whom other servers have forgotten, and keep none of their questions."""
+        if self.following.marks():
+            for host in (self.host, *self.arms.hosts.values()):
+                host.drop(
+                    lambda one: (
+                        one.user_id is not None
+                        and self.following.forgotten_at(one.user_id) is not None
+                    )
+                )
 
     def faces(self, served: Served) -> Faces:
         """How the items of a version are shown."""
