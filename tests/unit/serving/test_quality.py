@@ -1,6 +1,8 @@
 """Coverage, drift, calibration: by hand, and as a service tells them."""
 
 import math
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from grapevine.serving.quality import Calibration, Coverage, Drift, softmax, stability
+from grapevine.serving.engine.asked import Answer, Shown
+from grapevine.serving.quality import Calibration, Coverage, Drift, Quality, softmax, stability
 
 
 class Clock:
@@ -118,6 +121,48 @@ def test_choices_by_the_told_chances_are_calibrated():
         seen.happened(str(n), draw.choice(list("abcdef"), p=softmax(scores)))
     assert seen.chosen.sum() == 4_000
     assert seen.told == pytest.approx(seen.chosen, rel=0.15)
+
+
+def answer(version, item="a"):
+    return Answer(
+        items=(Shown(item, 1, 0.0),), fallback="", version=version, heard=1, took={}
+    )  # fmt: skip
+
+
+def test_lists_of_an_arm_are_no_measure_of_the_model_in_service():
+    quality = Quality()
+    quality.answered("now", answer("now"))
+    quality.shown("r1", answer("now"))
+    quality.shown("r2", answer("arm", "b"))
+    quality.happened("r2", "b")
+    assert quality.told().items == 1
+    assert sum(quality.told().calibration["chosen"]) == 0
+
+
+def test_lists_and_outcomes_may_come_in_threads():
+    """A list that is pushed out while something is done with it ends nobody's request."""
+    quality, stop, turns = Quality(), threading.Event(), 30_000
+    quality.answered("v", answer("v"))
+    quality.calibration = Calibration(lists=1)
+
+    def show():
+        n = 0
+        while not stop.is_set():
+            quality.shown(f"r{n % 2}", answer("v"))
+            n += 1
+
+    showing, before = threading.Thread(target=show), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    showing.start()
+    try:
+        for n in range(turns):
+            quality.happened(f"r{n % 2}", "a")
+    finally:
+        stop.set()
+        showing.join()
+        sys.setswitchinterval(before)
+    told = quality.told().calibration
+    assert told["chosen"] == told["shown"]
 
 
 def value(text, name):
