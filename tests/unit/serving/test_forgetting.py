@@ -128,6 +128,18 @@ def test_runs_that_cannot_be_read_may_hold_anybody(tmp_path):
     assert holders(tmp_path / "nowhere", "42") == []
 
 
+def test_the_dataset_of_a_retraining_holds_its_users(tmp_path):
+    """`grapevine retrain` lays it beside the run that it makes."""
+    for name, file, ids in (
+        ("vine-2-data", "events.parquet", ["u", "v"]),
+        ("vine-3-data", "events.parquet", ["v"]),
+        ("vine-4-data", "users.parquet", ["u"]),
+    ):
+        (tmp_path / name).mkdir()
+        pl.DataFrame({"user_id": ids}).write_parquet(tmp_path / name / file)
+    assert [one.run for one in holders(tmp_path, "u")] == ["vine-2-data", "vine-4-data"]
+
+
 def test_questions_of_items_that_are_gone_warm_nothing_up(client):
     host = client.app.state.service.host
     item = client.get("/v1/items?k=1").json()["items"][0]["item_id"]
