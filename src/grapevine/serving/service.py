@@ -85,7 +85,7 @@ class Service:
         for number, (one, _) in enumerate(questions):
             places.append(NOWHERE if one.user_id is None else self.place_of(one.user_id))
             at[places[-1].run].append(number)
-        shown: list[Listed] = []
+        shown = dict[int, Listed]()
         current = self.host.current().version
         for run, numbers in at.items():
             host = self.arms.hosts.get(run, self.host)
@@ -106,9 +106,10 @@ class Service:
                         self.quality.answered(current, answer)
                     if question.user_id is not None and answer.items:
                         self.quality.shown(request_id, answer)
-                        shown.append(listed(answer, request_id, question.user_id, place))
-        if shown:
-            self._keep(shown)
+                        shown[number] = listed(answer, request_id, question.user_id, place)
+        if shown and (fault := self._keep([*shown.values()])) is not None:
+            # Who is nobody is shown a list that is logged nowhere, and gets it in any case.
+            out = [fault if number in shown else one for number, one in enumerate(out)]
         return out
 
     def _of(self, asked: Asked, served: Served) -> Asked:
@@ -208,13 +209,15 @@ class Service:
         self.host.revise(live)
         self.arms.revise(live)
 
-    def _keep(self, shown: Sequence[Listed]) -> None:
+    def _keep(self, shown: Sequence[Listed]) -> Refusal | None:
+        """Log lists; or why they are not."""
         try:
             self.store.show(shown)
-        except StoreBusy as error:
+        except StoreBusy:
             # An experiment whose lists are not logged is worth nothing: rather answer later.
             self.metrics.unexposed.inc(len(shown))
-            raise busy() from error
+            return busy()
+        return None
 
     # What happened.
 

@@ -146,6 +146,20 @@ def test_a_store_that_takes_no_more_refuses(client, monkeypatch):
         assert answer.json()["error"]["code"] == "busy"
 
 
+def test_who_is_nobody_is_answered_though_no_list_can_be_logged(client, monkeypatch):
+    from grapevine.serving.store import StoreBusy
+
+    def full(lists):
+        raise StoreBusy("full")
+
+    service = client.app.state.service
+    monkeypatch.setattr(service.store, "show", full)
+    nobody, user = service.recommend_all([(Asked(), "r1"), (Asked(user_id="u"), "r2")])
+    assert nobody["items"]
+    assert isinstance(user, Refusal)
+    assert user.status == 503
+
+
 def test_a_key_of_odd_bytes_is_no_key(client):
     client.app.state.service.store.add_key("r", ["read"])
     client.app.state.keys._any = (-1e9, False)
