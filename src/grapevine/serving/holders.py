@@ -8,7 +8,7 @@ import polars as pl
 from grapevine.log import logger
 
 USERS = Path("vocab") / "users.parquet", Path("events.parquet"), Path("users.parquet")
-"""Where a run names its users; and where a dataset does, such as retraining makes beside its run."""
+"""Where a run names its users; and where a dataset does, such as retraining makes beside a run."""
 CHECKPOINTS = "checkpoints"
 MOST = 1_000
 """Folders that are looked into."""
