@@ -40,7 +40,7 @@ class Arms:
         self.settings = settings
         self.hosts: dict[str, Host] = {}
         self._live = NO_LIVE
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, tuple[str, int]] = {}
         self._lock = threading.Lock()
 
     def open(self, run: str) -> Host:
@@ -78,7 +78,8 @@ class Arms:
             version = self._version(run)
             host = self.hosts.get(run)
             current = "" if host is None else host.current().version
-            if version == current or self._failed.get(run) == version:
+            stands = version, self._written(run)
+            if version == current or self._failed.get(run) == stands:
                 continue
             try:
                 if host is None:
@@ -87,10 +88,18 @@ class Arms:
                     folder = self.settings.within_root(run)
                     host.swap(folder, onnx=beside(folder))
             except GrapevineError as error:
-                self._failed[run] = version
+                self._failed[run] = stands
                 logger.error("the run `%s` of an experiment is not opened: %s", run, error)
             else:
                 self._failed.pop(run, None)
+
+    def _written(self, run: str) -> int:
+        """When the user side beside a run was written: often after the run; 0 without one."""
+        try:
+            path = beside(self.settings.within_root(run))
+            return 0 if path is None else path.stat().st_mtime_ns
+        except (GrapevineError, OSError):
+            return 0
 
     def _version(self, run: str) -> str:
         try:

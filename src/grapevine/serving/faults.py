@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from grapevine.errors import GrapevineError
+from grapevine.errors import GrapevineError, StoreError
 from grapevine.log import logger
 from grapevine.serving.shapes import Faults
 
@@ -39,6 +39,16 @@ class Refusal(Exception):
         self.body = {"error": {"code": code, "message": message, "hint": hint, "where": where}}
 
 
+def refusal_of(error: GrapevineError) -> Refusal:
+    """What is said of an error of ours: what was asked cannot be, or the store cannot be asked."""
+    if isinstance(error, StoreError):
+        # The error's own words say where the store lies, which is for the log alone. Whoever was
+        # told that a value is impossible would not send it again.
+        logger.warning("the store: %s", error.args[0])
+        return Refusal(503, "store", "the store cannot be asked just now", "try again", wait=1)
+    return Refusal(422, "impossible", error.args[0], error.hint)
+
+
 SAID: dict[int | str, dict[str, Any]] = {
     status: {"model": Faults, "description": text}
     for status, text in {
@@ -61,10 +71,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, error: Refusal) -> JSONResponse:
-        headers = {"retry-after": str(error.wait)} if error.wait else None
-        if error.status == 401:
-            headers = {"www-authenticate": "Bearer"}
-        return JSONResponse(error.body, error.status, headers)
+        return _as_json(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -86,8 +93,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(GrapevineError)
     async def ours(_: Request, error: GrapevineError) -> JSONResponse:
-        said = Refusal(422, "impossible", error.args[0], error.hint)
-        return JSONResponse(said.body, said.status)
+        return _as_json(refusal_of(error))
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> JSONResponse:
@@ -97,3 +103,10 @@ def install(app: FastAPI) -> None:
         logger.error("%s %s failed", request.method, route, exc_info=error, extra={"said": said})
         said = Refusal(500, "fault", "this is a fault of ours", "the log says more")
         return JSONResponse(said.body, said.status)
+
+
+def _as_json(refusal: Refusal) -> JSONResponse:
+    headers = {"retry-after": str(refusal.wait)} if refusal.wait else None
+    if refusal.status == 401:
+        headers = {"www-authenticate": "Bearer"}
+    return JSONResponse(refusal.body, refusal.status, headers)

@@ -37,7 +37,7 @@ class Following:
         self._met: int | None = None
         self._marks: dict[str, int] = {}
         self._marked: object = None
-        self._lock = threading.Lock()
+        self._lock, self._marking = threading.Lock(), threading.Lock()
         self._stale = set[str]()
 
     def items(self) -> None:
@@ -51,17 +51,28 @@ class Following:
                 self._number = said[-1].number
                 self._revise(self.live)
 
-    def marks(self) -> None:
-        """Take over who was forgotten, here or by another server."""
-        version = self.store.marks_version()
-        if version != self._marked:
+    def marks(self) -> bool:
+        """Take over who was forgotten, here or by another server; whether somebody was."""
+        with self._marking:
+            version = self.store.marks_version()
+            if version == self._marked:
+                return False
             self._marks, self._marked = self.store.marks(), version
+        self._place_again()
+        return True
 
     def forgot(self, mark: str, at: int) -> None:
         """A user was forgotten just now: what new items are placed by is looked up again."""
-        self._marks = {**self._marks, mark: at}
+        # One at a time: marks that were read before must not take the place of this one.
+        with self._marking:
+            self._marks = {**self._marks, mark: at}
+        self._place_again()
+
+    def _place_again(self) -> None:
+        """Look up again what was taken beside new items: those who took it may be forgotten."""
         with self._lock:
-            self._stale |= self.live.beside.keys()
+            # Not just what was found before: another may be looked up this very moment.
+            self._stale |= {name for name, one in self.live.items.items() if one is not None}
 
     def forgotten_at(self, user_id: str) -> int | None:
         """When a user was forgotten, in milliseconds since 1970; None who was not.
@@ -79,8 +90,13 @@ class Following:
         with self._lock:
             new = {name for name, fields in self.live.items.items() if fields is not None}
             stale, self._stale = (self._stale | met) & new, set[str]()
-        stale = self.store.met_among(stale) | (stale & self.live.beside.keys())
-        beside = {name: self._beside(name) for name in stale}
+        try:
+            placed = self.store.met_among(stale) | (stale & self.live.beside.keys())
+            beside = {name: self._beside(name) for name in placed}
+        except BaseException:
+            with self._lock:
+                self._stale |= stale
+            raise
         with self._lock:
             self._met = last
             changed = {
@@ -101,7 +117,7 @@ class Following:
             more: what else is to be done at each turn.
         """
         stopped = threading.Event()
-        turns = [self.items, self.marks, *more]
+        turns = [self.items, *more]
 
         def follow() -> None:
             turn = 0

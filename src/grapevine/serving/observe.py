@@ -95,13 +95,13 @@ class Metrics:
             quality: what was seen.
             catalogue: items that could be shown.
         """
-        self.coverage.set(quality.coverage.items() / max(catalogue, 1))
-        self.drift.labels("score").set(quality.score.index())
-        self.drift.labels("history_length").set(quality.history.index())
-        seen = quality.calibration
-        for place, end in enumerate(CHANCES):
-            for what, sums in (("told", seen.told), ("chosen", seen.chosen), ("shown", seen.shown)):
-                self.chance.labels(str(end), what).set(sums[place])
+        seen = quality.told()
+        self.coverage.set(seen.items / max(catalogue, 1))
+        for of, index in seen.drift.items():
+            self.drift.labels(of).set(index)
+        for what, sums in seen.calibration.items():
+            for end, one in zip(CHANCES, sums):
+                self.chance.labels(str(end), what).set(one)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

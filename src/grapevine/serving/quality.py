@@ -5,10 +5,12 @@ Nothing here is of one user: counts of lists, of items, of scores.
 
 import math
 import random
+import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -160,8 +162,26 @@ def softmax(scores: Sequence[float]) -> np.ndarray:
     return powers / powers.sum()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was seen.
+
+    Attributes:
+        items: how many different ones were shown.
+        drift: the index of each thing.
+        calibration: sums by bucket of `CHANCES`: chances that were told, chosen, shown.
+    """
+
+    items: int
+    drift: dict[str, float]
+    calibration: dict[str, list[float]]
+
+
 class Quality:
-    """All of it for one service; begins afresh with every version of the model.
+    """All of it for one service; begins afresh with every version of the model. Safe in threads.
+
+    Most questions are answered in the thread of the event loop, but batches and those for reasons
+    in others.
 
     Args:
         clock: seconds since 1970.
@@ -170,6 +190,7 @@ class Quality:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock, self.newest_used = clock, 0
         self._learnt = "", 0
+        self._lock = threading.Lock()
         self._begin("")
 
     def _begin(self, version: str) -> None:
@@ -179,18 +200,43 @@ class Quality:
 
     def answered(self, version: str, answer: Answer) -> None:
         """A version has answered."""
-        if version != self.version:
-            self._begin(version)
-        self.history.add(answer.heard)
-        if answer.items:
-            self.score.add(answer.items[0].score)
+        with self._lock:
+            if version != self.version:
+                self._begin(version)
+            self.history.add(answer.heard)
+            if answer.items:
+                self.score.add(answer.items[0].score)
 
     def shown(self, request_id: str, answer: Answer) -> None:
-        """A list was shown to somebody."""
+        """A list was shown to somebody; one of another version, such as an arm's, counts not."""
         items = tuple(one.item_id for one in answer.items)
-        self.coverage.shown(items)
-        if not answer.fallback:
-            self.calibration.listed(request_id, items, tuple(one.score for one in answer.items))
+        with self._lock:
+            if answer.version != self.version:
+                return
+            self.coverage.shown(items)
+            if not answer.fallback:
+                scores = tuple(one.score for one in answer.items)
+                self.calibration.listed(request_id, items, scores)
+
+    def happened(self, request_id: str, item_id: str) -> None:
+        """Something was done with an item, in answer to a list."""
+        with self._lock:
+            self.calibration.happened(request_id, item_id)
+
+    def told(self) -> "Told":
+        """All of it as of now."""
+        with self._lock:
+            seen = self.calibration
+            return Told(
+                self.coverage.items(),
+                {"score": self.score.index(), "history_length": self.history.index()},
+                {
+                    name: sums.tolist()
+                    for name, sums in (
+                        ("told", seen.told), ("chosen", seen.chosen), ("shown", seen.shown)
+                    )
+                },
+            )  # fmt: skip
 
     def learnt(self, served: Served) -> int:
         """When the newest event was that a version learnt from, in milliseconds; 0 if unknown."""

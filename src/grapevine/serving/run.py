@@ -60,7 +60,7 @@ def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
         app = create_app(service, pictures=pictures)
         with (
             _tidied(store, settings.retention_days),
-            service.following.by_turns([service.look]),
+            service.following.by_turns([service.look_who_is_forgotten, service.look]),
         ):
             yield Opened(app, service)
 

@@ -85,7 +85,7 @@ class Service:
         for number, (one, _) in enumerate(questions):
             places.append(NOWHERE if one.user_id is None else self.place_of(one.user_id))
             at[places[-1].run].append(number)
-        shown: list[Listed] = []
+        shown = dict[int, Listed]()
         current = self.host.current().version
         for run, numbers in at.items():
             host = self.arms.hosts.get(run, self.host)
@@ -100,23 +100,36 @@ class Service:
                         continue
                     (question, request_id), place = questions[number], places[number]
                     out[number] = told(faces, name, answer, request_id, question.user_id, place)
-                    host.record(question)
+                    self._record(host, question)
                     self.metrics.answered(answer, took)
                     if served.version == current:
                         self.quality.answered(current, answer)
                     if question.user_id is not None and answer.items:
                         self.quality.shown(request_id, answer)
-                        shown.append(listed(answer, request_id, question.user_id, place))
-        if shown:
-            self._keep(shown)
+                        shown[number] = listed(answer, request_id, question.user_id, place)
+        if shown and (fault := self._keep([*shown.values()])) is not None:
+            # Who is nobody is shown a list that is logged nowhere, and gets it in any case.
+            out = [fault if number in shown else one for number, one in enumerate(out)]
         return out
 
     def _of(self, asked: Asked, served: Served) -> Asked:
         """The question as a version may take it."""
-        if asked.user_id is not None and self.is_forgotten(asked.user_id, served):
-            # The model's own memory of training must not speak for who was forgotten.
-            return replace(asked, user_id=None)
-        return asked
+        user = asked.user_id
+        at = None if user is None else self.following.forgotten_at(user)
+        if user is None or at is None:
+            return asked
+        # Its history may have been read before its user was forgotten, and what a model holds in
+        # memory of training must not speak for who was forgotten either.
+        since = [one for one in asked.history if one.timestamp is None or one.timestamp >= at]
+        known = served.histories.remembers(user, at)
+        return replace(asked, history=since, user_id=None if known else user)
+
+    def _record(self, host: Host, asked: Asked) -> None:
+        """Keep a question for later versions, which know not who is forgotten."""
+        host.record(asked)
+        # Looked at afterwards, so that whoever is forgotten meanwhile is dropped here or there.
+        if asked.user_id is not None and self.following.forgotten_at(asked.user_id) is not None:
+            host.forget(asked.user_id)
 
     def history(self, user_id: str) -> tuple[Happened, ...]:
         """What the store knows that a user did, in order of arrival."""
@@ -147,10 +160,21 @@ class Service:
             The store's proof, and the run folders that hold the user until they are trained anew.
         """
         proof = self.store.forget(user_id)
-        asked = sum(host.forget(user_id) for host in (self.host, *self.arms.hosts.values()))
         self.following.forgot(proof.mark, proof.at)
+        asked = sum(host.forget(user_id) for host in (self.host, *self.arms.hosts.values()))
         proof = replace(proof, removed={**proof.removed, "questions": asked})
         return proof, holders(self.settings.runs_root, user_id)
+
+    def look_who_is_forgotten(self) -> None:
+        """Take over whom other servers have forgotten, and keep none of their questions."""
+        if self.following.marks():
+            for host in (self.host, *self.arms.hosts.values()):
+                host.drop(
+                    lambda one: (
+                        one.user_id is not None
+                        and self.following.forgotten_at(one.user_id) is not None
+                    )
+                )
 
     def faces(self, served: Served) -> Faces:
         """How the items of a version are shown."""
@@ -185,13 +209,15 @@ class Service:
         self.host.revise(live)
         self.arms.revise(live)
 
-    def _keep(self, shown: Sequence[Listed]) -> None:
+    def _keep(self, shown: Sequence[Listed]) -> Refusal | None:
+        """Log lists; or why they are not."""
         try:
             self.store.show(shown)
-        except StoreBusy as error:
+        except StoreBusy:
             # An experiment whose lists are not logged is worth nothing: rather answer later.
             self.metrics.unexposed.inc(len(shown))
-            raise busy() from error
+            return busy()
+        return None
 
     # What happened.
 

@@ -14,7 +14,7 @@ import orjson
 from grapevine.errors import GrapevineError
 from grapevine.serving.auth import Keys
 from grapevine.serving.engine import Asked
-from grapevine.serving.faults import Refusal
+from grapevine.serving.faults import Refusal, refusal_of
 from grapevine.serving.gate import App, Message, Receive, Send
 from grapevine.serving.routes.recommend import PATH
 from grapevine.serving.shapes import MOST_ITEMS
@@ -46,24 +46,26 @@ class Short:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request."""
-        found = self._plain(scope) if scope["type"] == "http" else None
+        try:
+            found = self._plain(scope) if scope["type"] == "http" else None
+        except GrapevineError:  # the keys could not be looked up, which the framework says too
+            found = None
         if found is None:
             await self.app(scope, receive, send)
             return
         scope["route"] = Route
         user, k = found
         service = self.turns.service
-        with service.metrics.stage("read"):
-            history = service.history(user)
         try:
+            with service.metrics.stage("read"):
+                history = service.history(user)
             said: Any = await self.turns.ask(
                 Asked(user_id=user, history=history, k=k), scope["request_id"]
             )
             status, wait = 200, 0
-        except Refusal as refusal:
+        except (Refusal, GrapevineError) as error:
+            refusal = error if isinstance(error, Refusal) else refusal_of(error)
             said, status, wait = refusal.body, refusal.status, refusal.wait
-        except GrapevineError as error:
-            said, status, wait = Refusal(422, "impossible", error.args[0], error.hint).body, 422, 0
         body = orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if wait:
@@ -88,5 +90,7 @@ class Short:
             return True
         for name, value in scope["headers"]:
             if name == b"authorization":
-                return value[:7] == b"Bearer " and "read" in self.keys.scopes(value[7:].decode())
+                # As the framework reads headers: whatever bytes come, they are some text.
+                plain = value[7:].decode("latin-1")
+                return value[:7] == b"Bearer " and "read" in self.keys.scopes(plain)
         return False

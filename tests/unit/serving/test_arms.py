@@ -59,3 +59,18 @@ def test_all_of_them_know_the_items_of_now(arms):
     assert arms.hosts["a"].current().catalogue.shown("n1") is not None
     arms.follow([])
     assert arms.open("a").current().catalogue.shown("n1") is not None
+
+
+def test_a_user_side_that_is_written_later_is_tried_again(arms, shop, caplog):
+    """A run that is trained anew has that of the run before beside it, until it is exported."""
+    folder = arms.settings.within_root("b")
+    shutil.copytree(shop / "runs" / "ease", folder)
+    onnx = folder.with_name("b.onnx")
+    onnx.write_bytes(b"of another run")
+    for _ in range(3):
+        arms.follow(["b"])
+    assert arms.hosts == {}
+    assert caplog.text.count("`b` of an experiment is not opened") == 1
+    onnx.unlink()
+    arms.follow(["b"])
+    assert [*arms.hosts] == ["b"]

@@ -1,9 +1,11 @@
 """Whoever asks to be forgotten is used nowhere: not by the run, its arms, or its warm-up."""
 
+import threading
 import time
 
 import numpy as np
 import polars as pl
+import pytest
 
 from grapevine.serving.engine import Asked
 from grapevine.serving.following import Following
@@ -126,6 +128,18 @@ def test_runs_that_cannot_be_read_may_hold_anybody(tmp_path):
     assert holders(tmp_path / "nowhere", "42") == []
 
 
+def test_the_dataset_of_a_retraining_holds_its_users(tmp_path):
+    """`grapevine retrain` lays it beside the run that it makes."""
+    for name, file, ids in (
+        ("vine-2-data", "events.parquet", ["u", "v"]),
+        ("vine-3-data", "events.parquet", ["v"]),
+        ("vine-4-data", "users.parquet", ["u"]),
+    ):
+        (tmp_path / name).mkdir()
+        pl.DataFrame({"user_id": ids}).write_parquet(tmp_path / name / file)
+    assert [one.run for one in holders(tmp_path, "u")] == ["vine-2-data", "vine-4-data"]
+
+
 def test_questions_of_items_that_are_gone_warm_nothing_up(client):
     host = client.app.state.service.host
     item = client.get("/v1/items?k=1").json()["items"][0]["item_id"]
@@ -134,3 +148,106 @@ def test_questions_of_items_that_are_gone_warm_nothing_up(client):
     client.delete("/v1/items/n1")
     host.answer(Asked(item_id=item))
     assert client.post("/v1/model", json={"run": "ease"}).status_code == 200
+
+
+def test_a_question_under_way_is_not_answered_by_what_was_forgotten(client, send):
+    """Its history was read before, and its turn comes after."""
+    service = client.app.state.service
+    item = client.get("/v1/items?k=1").json()["items"][0]["item_id"]
+    send(("e1", "late", item, "buy"))
+    asked = Asked(user_id="late", history=service.history("late"))
+    assert service.recommend(asked, "before")["fallback"] == ""
+    client.delete("/v1/users/late")
+    assert service.recommend(asked, "after")["fallback"] == "popular"
+    assert not any(one.user_id == "late" for one in service.host._recorded)
+    # What came since counts.
+    send(("e2", "late", item, "buy"))
+    again = Asked(user_id="late", history=service.history("late"))
+    assert service.recommend(again, "since")["fallback"] == ""
+
+
+def test_questions_may_come_while_somebody_is_forgotten(client):
+    host, stop = client.app.state.service.host, threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            host.record(Asked(user_id="somebody"))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(20_000):
+            host.forget("another")
+    finally:
+        stop.set()
+        asking.join()
+
+
+def test_questions_of_whom_another_server_forgot_are_dropped(client):
+    user, service = somebody(client), client.app.state.service
+    client.get(f"/v1/users/{user}/recommendations")
+    assert any(one.user_id == user for one in service.host._recorded)
+    service.store.forget(user)
+    service.look_who_is_forgotten()
+    assert not any(one.user_id == user for one in service.host._recorded)
+
+
+class Slow:
+    """A store whose marks are read just before another one is made."""
+
+    def __init__(self):
+        self.reading, self.go_on = threading.Event(), threading.Event()
+
+    def marks_version(self):
+        return 1
+
+    def marks(self):
+        self.reading.set()
+        self.go_on.wait(1)
+        return {"earlier": 1}
+
+    def mark_of(self, user):
+        return user
+
+
+def test_marks_that_were_read_before_undo_none():
+    store = Slow()
+    following = Following(store, lambda _: None, lambda: None)
+    looking = threading.Thread(target=following.marks)
+    looking.start()
+    store.reading.wait()
+    forgetting = threading.Thread(target=following.forgot, args=("u", 7))
+    forgetting.start()
+    forgetting.join(0.1)
+    store.go_on.set()
+    looking.join()
+    forgetting.join()
+    assert following.forgotten_at("u") == 7
+    assert following.forgotten_at("earlier") == 1
+
+
+def test_new_items_are_not_placed_by_whom_another_server_forgot(client, send):
+    service = client.app.state.service
+    item = client.get("/v1/items?k=1").json()["items"][0]["item_id"]
+    client.put("/v1/items/n1", json={"fields": {}})
+    send(("e1", "u", "n1", "buy"), ("e2", "u", item, "buy"))
+    service.following.lately()
+    assert service.following.live.beside["n1"] == {item: 1.0}
+    service.store.forget("u")
+    service.look_who_is_forgotten()
+    service.following.lately()
+    assert service.following.live.beside["n1"] == {}
+
+
+def test_what_could_not_be_looked_up_is_looked_up_again(client, send, monkeypatch):
+    service = client.app.state.service
+    item = client.get("/v1/items?k=1").json()["items"][0]["item_id"]
+    send(("e1", "u", "n1", "buy"), ("e2", "u", item, "buy"))
+    service.following.lately()
+    client.put("/v1/items/n1", json={"fields": {}})
+    with monkeypatch.context() as patch:
+        patch.setattr(service.store, "takers", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            service.following.lately()
+    service.following.lately()
+    assert service.following.live.beside["n1"] == {item: 1.0}

@@ -1,6 +1,7 @@
 """Coverage, drift, calibration: by hand, and as a service tells them."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from grapevine.serving.quality import Calibration, Coverage, Drift, softmax, stability
+from grapevine.serving.engine.asked import Answer, Shown
+from grapevine.serving.quality import Calibration, Coverage, Drift, Quality, softmax, stability
 
 
 class Clock:
@@ -118,6 +120,44 @@ def test_choices_by_the_told_chances_are_calibrated():
         seen.happened(str(n), draw.choice(list("abcdef"), p=softmax(scores)))
     assert seen.chosen.sum() == 4_000
     assert seen.told == pytest.approx(seen.chosen, rel=0.15)
+
+
+def answer(version, item="a"):
+    return Answer(
+        items=(Shown(item, 1, 0.0),), fallback="", version=version, heard=1, took={}
+    )  # fmt: skip
+
+
+def test_lists_of_an_arm_are_no_measure_of_the_model_in_service():
+    quality = Quality()
+    quality.answered("now", answer("now"))
+    quality.shown("r1", answer("now"))
+    quality.shown("r2", answer("arm", "b"))
+    quality.happened("r2", "b")
+    assert quality.told().items == 1
+    assert sum(quality.told().calibration["chosen"]) == 0
+
+
+class Pushed:
+    """An item, and while its name is looked at another list comes, in a thread of its own."""
+
+    def __init__(self, quality):
+        self.quality = quality
+
+    def __str__(self):
+        other = threading.Thread(target=self.quality.shown, args=("r2", answer("v")))
+        other.start()
+        other.join(0.1)
+        return "a"
+
+
+def test_a_list_that_is_pushed_out_meanwhile_ends_no_request():
+    quality = Quality()
+    quality.answered("v", answer("v"))
+    quality.calibration = Calibration(lists=1)
+    quality.shown("r1", answer("v", Pushed(quality)))
+    quality.happened("r1", "a")
+    assert sum(quality.told().calibration["chosen"]) == 1
 
 
 def value(text, name):

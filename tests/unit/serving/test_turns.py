@@ -7,6 +7,7 @@ import pytest
 from grapevine.errors import ConfigError
 from grapevine.serving.engine import Asked
 from grapevine.serving.faults import Refusal
+from grapevine.serving.short import Short
 from grapevine.serving.turns import Turns
 
 
@@ -143,3 +144,51 @@ def test_a_store_that_takes_no_more_refuses(client, monkeypatch):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
         assert answer.json()["error"]["code"] == "busy"
+
+
+def test_who_is_nobody_is_answered_though_no_list_can_be_logged(client, monkeypatch):
+    from grapevine.serving.store import StoreBusy
+
+    def full(lists):
+        raise StoreBusy("full")
+
+    service = client.app.state.service
+    monkeypatch.setattr(service.store, "show", full)
+    nobody, user = service.recommend_all([(Asked(), "r1"), (Asked(user_id="u"), "r2")])
+    assert nobody["items"]
+    assert isinstance(user, Refusal)
+    assert user.status == 503
+
+
+def test_a_key_of_odd_bytes_is_no_key(client):
+    client.app.state.service.store.add_key("r", ["read"])
+    client.app.state.keys._any = (-1e9, False)
+    short = Short(client.app, turns=client.app.state.turns, keys=client.app.state.keys)
+    assert not short._may({"headers": [(b"authorization", b"Bearer \xff\xfe")]})
+
+
+def test_a_store_that_cannot_be_asked_is_no_fault_of_who_asks(client, monkeypatch):
+    from grapevine.errors import StoreBusy, StoreError
+
+    store = client.app.state.service.store
+    for error in (StoreBusy("every connection is in use"), StoreError("/srv/db: disk I/O error")):
+
+        def broken(*_, error=error):
+            raise error
+
+        monkeypatch.setattr(store, "brief_history", broken)
+        for query in ("", "?exclude_seen=true"):
+            answer = client.get(f"/v1/users/u/recommendations{query}")
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "1"
+            assert "srv" not in answer.text
+    monkeypatch.setattr(store, "all_keys", broken)
+    client.app.state.keys._any = (-1e9, False)
+    assert client.get("/v1/users/u/recommendations").status_code == 503
+
+
+@pytest.mark.parametrize("query", ["", "?exclude_seen=true"])
+def test_an_encoded_path_is_counted_under_its_route(client, query):
+    assert client.get(f"/v1/users/a%20b/recommendations{query}").status_code == 200
+    route = "/v1/users/{user_id}/recommendations"
+    assert f'requests_total{{route="{route}",status="200"}} 1.0' in client.get("/metrics").text

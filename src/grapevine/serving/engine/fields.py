@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -97,8 +97,11 @@ def as_kind(value: Any, kind: Any) -> Any:
         return _boolean(value)
     if kind.is_numeric():
         return _number(value, kind)
-    if kind.is_temporal():
+    if kind == pl.Date or kind == pl.Datetime:
         return _time(value, kind)
+    if kind.is_temporal():
+        # What a table would not take must not get into the store: no server could start over it.
+        raise ValueError("cannot be said over HTTP")
     if not isinstance(value, str):
         raise ValueError(f"holds text: got {_said(value)}")
     return value
@@ -130,8 +133,8 @@ def _time(value: Any, kind: Any) -> Any:
         raise ValueError("holds a time such as 2026-11-22T10:00:00")
     if kind == pl.Date:
         return date(at.year, at.month, at.day)
-    if getattr(kind, "time_zone", None) is None:
-        return at.replace(tzinfo=None)
+    if getattr(kind, "time_zone", None) is None and at.tzinfo is not None:
+        return at.astimezone(UTC).replace(tzinfo=None)
     return at
 
 

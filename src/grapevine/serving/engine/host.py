@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,12 +147,17 @@ class Host:
 
     def record(self, asked: Asked) -> None:
         """Keep a question that was answered, to ask it of later versions."""
-        self._recorded.append(asked)
+        with self._lock:
+            self._recorded.append(asked)
 
     def forget(self, user_id: Any) -> int:
         """Drop what was recorded of a user's questions; how many there were."""
+        return self.drop(lambda asked: str(asked.user_id) == str(user_id))
+
+    def drop(self, unwanted: Callable[[Asked], bool]) -> int:
+        """Drop recorded questions; how many there were."""
         with self._lock:
-            kept = [one for one in self._recorded if str(one.user_id) != str(user_id)]
+            kept = [one for one in self._recorded if not unwanted(one)]
             gone = len(self._recorded) - len(kept)
             self._recorded = deque(kept, maxlen=RECORDED)
         return gone

@@ -30,7 +30,7 @@ async def happened(request: Request, given: Events) -> Response:
     service.newest = service.clock()
     for one in given.events:
         if one.request_id is not None:
-            service.quality.calibration.happened(one.request_id, one.item_id)
+            service.quality.happened(one.request_id, one.item_id)
     service.metrics.events.labels("new").inc(kept.new)
     service.metrics.events.labels("repeated").inc(kept.repeated)
     request.app.state.traffic.happened(kept.new)
