@@ -179,7 +179,7 @@ def test_a_closed_form_has_nothing_to_resume_nor_to_cut_short(data, tmp_path, ca
         assert grapevine(["train", "ease", *out, *option]) == 2
         said = capsys.readouterr().err
         assert "`ease` is fitted in closed form" in said
-        assert "hint: leave out --resume and --time-limit" in said
+        assert "hint: leave out --resume, --time-limit and what to begin from" in said
     assert not (tmp_path / "out").exists()
 
 
