@@ -1,5 +1,6 @@
 """One thing that answers: models in service, what users did, the experiments they are in."""
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -14,10 +15,12 @@ from grapevine.serving.faults import Refusal
 from grapevine.serving.following import Following
 from grapevine.serving.holders import Holder, holders
 from grapevine.serving.observe import Metrics
+from grapevine.serving.outcomes import planned
 from grapevine.serving.quality import Quality
 from grapevine.serving.said import listed, told
 from grapevine.serving.settings import Settings
 from grapevine.serving.store import Event, Forgotten, Item, Listed, Shelved, Store, StoreBusy
+from grapevine.serving.store import Experiment as Kept
 
 MOST_NEW = 50_000
 """Items that came since the model was trained: each question looks at every one of them."""
@@ -50,6 +53,7 @@ class Service:
         self.newest, self.quality = 0.0, Quality(clock)
         self.arms = Arms(settings)
         self.plan, self._kept = Plan(()), dict[str, Any]()
+        self._changing = threading.Lock()
         self.following = Following(store, self._revise, host.current)
         # What was known before it was started counts from the first question on.
         self.following.marks()
@@ -216,14 +220,10 @@ class Service:
         """
         kept = self.store.experiments()
         if kept != self._kept:
-            found = [
-                Experiment.from_json({**one.definition, "name": one.name})
-                for one in kept.values()
-                if not one.definition.get("ended")
-            ]
-            self.plan, self._kept = Plan(tuple(found)), kept
-        running = self.plan.experiments
-        self.arms.follow(arm.run for one in running for arm in one.arms if arm.run)
+            known = [planned(one) for one in kept.values()]
+            running = tuple(experiment for experiment, ended in known if ended is None)
+            self.plan, self._kept = Plan(running), kept
+        self.arms.follow(arm.run for one in self.plan.experiments for arm in one.arms if arm.run)
 
     def place_of(self, user_id: str) -> Place:
         """Where a user stands in the experiments that run."""
@@ -246,15 +246,21 @@ class Service:
         Raises:
             ConfigError: it does, or an arm's run lies elsewhere.
             Refused: an arm's run cannot be opened.
-            Refusal: its arms are changed while it runs.
+            Refusal: its arms are changed while it runs, or it has ended.
         """
+        with self._changing:
+            return self._put(experiment)
+
+    def _put(self, experiment: Experiment) -> Experiment:
+        self.refuse_ended(experiment.name)
         running = {one.name: one for one in self.plan.experiments}
         before = running.pop(experiment.name, None)
         what = before and (before.arms, before.window_days)
         if what and what != (experiment.arms, experiment.window_days):
             raise Refusal(
                 409, "running", f"`{experiment.name}` runs: its arms and its window stay",
-                "give the changed experiment another name",
+                f"end it (DELETE /v1/experiments/{experiment.name}), and give the changed one "
+                "another name",
             )  # fmt: skip
         Plan((*running.values(), experiment))
         for arm in experiment.arms:
@@ -263,6 +269,42 @@ class Service:
         self.store.put_experiment(experiment.name, experiment.to_json())
         self.look()
         return experiment
+
+    def refuse_ended(self, name: str) -> None:
+        """Let nothing begin under the name of an experiment that has ended: its lists are kept.
+
+        Raises:
+            Refusal: that has ended.
+        """
+        kept = self.store.experiments().get(name)
+        if kept is not None and planned(kept)[1] is not None:
+            raise Refusal(
+                409, "ended", f"`{name}` has ended: its users and its report stay as they are",
+                "give the new experiment another name",
+            )  # fmt: skip
+
+    def end(self, name: str) -> Kept:
+        """End an experiment: its part of the layer is free, its lists and its report stay.
+
+        Ended again, it ends when it did. Other servers of the same store follow within seconds.
+
+        Raises:
+            Refusal: there is no such experiment.
+        """
+        with self._changing:
+            kept = self.store.experiments().get(name)
+            if kept is None:
+                raise no_experiment()
+            if planned(kept)[1] is None:
+                marked = {**kept.definition, "ended": self.store.clock()}
+                kept = self.store.put_experiment(name, marked)
+            self.look()
+        return kept
+
+
+def no_experiment() -> Refusal:
+    """Nothing is called so."""
+    return Refusal(404, "no_experiment", "there is no such experiment", "see /v1/experiments")
 
 
 def busy() -> Refusal:
