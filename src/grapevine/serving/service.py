@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from grapevine.evaluation.experiments import Experiment, Plan
+from grapevine.evaluation.experiments import Plan
 from grapevine.serving.arms import NOWHERE, Arms, Place
 from grapevine.serving.engine import Asked, Happened, Host, Live, Rules, Served, answers
 from grapevine.serving.faces import Faces
@@ -20,7 +20,6 @@ from grapevine.serving.quality import Quality
 from grapevine.serving.said import listed, told
 from grapevine.serving.settings import Settings
 from grapevine.serving.store import Event, Forgotten, Item, Listed, Shelved, Store, StoreBusy
-from grapevine.serving.store import Experiment as Kept
 
 MOST_NEW = 50_000
 """Items that came since the model was trained: each question looks at every one of them."""
@@ -53,7 +52,8 @@ class Service:
         self.newest, self.quality = 0.0, Quality(clock)
         self.arms = Arms(settings)
         self.plan, self._kept = Plan(()), dict[str, Any]()
-        self._changing = threading.Lock()
+        # Held by whoever changes experiments or keys, after a look at those that there are.
+        self.changing = threading.Lock()
         self.following = Following(store, self._revise, host.current)
         # What was known before it was started counts from the first question on.
         self.following.marks()
@@ -239,72 +239,6 @@ class Service:
                 arms[experiment.name], chances[experiment.name] = arm.name, arm.share
                 run = run or arm.run
         return Place(arms, chances, run)
-
-    def put(self, experiment: Experiment) -> Experiment:
-        """Put an experiment down, once it is sure that it gets into no other's way.
-
-        Raises:
-            ConfigError: it does, or an arm's run lies elsewhere.
-            Refused: an arm's run cannot be opened.
-            Refusal: its arms are changed while it runs, or it has ended.
-        """
-        with self._changing:
-            return self._put(experiment)
-
-    def _put(self, experiment: Experiment) -> Experiment:
-        self.refuse_ended(experiment.name)
-        running = {one.name: one for one in self.plan.experiments}
-        before = running.pop(experiment.name, None)
-        what = before and (before.arms, before.window_days)
-        if what and what != (experiment.arms, experiment.window_days):
-            raise Refusal(
-                409, "running", f"`{experiment.name}` runs: its arms and its window stay",
-                f"end it (DELETE /v1/experiments/{experiment.name}), and give the changed one "
-                "another name",
-            )  # fmt: skip
-        Plan((*running.values(), experiment))
-        for arm in experiment.arms:
-            if arm.run:
-                self.arms.open(arm.run)
-        self.store.put_experiment(experiment.name, experiment.to_json())
-        self.look()
-        return experiment
-
-    def refuse_ended(self, name: str) -> None:
-        """Let nothing begin under the name of an experiment that has ended: its lists are kept.
-
-        Raises:
-            Refusal: that has ended.
-        """
-        kept = self.store.experiments().get(name)
-        if kept is not None and planned(kept)[1] is not None:
-            raise Refusal(
-                409, "ended", f"`{name}` has ended: its users and its report stay as they are",
-                "give the new experiment another name",
-            )  # fmt: skip
-
-    def end(self, name: str) -> Kept:
-        """End an experiment: its part of the layer is free, its lists and its report stay.
-
-        Ended again, it ends when it did. Other servers of the same store follow within seconds.
-
-        Raises:
-            Refusal: there is no such experiment.
-        """
-        with self._changing:
-            kept = self.store.experiments().get(name)
-            if kept is None:
-                raise no_experiment()
-            if planned(kept)[1] is None:
-                marked = {**kept.definition, "ended": self.store.clock()}
-                kept = self.store.put_experiment(name, marked)
-            self.look()
-        return kept
-
-
-def no_experiment() -> Refusal:
-    """Nothing is called so."""
-    return Refusal(404, "no_experiment", "there is no such experiment", "see /v1/experiments")
 
 
 def busy() -> Refusal:

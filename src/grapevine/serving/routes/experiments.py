@@ -6,11 +6,10 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from grapevine.evaluation.experiments import Arm, free_start
 from grapevine.evaluation.experiments import Experiment as Planned
-from grapevine.serving import outcomes
+from grapevine.serving import outcomes, trials
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
-from grapevine.serving.service import no_experiment
 from grapevine.serving.shapes import Experiment
 from grapevine.serving.store import Experiment as Kept
 
@@ -20,7 +19,7 @@ Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 @router.get("", dependencies=[Depends(needs("read"))])
 def listed(request: Request) -> Response:
-    """All experiments, the oldest first; `ended` says when one ended, and is null of one that runs."""
+    """All experiments, the oldest first; `ended` says when, and is null of one that runs."""
     kept = service_of(request).store.experiments().values()
     return reply({"experiments": [_shown(one) for one in kept]})
 
@@ -32,7 +31,7 @@ def put(request: Request, name: Name, given: Experiment) -> Response:
     The name of one that has ended is not given again.
     """
     service = service_of(request)
-    service.refuse_ended(name)
+    trials.refuse_ended(service, name)
     with service.host.lease() as served:
         known = served.run.schema.behaviours
     if outcomes.behaviour_of(given.metric) not in known:
@@ -56,7 +55,7 @@ def put(request: Request, name: Name, given: Experiment) -> Response:
         metric=given.metric,
         window_days=given.window_days,
     )
-    return reply(service.put(planned).to_json())
+    return reply(trials.put(service, planned).to_json())
 
 
 @router.delete("/{name}", dependencies=[Depends(needs("admin"))])
@@ -66,7 +65,7 @@ def end(request: Request, name: Name) -> Response:
     Its users get the model in service from the next list on, its part of the layer is free at once,
     and its lists and its report stay.
     """
-    return reply(_shown(service_of(request).end(name)))
+    return reply(_shown(trials.end(service_of(request), name)))
 
 
 @router.get("/{name}/report", dependencies=[Depends(needs("read"))])
@@ -78,7 +77,7 @@ def report(request: Request, name: Name) -> Response:
     service = service_of(request)
     kept = service.store.experiments().get(name)
     if kept is None:
-        raise no_experiment()
+        raise trials.no_experiment()
     return reply(outcomes.report(service.store, *outcomes.planned(kept)))
 
 
