@@ -211,6 +211,18 @@ class Service:
             self.metrics.events.labels("refused").inc()
             raise busy() from error
 
+    def unknown_in(self, events: Sequence[Event]) -> dict[str, Any]:
+        """What events speak of that the run in service does not know; nothing if it knows it all.
+
+        Returns:
+            `behaviours`, by name, and `items`: how many of the events are of such an item.
+        """
+        with self.host.lease() as served:
+            known, items = {*served.run.schema.behaviours}, served.catalogue.row_of
+            behaviours = sorted({one.behaviour for one in events} - known)
+            count = sum(one.item_id not in items for one in events)
+        return {"behaviours": behaviours, "items": count} if behaviours or count else {}
+
     # Experiments.
 
     def look(self) -> None:

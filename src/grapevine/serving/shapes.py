@@ -209,11 +209,23 @@ class Events(Shape):
     events: Annotated[list[Happened], Field(min_length=1, max_length=MOST_EVENTS)]
 
 
+class Unknown(BaseModel):
+    """Behaviours that the run in service does not know, and events of items that it does not."""
+
+    behaviours: list[str]
+    items: int
+
+
 class Kept(BaseModel):
-    """How many events were new, and how many had been sent before."""
+    """How many events were new, and how many had been sent before.
+
+    `unknown` stands there where the run in service does not know what some of them speak of. They
+    are kept all the same: another run may know it.
+    """
 
     new: int
     repeated: int
+    unknown: Unknown | None = None
 
 
 class Holder(BaseModel):

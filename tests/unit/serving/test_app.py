@@ -63,6 +63,23 @@ def test_events_count_once(client, send):
     assert client.get(f"/v1/items/{item}").json()["events"] == {"click": 2}
 
 
+def test_what_the_run_does_not_know_is_kept_and_told(client, send):
+    item = some_items(client, 1)[0]
+    known = ("e1", "new", item, "buy")
+    assert "unknown" not in send(known).json()
+    answer = send(
+        known, ("e2", "new", item, "buyy"), ("e3", "new", "nope", "buy"), ("e4", "x", "no", "hmm")
+    )
+    assert answer.status_code == 202
+    assert answer.json() == {
+        "new": 3, "repeated": 1, "unknown": {"behaviours": ["buyy", "hmm"], "items": 2},
+    }  # fmt: skip
+    # An item that is put there is known from then on.
+    fields = client.get(f"/v1/items/{item}").json()["fields"]
+    assert client.put("/v1/items/nope", json={"fields": fields}).status_code == 200
+    assert "unknown" not in send(("e5", "new", "nope", "buy")).json()
+
+
 def test_a_stranger_is_answered_and_it_is_said_how(serve):
     with serve("ease") as client:
         told = client.post("/v1/recommendations", json={"k": 3}).json()
