@@ -14,6 +14,7 @@ class GrapevineError(Exception):
     +-- BundleError     a saved run or dataset does not fit this version or these files
     +-- StoreError      the event store cannot do it; what was acknowledged is kept
     |   +-- StoreBusy   not now: more waits to be written than it has room for
+    |   +-- StoreInUse  another process writes to the file
     +-- CheckFailed     the work ran and the answer is no: a leak, a figure out of bounds
     +-- Interrupted     somebody stopped the work, which can be gone on with
     ```
@@ -53,6 +54,10 @@ class StoreError(GrapevineError):
 
 class StoreBusy(StoreError):
     """More waits to be written than the event store has room for; the same may work in a second."""
+
+
+class StoreInUse(StoreError):
+    """Another process writes to the file, and one at a time may."""
 
 
 class CheckFailed(GrapevineError):

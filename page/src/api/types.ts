@@ -228,6 +228,8 @@ export interface NewExperiment {
 export interface Experiment extends NewExperiment {
   name: string;
   since?: string | number;
+  /** When it ended; null of one that runs. */
+  ended?: string | number | null;
 }
 
 export interface Experiments {

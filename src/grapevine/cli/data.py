@@ -236,6 +236,9 @@ def export_events(
         str | None, typer.Option(help="In cascade order: click,cart,buy.")
     ] = None,
     target: Annotated[str | None, typer.Option(help="The behaviour to predict.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A run folder, whose target is predicted again.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What reports call it.")] = None,
     json: Json = False,
 ) -> None:
@@ -249,6 +252,8 @@ def export_events(
         raise ConfigError(
             f"`{error.name}` is not installed here", hint="pip install 'grapevine-rec[serve]'"
         ) from error
+    if run is not None and target is None:
+        target = gv.open_run(run).schema.target
     with open_store(store, read_only=True) as opened:
         report = opened.export(
             out,
@@ -262,9 +267,10 @@ def export_events(
         **{key: getattr(report, key) for key in ("good", "users", "items", "behaviours", "target")},
     }
     if json:
-        print_json(facts)
+        print_json({**facts, "notes": report.notes})
     else:
         print_facts(facts)
+        _print_notes(report, is_told=target is not None)
 
 
 def _print_report(report: "ImportReport", *, is_told: bool) -> None:
@@ -282,6 +288,15 @@ def _print_report(report: "ImportReport", *, is_told: bool) -> None:
     print_facts(
         {name: fact for name, fact in facts if name not in hidden and (fact or name in always)}
     )
+    _print_notes(report, is_told=is_told)
+    for row in report.bad_rows[:BAD_ROWS_SHOWN]:
+        typer.echo(f"bad row: {line_of(row)}")
+    if report.bad_rows:
+        typer.echo(f"all bad rows, with their reasons: {report.out / 'bad_rows.parquet'}")
+
+
+def _print_notes(report: "ImportReport", *, is_told: bool) -> None:
+    """What a reader must know of a dataset that was made, as of `_print_report`."""
     for note in report.notes:
         typer.echo(f"note: {note}")
     if len(report.behaviours) > 1 and not is_told:
@@ -290,10 +305,6 @@ def _print_report(report: "ImportReport", *, is_told: bool) -> None:
             f"note: `{report.target}` is predicted; to predict another: --target NAME; "
             f"if they come in another order than {names}: --behaviours FIRST,...,LAST"
         )
-    for row in report.bad_rows[:BAD_ROWS_SHOWN]:
-        typer.echo(f"bad row: {line_of(row)}")
-    if report.bad_rows:
-        typer.echo(f"all bad rows, with their reasons: {report.out / 'bad_rows.parquet'}")
 
 
 def _pairs(settings: list[str]) -> dict[str, str]:

@@ -1,12 +1,18 @@
 """`grapevine serve` and `grapevine keys`."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grapevine.cli.output import Json, as_table, print_json, print_table, say
-from grapevine.errors import ConfigError
+from grapevine.errors import ConfigError, StoreInUse
+
+if TYPE_CHECKING:
+    from grapevine.serving.store import Store as Opened
 
 STORE = "sqlite:///grapevine.db"
 Store = Annotated[str, typer.Option(help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DB.")]
@@ -88,21 +94,20 @@ def add(
 
     Example: `grapevine keys add shop-front --scope read --scope write`
     """
-    from grapevine.serving.store import open_store
-
-    with open_store(store) as opened:
+    body = json.dumps({"name": name, "scopes": scope})
+    with _to_write(store, f"POST /v1/keys {body}") as opened:
         typer.echo(opened.add_key(name, scope))
     say("keep it: it cannot be shown again")
 
 
 @keys.command("list")
-def listed(store: Store = STORE, json: Json = False) -> None:
-    """Show the keys, by their names and scopes."""
+def listed(store: Store = STORE, as_json: Json = False) -> None:
+    """Show the keys, by their names and scopes; beside a running service too."""
     import polars as pl
 
     from grapevine.serving.store import open_store
 
-    with open_store(store) as opened:
+    with open_store(store, read_only=True) as opened:
         found = [
             {
                 "key_id": one.key_id,
@@ -112,7 +117,7 @@ def listed(store: Store = STORE, json: Json = False) -> None:
             }
             for one in opened.all_keys()
         ]
-    if json:
+    if as_json:
         print_json({"keys": found})
     elif found:
         print_table(as_table(pl.DataFrame(found)))
@@ -126,9 +131,31 @@ def revoke(
     store: Store = STORE,
 ) -> None:
     """Let a key be good no more, within seconds."""
-    from grapevine.serving.store import open_store
-
-    with open_store(store) as opened:
+    with _to_write(store, f"DELETE /v1/keys/{key_id}") as opened:
         if not opened.revoke(key_id):
             raise ConfigError(f"no key is called `{key_id}`", hint="see `grapevine keys list`")
     say(f"revoked: {key_id}")
+
+
+@contextmanager
+def _to_write(store: str, asked: str) -> "Iterator[Opened]":
+    """The store, to change its keys.
+
+    Args:
+        store: its address.
+        asked: what does the same over HTTP.
+
+    Raises:
+        StoreInUse: a service has the file, with how to ask that service.
+    """
+    from grapevine.serving.store import open_store
+
+    try:
+        opened = open_store(store)
+    except StoreInUse as error:
+        raise StoreInUse(
+            error.args[0],
+            hint=f"ask that service, with a key of scope admin if it has keys: {asked}",
+        ) from error
+    with opened:
+        yield opened

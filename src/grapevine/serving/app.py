@@ -20,6 +20,7 @@ from grapevine.serving.routes import (
     explore,
     health,
     items,
+    keys,
     model,
     recommend,
 )
@@ -56,7 +57,7 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
     app.state.traffic = traffic = Traffic()
     app.state.turns = turns = Turns(service)
     faults.install(app)
-    for one in (health, recommend, events, items, experiments, model, explore, reference):
+    for one in (health, recommend, events, items, experiments, keys, model, explore, reference):
         app.include_router(one.router)
     page = Path(str(files("grapevine.serving") / "page"))
     if (page / "index.html").is_file():

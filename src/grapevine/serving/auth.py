@@ -1,6 +1,7 @@
 """Who may do what: an API key names its scopes, and each route the one that it needs.
 
-"read" is to ask; "write" to send events; "admin" to forget users, swap models, set experiments.
+"read" is to ask; "write" to send events; "admin" to forget users, swap models, set experiments, and
+look after keys.
 """
 
 import time
@@ -37,19 +38,29 @@ class Keys:
     def any(self) -> bool:
         """Whether there are keys, so that one is needed."""
         if self.clock() - self._any[0] > KEPT_SECONDS:
+            known = self._known
             good = any(one.revoked_at is None for one in self.store.all_keys())
+            if self._known is not known:
+                return good  # keys have changed meanwhile: the next one looks again
             self._any = (self.clock(), good)
+            return good
         return self._any[1]
 
     def scopes(self, plain: str) -> frozenset[str]:
         """What a key is for; nothing if there is no such key."""
-        at, key = self._known.get(plain, (-1e9, None))
+        # What is looked up while keys change goes into the book that is thrown away with them.
+        known = self._known
+        at, key = known.get(plain, (-1e9, None))
         if self.clock() - at > KEPT_SECONDS:
             key = self.store.key(plain)
-            if len(self._known) > 10_000:
-                self._known.clear()
-            self._known[plain] = (self.clock(), key)
+            if len(known) > 10_000:
+                known.clear()
+            known[plain] = (self.clock(), key)
         return frozenset() if key is None else frozenset(key.scopes)
+
+    def changed(self) -> None:
+        """A key was made or revoked in this process: it counts from the next request on."""
+        self._known, self._any = {}, (-1e9, False)
 
 
 def needs(scope: str) -> Callable[..., None]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from grapevine.evaluation.experiments import Experiment, Outcomes, report_of
+from grapevine.serving.store import Experiment as Kept
 from grapevine.serving.store import Store
 
 DAY_MS = 86_400_000
@@ -21,25 +22,42 @@ def behaviour_of(metric: str) -> str:
     return metric.removeprefix(SUMMED).removesuffix(EACH)
 
 
-def report(store: Store, experiment: Experiment) -> dict[str, Any]:
+def planned(kept: Kept) -> tuple[Experiment, int | None]:
+    """An experiment as it was put down, and when it was ended; None where it runs.
+
+    The time is that of the store, in milliseconds since 1970.
+    """
+    definition = {**kept.definition, "name": kept.name}
+    ended = definition.pop("ended", None)
+    return Experiment.from_json(definition), ended
+
+
+def report(store: Store, experiment: Experiment, ended: int | None = None) -> dict[str, Any]:
     """What an experiment found so far, as JSON has it.
 
     What a user did before the first list is the covariate (CUPED). Where the experiment has a
     window, a user counts on the day on which it is over, with what was done within it, and once;
     who is still within it waits. Without one, a user counts from the day of the first list on, with
     all that was done since: a figure that goes on growing, which daily looks are not made for.
+
+    Of one that has ended nothing counts from then on; who was still within the window is left out.
+
+    Args:
+        store: what was shown and done.
+        experiment: whose.
+        ended: when, in milliseconds since 1970; None where it runs.
     """
     summed = experiment.metric.startswith(SUMMED)
     window = round(experiment.window_days * DAY_MS)
     exposed = store.outcomes(
-        experiment.name, behaviour_of(experiment.metric), window=window or None
+        experiment.name, behaviour_of(experiment.metric), window=window or None, until=ended
     )
     places = {arm.name: place for place, arm in enumerate(experiment.arms)}
     exposed = [one for one in exposed if one.arm in places]
-    over = store.clock() - window
+    over = (store.clock() if ended is None else ended) - window
     found = [one for one in exposed if not window or one.exposed_at <= over]
     if not found:
-        return _nobody_yet(experiment, waiting=len(exposed))
+        return _nobody_yet(experiment, waiting=len(exposed), ended=ended)
     first = min((one.exposed_at for one in found), default=0)
     done = Outcomes(
         arm=np.array([places[one.arm] for one in found], np.int64),
@@ -52,6 +70,7 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     )
     told = report_of(experiment, done)
     said = told.to_json()
+    said["ended"] = ended
     said["window"] = {
         "days": experiment.window_days or None,
         "users": len(found),
@@ -89,24 +108,27 @@ def report(store: Store, experiment: Experiment) -> dict[str, Any]:
     return said
 
 
-def _nobody_yet(experiment: Experiment, *, waiting: int) -> dict[str, Any]:
+def _nobody_yet(experiment: Experiment, *, waiting: int, ended: int | None) -> dict[str, Any]:
     """The report before anybody counts: its arms, and nothing found.
 
     Args:
         experiment: whose.
         waiting: users who were shown something, and whose window is not over.
+        ended: see `report`.
     """
-    verdict = "nobody has been in it yet"
+    verdict = "nobody has been in it yet" if ended is None else "it ended, and nobody was in it"
     if waiting:
+        were = "are not" if ended is None else "were not, when it ended,"
         verdict = (
             f"{waiting:,} users were shown something, and the {experiment.window_days:g} days "
-            "that count are not over for any of them"
+            f"that count {were} over for any of them"
         )
     unknown = dict.fromkeys(("value", "mean", "low", "high"))
     return {
         "name": experiment.name,
         "metric": experiment.metric,
         "verdict": verdict,
+        "ended": ended,
         "window": {"days": experiment.window_days or None, "users": 0, "waiting": waiting},
         "arms": [
             {"name": arm.name, "share": arm.share, "users": 0, **unknown}

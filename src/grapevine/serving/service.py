@@ -1,12 +1,13 @@
 """One thing that answers: models in service, what users did, the experiments they are in."""
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from grapevine.evaluation.experiments import Experiment, Plan
+from grapevine.evaluation.experiments import Plan
 from grapevine.serving.arms import NOWHERE, Arms, Place
 from grapevine.serving.engine import Asked, Happened, Host, Live, Rules, Served, answers
 from grapevine.serving.faces import Faces
@@ -14,6 +15,7 @@ from grapevine.serving.faults import Refusal
 from grapevine.serving.following import Following
 from grapevine.serving.holders import Holder, holders
 from grapevine.serving.observe import Metrics
+from grapevine.serving.outcomes import planned
 from grapevine.serving.quality import Quality
 from grapevine.serving.said import listed, told
 from grapevine.serving.settings import Settings
@@ -50,6 +52,8 @@ class Service:
         self.newest, self.quality = 0.0, Quality(clock)
         self.arms = Arms(settings)
         self.plan, self._kept = Plan(()), dict[str, Any]()
+        # Held by whoever changes experiments or keys, after a look at those that there are.
+        self.changing = threading.Lock()
         self.following = Following(store, self._revise, host.current)
         # What was known before it was started counts from the first question on.
         self.following.marks()
@@ -233,6 +237,18 @@ class Service:
             self.metrics.events.labels("refused").inc()
             raise busy() from error
 
+    def unknown_in(self, events: Sequence[Event]) -> dict[str, Any]:
+        """What events speak of that the run in service does not know; nothing if it knows it all.
+
+        Returns:
+            `behaviours`, by name, and `items`: how many of the events are of such an item.
+        """
+        with self.host.lease() as served:
+            known, items = {*served.run.schema.behaviours}, served.catalogue.row_of
+            behaviours = sorted({one.behaviour for one in events} - known)
+            count = sum(one.item_id not in items for one in events)
+        return {"behaviours": behaviours, "items": count} if behaviours or count else {}
+
     # Experiments.
 
     def look(self) -> None:
@@ -242,14 +258,10 @@ class Service:
         """
         kept = self.store.experiments()
         if kept != self._kept:
-            found = [
-                Experiment.from_json({**one.definition, "name": one.name})
-                for one in kept.values()
-                if not one.definition.get("ended")
-            ]
-            self.plan, self._kept = Plan(tuple(found)), kept
-        running = self.plan.experiments
-        self.arms.follow(arm.run for one in running for arm in one.arms if arm.run)
+            known = [planned(one) for one in kept.values()]
+            running = tuple(experiment for experiment, ended in known if ended is None)
+            self.plan, self._kept = Plan(running), kept
+        self.arms.follow(arm.run for one in self.plan.experiments for arm in one.arms if arm.run)
 
     def place_of(self, user_id: str) -> Place:
         """Where a user stands in the experiments that run."""
@@ -265,30 +277,6 @@ class Service:
                 arms[experiment.name], chances[experiment.name] = arm.name, arm.share
                 run = run or arm.run
         return Place(arms, chances, run)
-
-    def put(self, experiment: Experiment) -> Experiment:
-        """Put an experiment down, once it is sure that it gets into no other's way.
-
-        Raises:
-            ConfigError: it does, or an arm's run lies elsewhere.
-            Refused: an arm's run cannot be opened.
-            Refusal: its arms are changed while it runs.
-        """
-        running = {one.name: one for one in self.plan.experiments}
-        before = running.pop(experiment.name, None)
-        what = before and (before.arms, before.window_days)
-        if what and what != (experiment.arms, experiment.window_days):
-            raise Refusal(
-                409, "running", f"`{experiment.name}` runs: its arms and its window stay",
-                "give the changed experiment another name",
-            )  # fmt: skip
-        Plan((*running.values(), experiment))
-        for arm in experiment.arms:
-            if arm.run:
-                self.arms.open(arm.run)
-        self.store.put_experiment(experiment.name, experiment.to_json())
-        self.look()
-        return experiment
 
 
 def busy() -> Refusal:

@@ -209,11 +209,23 @@ class Events(Shape):
     events: Annotated[list[Happened], Field(min_length=1, max_length=MOST_EVENTS)]
 
 
+class Unknown(BaseModel):
+    """Behaviours that the run in service does not know, and events of items that it does not."""
+
+    behaviours: list[str]
+    items: int
+
+
 class Kept(BaseModel):
-    """How many events were new, and how many had been sent before."""
+    """How many events were new, and how many had been sent before.
+
+    `unknown` stands there where the run in service does not know what some of them speak of. They
+    are kept all the same: another run may know it.
+    """
 
     new: int
     repeated: int
+    unknown: Unknown | None = None
 
 
 class Holder(BaseModel):
@@ -250,6 +262,42 @@ class Experiment(Shape):
     metric: Id
     share_of_layer: Annotated[float, Field(gt=0, le=1)] = 1.0
     window_days: Annotated[float, Field(ge=0, le=365)] = 0.0
+
+
+class KeyWanted(Shape):
+    """A key that is to be made: whom or what it is for, and what it opens."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"name": "shop-front", "scopes": ["read", "write"]}]},
+    )
+
+    name: Id
+    scopes: Annotated[list[Literal["read", "write", "admin"]], Field(min_length=1, max_length=3)]
+
+
+class KeyTold(BaseModel):
+    """A key without the key: its ID, and when it was made and revoked, in ms since 1970."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    created_at: int
+    revoked_at: int | None
+
+
+class KeyMade(KeyTold):
+    """A key that was made; `key` is told once."""
+
+    key: str
+
+
+class KeysTold(BaseModel):
+    """All keys."""
+
+    keys: list[KeyTold]
 
 
 class Swap(Shape):

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from urllib.parse import quote
 
 import numpy as np
@@ -60,6 +61,23 @@ def test_events_count_once(client, send):
         "new": 1, "repeated": 2,
     }  # fmt: skip
     assert client.get(f"/v1/items/{item}").json()["events"] == {"click": 2}
+
+
+def test_what_the_run_does_not_know_is_kept_and_told(client, send):
+    item = some_items(client, 1)[0]
+    known = ("e1", "new", item, "buy")
+    assert "unknown" not in send(known).json()
+    answer = send(
+        known, ("e2", "new", item, "buyy"), ("e3", "new", "nope", "buy"), ("e4", "x", "no", "hmm")
+    )
+    assert answer.status_code == 202
+    assert answer.json() == {
+        "new": 3, "repeated": 1, "unknown": {"behaviours": ["buyy", "hmm"], "items": 2},
+    }  # fmt: skip
+    # An item that is put there is known from then on.
+    fields = client.get(f"/v1/items/{item}").json()["fields"]
+    assert client.put("/v1/items/nope", json={"fields": fields}).status_code == 200
+    assert "unknown" not in send(("e5", "new", "nope", "buy")).json()
 
 
 def test_a_stranger_is_answered_and_it_is_said_how(serve):
@@ -314,7 +332,11 @@ SCOPES = {
     ("GET", "/v1/report"): "read",
     ("GET", "/v1/experiments"): "read",
     ("PUT", "/v1/experiments/x"): "admin",
+    ("DELETE", "/v1/experiments/x"): "admin",
     ("GET", "/v1/experiments/x/report"): "read",
+    ("GET", "/v1/keys"): "admin",
+    ("POST", "/v1/keys"): "admin",
+    ("DELETE", "/v1/keys/k"): "admin",
     ("GET", "/v1/traffic"): "read",
     ("GET", "/metrics"): "read",
     ("GET", "/healthz"): "",
@@ -363,3 +385,56 @@ def test_points_of_the_map_are_packed(client):
     assert len(body) == count * (8 + 2)
     assert all(np.isfinite(struct.unpack("<2f", body[:8])))
     assert json.loads(client.get("/v1/map/items?count=3").text)["items"]
+
+
+def test_an_experiment_is_ended_and_its_report_stays(client, send):
+    body = {
+        "arms": [
+            {"name": "control", "share": 0.5},
+            {"name": "other", "share": 0.5, "run": "popularity"},
+        ],
+        "metric": "buy",
+    }
+    assert client.put("/v1/experiments/first", json=body).status_code == 200
+    item = some_items(client, 1)[0]
+    for n in range(30):
+        client.get(f"/v1/users/p{n}/recommendations")
+    wait_until_written(send, client)
+    send(*[(f"b{n}", f"p{n}", item, "buy") for n in range(30)])
+    before = client.get("/v1/experiments/first/report").json()
+    assert before["ended"] is None
+    assert client.put("/v1/experiments/second", json=body).status_code == 422  # the layer is taken
+    time.sleep(0.005)  # its end is told in milliseconds, and what has the same one is after it
+
+    answer = client.delete("/v1/experiments/first")
+    assert answer.status_code == 200, answer.text
+    ended = answer.json()["ended"]
+    assert ended > answer.json()["since"]
+    assert client.delete("/v1/experiments/first").json() == answer.json()
+    told = client.get("/v1/users/p0/recommendations").json()
+    assert (told["experiments"], told["model"]["name"]) == ({}, "markov")
+    send(*[(f"c{n}", f"p{n}", item, "buy") for n in range(0, 30, 2)])
+    assert client.get("/v1/experiments/first/report").json() == before | {"ended": ended}
+    (listed,) = client.get("/v1/experiments").json()["experiments"]
+    assert (listed["name"], listed["ended"]) == ("first", ended)
+
+    again = client.put("/v1/experiments/first", json=body)
+    assert again.status_code == 409
+    assert again.json()["error"]["code"] == "ended"
+    assert "another name" in again.json()["error"]["hint"]
+    assert client.put("/v1/experiments/second", json=body).status_code == 200
+    found = client.get("/v1/experiments").json()["experiments"]
+    assert [(one["name"], one["ended"]) for one in found] == [("first", ended), ("second", None)]
+    assert client.delete("/v1/experiments/nope").status_code == 404
+    assert client.delete("/v1/experiments/No!").status_code == 422
+
+
+def test_an_end_outlives_the_service(serve):
+    body = {"arms": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}], "metric": "buy"}
+    with serve() as client:
+        client.put("/v1/experiments/x", json=body)
+        ended = client.delete("/v1/experiments/x").json()["ended"]
+    with serve() as client:
+        assert client.get("/v1/users/p1/recommendations").json()["experiments"] == {}
+        assert client.get("/v1/experiments/x/report").json()["ended"] == ended
+        assert "nobody was in it" in client.get("/v1/experiments/x/report").json()["verdict"]

@@ -74,3 +74,18 @@ def test_a_window_that_is_over_for_nobody_is_said(store, clock):
     assert report["contrasts"] == []
     with pytest.raises(ConfigError, match="a window of -1"):
         experiment(-1)
+
+
+def test_after_its_end_nothing_counts_and_whose_window_was_open_is_left_out(store, clock):
+    end = T0 + 2 * DAY
+    # Two purchases of those who came first, one of the others, whatever was done later.
+    report = outcomes.report(store, experiment(0), end)
+    assert report["ended"] == end
+    assert [arm["value"] for arm in report["arms"]] == [1.5, 1.5]
+    report = outcomes.report(store, experiment(2), end)
+    assert report["window"] == {"days": 2, "users": 6, "waiting": 6}
+    report = outcomes.report(store, experiment(2), T0 + DAY)
+    assert "were not, when it ended, over" in report["verdict"]
+    # Who was first shown something after the end was never in it.
+    assert outcomes.report(store, experiment(0), T0 + DAY)["window"]["users"] == 6
+    assert outcomes.report(store, experiment(0), T0)["verdict"] == "it ended, and nobody was in it"

@@ -23,7 +23,11 @@ Some = Annotated[int, Query(ge=1, le=500)]
     dependencies=[Depends(needs("write"))],
 )  # fmt: skip
 async def happened(request: Request, given: Events) -> Response:
-    """Keep events. The answer comes when they are durable; sent again, they count once."""
+    """Keep events. The answer comes when they are durable; sent again, they count once.
+
+    Where the run in service does not know their behaviours or items, `unknown` says so: a slip of
+    the pen, or what another run will know. They are kept, and count for nothing in its lists.
+    """
     service = service_of(request)
     events = [Event(**one.model_dump()) for one in given.events]
     kept = await asyncio.wrap_future(service.happened(events))
@@ -34,7 +38,9 @@ async def happened(request: Request, given: Events) -> Response:
     service.metrics.events.labels("new").inc(kept.new)
     service.metrics.events.labels("repeated").inc(kept.repeated)
     request.app.state.traffic.happened(kept.new)
-    return reply({"new": kept.new, "repeated": kept.repeated}, 202)
+    unknown = service.unknown_in(events)
+    said = {"new": kept.new, "repeated": kept.repeated}
+    return reply(said | ({"unknown": unknown} if unknown else {}), 202)
 
 
 @router.get("/users", tags=["users"], dependencies=[Depends(needs("read"))])

@@ -1,16 +1,17 @@
-"""Experiments: put down, listed, told."""
+"""Experiments: put down, listed, told, ended."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from grapevine.evaluation.experiments import Arm, free_start
 from grapevine.evaluation.experiments import Experiment as Planned
-from grapevine.serving import outcomes
+from grapevine.serving import outcomes, trials
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
 from grapevine.serving.shapes import Experiment
+from grapevine.serving.store import Experiment as Kept
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=SAID)
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -18,16 +19,19 @@ Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 @router.get("", dependencies=[Depends(needs("read"))])
 def listed(request: Request) -> Response:
-    """All experiments, the oldest first."""
+    """All experiments, the oldest first; `ended` says when, and is null of one that runs."""
     kept = service_of(request).store.experiments().values()
-    found = [{**one.definition, "name": one.name, "since": one.created_at} for one in kept]
-    return reply({"experiments": found})
+    return reply({"experiments": [_shown(one) for one in kept]})
 
 
 @router.put("/{name}", dependencies=[Depends(needs("admin"))])
 def put(request: Request, name: Name, given: Experiment) -> Response:
-    """Put an experiment down; it runs from then on. Its arms cannot be changed."""
+    """Put an experiment down; it runs from then on. Its arms cannot be changed.
+
+    The name of one that has ended is not given again.
+    """
     service = service_of(request)
+    trials.refuse_ended(service, name)
     with service.host.lease() as served:
         known = served.run.schema.behaviours
     if outcomes.behaviour_of(given.metric) not in known:
@@ -51,15 +55,31 @@ def put(request: Request, name: Name, given: Experiment) -> Response:
         metric=given.metric,
         window_days=given.window_days,
     )
-    return reply(service.put(planned).to_json())
+    return reply(trials.put(service, planned).to_json())
+
+
+@router.delete("/{name}", dependencies=[Depends(needs("admin"))])
+def end(request: Request, name: Name) -> Response:
+    """End an experiment; ended again, it says the same.
+
+    Its users get the model in service from the next list on, its part of the layer is free at once,
+    and its lists and its report stay.
+    """
+    return reply(_shown(trials.end(service_of(request), name)))
 
 
 @router.get("/{name}/report", dependencies=[Depends(needs("read"))])
 def report(request: Request, name: Name) -> Response:
-    """What it found, day by day, with intervals that may be looked at every day."""
+    """What it found, day by day, with intervals that may be looked at every day.
+
+    After its end it goes on answering, and counts nothing of later.
+    """
     service = service_of(request)
     kept = service.store.experiments().get(name)
     if kept is None:
-        raise Refusal(404, "no_experiment", "there is no such experiment", "see /v1/experiments")
-    experiment = Planned.from_json({**kept.definition, "name": name})
-    return reply(outcomes.report(service.store, experiment))
+        raise trials.no_experiment()
+    return reply(outcomes.report(service.store, *outcomes.planned(kept)))
+
+
+def _shown(kept: Kept) -> dict[str, Any]:
+    return {"ended": None, **kept.definition, "name": kept.name, "since": kept.created_at}

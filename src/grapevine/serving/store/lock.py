@@ -4,7 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from grapevine.errors import StoreError
+from grapevine.errors import StoreError, StoreInUse
 
 
 class FileLock:
@@ -15,7 +15,8 @@ class FileLock:
         shared: others may hold it too, if they share as well.
 
     Raises:
-        StoreError: another process holds it, or it cannot be written.
+        StoreInUse: another process holds it.
+        StoreError: it cannot be written.
     """
 
     def __init__(self, path: Path, *, shared: bool) -> None:
@@ -30,7 +31,7 @@ class FileLock:
             fcntl.flock(self._handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._handle)
-            raise StoreError(
+            raise StoreInUse(
                 f"{path.with_suffix('')}: another process serves from this file",
                 hint="one server process may use a SQLite file: stop the other, or use PostgreSQL "
                 "(--store postgresql+psycopg://...) for several",

@@ -135,7 +135,11 @@ def exposures(connection: Connection, experiment: str, since: int) -> Iterator[E
 
 
 def outcomes(
-    connection: Connection, experiment: str, behaviour: str, window: int = 0
+    connection: Connection,
+    experiment: str,
+    behaviour: str,
+    window: int = 0,
+    until: int | None = None,
 ) -> list[Outcome]:
     """What each user of an experiment did, before the first list that was shown and from it on.
 
@@ -146,6 +150,7 @@ def outcomes(
         experiment: its name.
         behaviour: that counts.
         window: for so many milliseconds from the first list on events count; 0 for all.
+        until: milliseconds since 1970 from which on nothing counts, lists included; None for never.
     """
     mine = (
         select(
@@ -154,7 +159,10 @@ def outcomes(
             func.min(_exposure.id).label("id"),
             func.count(_exposure.arm.distinct()).label("arms"),
         )
-        .where(_exposure.experiment == experiment)
+        .where(
+            _exposure.experiment == experiment,
+            *([] if until is None else [_exposure.shown_at < until]),
+        )
         .group_by(_exposure.user_id)
         .subquery()
     )
@@ -162,6 +170,8 @@ def outcomes(
     after = counted = _event.arrived >= mine.c.first
     if window:
         counted = and_(after, _event.arrived < mine.c.first + window)
+    if until is not None:
+        counted = and_(counted, _event.arrived < until)
     value = func.coalesce(_event.value, 0.0)
     ask = (
         select(

@@ -240,7 +240,12 @@ class Store:
             yield from reads.exposures(connection, experiment, since)
 
     def outcomes(
-        self, experiment: str, behaviour: str, *, window: int | None = None
+        self,
+        experiment: str,
+        behaviour: str,
+        *,
+        window: int | None = None,
+        until: int | None = None,
     ) -> list[Outcome]:
         """What each user of an experiment did, before the first list that was shown and from it on.
 
@@ -249,6 +254,8 @@ class Store:
             behaviour: that counts.
             window: milliseconds from the first list on in which events count; all later ones do if
                 not given. Users whose window is not over yet are among them: see `exposed_at`.
+            until: when the experiment ended, in milliseconds since 1970: no list and no event from
+                then on counts. None where it runs.
 
         Raises:
             ValueError: the window is empty.
@@ -256,7 +263,7 @@ class Store:
         if window is not None and window <= 0:
             raise ValueError(f"a window of {window} ms holds nothing")
         return self._read(
-            lambda connection: reads.outcomes(connection, experiment, behaviour, window or 0)
+            lambda connection: reads.outcomes(connection, experiment, behaviour, window or 0, until)
         )
 
     # API keys.

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -132,6 +133,23 @@ def test_the_command_exports_while_the_service_runs(store, url, events, tmp_path
     assert len(gv.load(tmp_path / "live").interactions.items) == 4
     assert grapevine(command) == 2
     assert "hint:" in capsys.readouterr().err
+
+
+def test_the_command_says_when_it_guessed_what_is_predicted(
+    store, url, tmp_path, monkeypatch, capsys
+):
+    given = [("a", "u1", "view"), ("b", "u1", "view"), ("c", "u2", "view"), ("d", "u2", "buy")]
+    store.append([Event(one, user, "i1", what) for one, user, what in given]).result()
+    command = ["data", "export-events", "--store", url, "--out"]
+    assert grapevine([*command, str(tmp_path / "guessed")]) == 0
+    assert "if they come in another order than view,buy" in capsys.readouterr().out
+    assert gv.load(tmp_path / "guessed").schema.target == "buy"
+    # A run says what it predicts, and nothing is guessed.
+    run = SimpleNamespace(schema=SimpleNamespace(target="view"))
+    monkeypatch.setattr(gv, "open_run", {Path("runs/x"): run}.__getitem__)
+    assert grapevine([*command, str(tmp_path / "told"), "--run", "runs/x"]) == 0
+    assert "to predict another" not in capsys.readouterr().out
+    assert gv.load(tmp_path / "told").schema.target == "view"
 
 
 def test_the_command_tells_a_store_that_is_not_there(tmp_path, capsys):
