@@ -307,7 +307,9 @@ def test_the_demo_replaces_its_own_runs_and_no_others(imported, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     for note in ("", " (replaced)"):
         assert grapevine(["demo", "--no-serve", "--data", str(imported)]) == 0
-        assert f"run: runs/demo-data{note}\n" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"run: runs/demo-data{note}\n" in said
+        assert said.endswith("or:   grapevine serve runs/demo-data\n")
     made = sorted(path.name for path in (tmp_path / "runs").iterdir())
     # Vectors and index are there where the model that was chosen has vectors.
     assert made in (["demo-data"], ["demo-data", "demo-data-index", "demo-data-vectors"])

@@ -90,6 +90,8 @@ def demo(
     say(f"next: grapevine recommend {place} --user {users_shown[0]} --why")
     if serve:
         _serve(place, dataset.path, port)
+    else:
+        say(f"or:   grapevine serve {place}")
 
 
 def _serve(place: Path, data: Path | None, port: int) -> None:
