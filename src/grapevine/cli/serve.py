@@ -88,8 +88,9 @@ def add(
 
     Example: `grapevine keys add shop-front --scope read --scope write`
     """
-    from grapevine.serving.store import open_store
+    from grapevine.serving.store import check_scopes, open_store
 
+    check_scopes(scope)  # before a store is made for nothing
     with open_store(store) as opened:
         typer.echo(opened.add_key(name, scope))
     say("keep it: it cannot be shown again")
@@ -102,7 +103,7 @@ def listed(store: Store = STORE, json: Json = False) -> None:
 
     from grapevine.serving.store import open_store
 
-    with open_store(store) as opened:
+    with open_store(store, read_only=True) as opened:
         found = [
             {
                 "key_id": one.key_id,
@@ -126,9 +127,9 @@ def revoke(
     store: Store = STORE,
 ) -> None:
     """Let a key be good no more, within seconds."""
-    from grapevine.serving.store import open_store
+    from grapevine.serving.store import is_there, open_store
 
-    with open_store(store) as opened:
+    with open_store(store, read_only=not is_there(store)) as opened:
         if not opened.revoke(key_id):
             raise ConfigError(f"no key is called `{key_id}`", hint="see `grapevine keys list`")
     say(f"revoked: {key_id}")
