@@ -20,6 +20,8 @@ from grapevine.errors import BundleError, GrapevineError
 
 NAME = "MANIFEST.json"
 FORMAT = 1
+VERSION = 12
+"""Digits of the hash that names a version: more runs than anyone has do not meet by chance."""
 AGAIN = "copy the folder again, whole, or make it again"
 
 
@@ -27,6 +29,11 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def version(folder: Path) -> str:
+    """A short name of all that a folder holds: the beginning of its manifest's hash."""
+    return sha256(folder / NAME)[:VERSION]
 
 
 def write(folder: Path) -> None:

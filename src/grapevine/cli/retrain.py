@@ -66,7 +66,8 @@ def retrain(
         str | None, typer.Option(envvar="GRAPEVINE_KEY", help="API key of scope admin, for --swap.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Begin anew, whatever an earlier retraining left.")
+        bool,
+        typer.Option("--force", help="Begin anew: what an earlier retraining left at OUT goes."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -80,7 +81,9 @@ def retrain(
     refused one stays at OUT-candidate to be looked at. The service may run meanwhile.
 
     Exit code 0: it may take over (and with `--swap` has). 1: refused, with the reason. Stopped at
-    any time, the same command goes on; done, it says the same again.
+    any time, the same command goes on; done, it says the same again. With another `--tolerance`
+    what was measured is judged anew, and nothing is trained; other options want `--force`, which
+    removes nothing before all of them have been checked, and never what no retraining has made.
 
     Example: `grapevine retrain --store sqlite:///grapevine.db --from runs/vine --out runs/vine-2
     --swap http://127.0.0.1:8000`
@@ -161,7 +164,7 @@ def _swapped(url: str, run: Path, key: str | None) -> dict[str, Any]:
 
     Raises:
         CheckFailed: it refuses.
-        ConfigError: it cannot be reached.
+        ConfigError: it cannot be reached, or wants a key.
     """
     headers = {"Content-Type": "application/json"}
     if key:
@@ -173,6 +176,12 @@ def _swapped(url: str, run: Path, key: str | None) -> dict[str, Any]:
             return codec.load(answer)
     except urllib.error.HTTPError as error:
         said = _said(error)
+        if error.code in {401, 403}:
+            raise ConfigError(
+                f"{run} is ready, but {url} answers {error.code}: "
+                f"{said.get('message', error.reason)}",
+                hint="give a key of scope admin: --key KEY, or GRAPEVINE_KEY in the environment",
+            ) from error
         raise CheckFailed(
             f"{run} is ready, but {url} answers {error.code}: {said.get('message', error.reason)}",
             hint=said.get("hint") or "the run before it stays in service",

@@ -94,6 +94,9 @@ def add(
 
     Example: `grapevine keys add shop-front --scope read --scope write`
     """
+    from grapevine.serving.store import check_scopes
+
+    check_scopes(scope)  # before a store is made for nothing
     body = json.dumps({"name": name, "scopes": scope})
     with _to_write(store, f"POST /v1/keys {body}") as opened:
         typer.echo(opened.add_key(name, scope))
@@ -131,27 +134,28 @@ def revoke(
     store: Store = STORE,
 ) -> None:
     """Let a key be good no more, within seconds."""
-    with _to_write(store, f"DELETE /v1/keys/{key_id}") as opened:
+    with _to_write(store, f"DELETE /v1/keys/{key_id}", there=True) as opened:
         if not opened.revoke(key_id):
             raise ConfigError(f"no key is called `{key_id}`", hint="see `grapevine keys list`")
     say(f"revoked: {key_id}")
 
 
 @contextmanager
-def _to_write(store: str, asked: str) -> "Iterator[Opened]":
+def _to_write(store: str, asked: str, *, there: bool = False) -> "Iterator[Opened]":
     """The store, to change its keys.
 
     Args:
         store: its address.
         asked: what does the same over HTTP.
+        there: whether it must be there already: none is made to find nothing in.
 
     Raises:
         StoreInUse: a service has the file, with how to ask that service.
     """
-    from grapevine.serving.store import open_store
+    from grapevine.serving.store import is_there, open_store
 
     try:
-        opened = open_store(store)
+        opened = open_store(store, read_only=there and not is_there(store))
     except StoreInUse as error:
         raise StoreInUse(
             error.args[0],

@@ -138,15 +138,15 @@ def look_as_a_service(new: Path, old: Path) -> Mapping[str, Any]:
     return {"recall": done.recall, "agreement": done.agreement}
 
 
-def refuse_few(parts: Split, least: int = LEAST) -> None:
+def refuse_few(questions: int, least: int = LEAST) -> None:
     """Let nothing be judged by a handful of questions.
 
     Raises:
         CheckFailed: there are fewer than that.
     """
-    if len(parts.test) < least:
+    if questions < least:
         raise CheckFailed(
-            f"{len(parts.test):,} users have taken something new in the newest events, and by "
+            f"{questions:,} users have taken something new in the newest events, and by "
             f"fewer than {least:,} questions nothing can be told",
             hint="wait for more events, hold more of them out (--holdout), or ask for fewer "
             "questions (--least)",

@@ -44,6 +44,7 @@ class Gathered:
         path: the folder.
         base: fingerprint of the dataset that the new events were joined to.
         at: from this time on, in milliseconds since 1970, events are held out.
+        share: of the new target events, that was to be held out.
         events: in all.
         new: of these, those that the base had not.
         new_targets: of these, those of the behaviour that is predicted.
@@ -55,6 +56,7 @@ class Gathered:
     path: Path
     base: str
     at: int
+    share: float
     events: int
     new: int
     new_targets: int
@@ -139,6 +141,7 @@ def gather(base: Dataset, store: "Store", out: Path, *, share: float = 0.2) -> G
             path=out,
             base=base.fingerprint,
             at=at,
+            share=share,
             events=len(whole),
             new=len(new),
             new_targets=targets,

@@ -1,84 +1,33 @@
 """From the events of a service to a run that may take over; each step can be gone on with."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from grapevine import manifest, pipeline
-from grapevine.config import check_bounds, override
+from grapevine.config import override
 from grapevine.data import split
 from grapevine.data.dataset import Dataset
 from grapevine.data.folder import open_dataset
 from grapevine.data.split import Split
 from grapevine.errors import BundleError, CheckFailed, ConfigError, Interrupted
-from grapevine.evaluation import metrics
 from grapevine.log import logger
 from grapevine.models import traces
 from grapevine.models.base import Trained
-from grapevine.models.run import Run, open_run, refuse_to_replace
-from grapevine.retraining import gate
+from grapevine.models.run import Run, open_run
+from grapevine.retraining import gate, standing
 from grapevine.retraining.base import base_of
 from grapevine.retraining.gather import Gathered, gather, gathered_at
-from grapevine.retraining.verdict import FILE, Verdict, read
+from grapevine.retraining.verdict import Judged, Verdict
+from grapevine.retraining.wanted import Wanted
 
 if TYPE_CHECKING:
     from grapevine.serving.store import Store
 
 VALIDATED = 2_000
 """Users who are held out for early stopping, at most; and at most one of ten."""
-How = Literal["auto", "warm", "cold"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is asked of a retraining."""
-
-    run: Path
-    """The run in service."""
-    out: Path
-    """Where the new run goes, if it may take over."""
-    data: str | None = None
-    """What the run in service was trained on, if it is not where that run found it."""
-    dataset: Path | None = None
-    """Where the joined dataset goes; beside `out` if not given."""
-    how: How = "auto"
-    """Begin from the parameters of the run in service ("warm"), or anew ("cold")."""
-    share: float = 0.2
-    """Of the new target events, held out to measure both runs by."""
-    least: int = gate.LEAST
-    """Questions; with fewer nothing is trained."""
-    tolerance: float = gate.TOLERANCE
-    """By how much of what the run in service reaches the new one may be worse."""
-    metric: str = pipeline.VALIDATION
-    """What is measured."""
-    settings: Sequence[str] = ()
-    """`model.name=value` changes to the options of the run in service."""
-    seed: int = 0
-    """Of all that is drawn."""
-    time_limit: str | None = None
-    """Of the training."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "retrain", "share", above=0)
-        check_bounds(self, "retrain", "tolerance", least=0)
-        check_bounds(self, "retrain", "least", least=1)
-        if self.share >= 1:
-            raise ConfigError(f"a share lies between 0 and 1: got {self.share:g}")
-        metrics.named(self.metric)
-
-    @property
-    def candidate(self) -> Path:
-        """Where the new run stands until it may take over; one that is refused stays there."""
-        return self.out.with_name(f"{self.out.name}-candidate")
-
-    @property
-    def folder(self) -> Path:
-        """Of the joined dataset."""
-        return self.dataset or self.out.with_name(f"{self.out.name}-data")
 
 
 def retrain(store: "Store", wanted: Wanted, *, force: bool = False) -> Verdict:
@@ -96,75 +45,86 @@ def retrain(store: "Store", wanted: Wanted, *, force: bool = False) -> Verdict:
         BundleError: a folder is damaged.
         CheckFailed: there is too little that is new to tell anything by; or somebody was forgotten
             meanwhile, and what was made is removed.
-        ConfigError: an option, the data or a place does not fit.
+        ConfigError: an option, the data or a place does not fit, or what stands there was made
+            with other options; nothing is removed then.
         Interrupted: somebody stopped it, and it can be gone on with.
     """
-    said = _standing(wanted, force=force)
+    standing.refuse_overlap(wanted)
+    said = None if force else standing.said(wanted)
     if said is not None:
-        return said
+        return _said_again(said, store, wanted)
     logger.info("1/5 the run in service, and what it was trained on")
     before = open_run(wanted.run)
     override(before.model.config, wanted.settings)  # what cannot be asked is said at once
-    version = manifest.sha256(wanted.run / manifest.NAME)[:12]
+    version = manifest.version(wanted.run)
     base = base_of(before, wanted.data)
+    standing.refuse_base(wanted, base)
+    how, why = _how(before, store, wanted)
+    if force:
+        # Nothing goes before all that was asked is known to be possible.
+        standing.clear(wanted)
     logger.info("2/5 new events of the service, joined with %s", base.path)
     gathered = _gathered(base, store, wanted)
     data = open_dataset(gathered.path)
     parts = _parts(data, before, wanted)
-    gate.refuse_few(parts, wanted.least)
-    how, why = _how(before, store, wanted)
+    gate.refuse_few(len(parts.test), wanted.least)
     logger.info("3/5 training on %d events, %s", len(parts.train.interactions), why)
     run = _trained(before, parts, data, wanted, how)
     logger.info("4/5 both runs answer %d questions of the newest events", len(parts.test))
     judged = gate.compare(run, before, parts, metric=wanted.metric, seed=wanted.seed)
     verdict = Verdict(
-        ready=True, reason="", run=wanted.candidate, before=wanted.run, version=version, begun=why,
+        ready=True, reason="", run=wanted.candidate, before=wanted.run,
+        version=manifest.version(wanted.candidate), version_before=version, begun=why,
         judged=judged, data=gathered.to_json(), train_seconds=run.record["train_seconds"],
+        asked=wanted.options,
     )  # fmt: skip
     logger.info("5/5 a service looks at it")
+    verdict = _decided(verdict, judged, wanted)
+    _refuse_forgotten(data, gathered, store, wanted)
+    return _kept(verdict, wanted)
+
+
+def _decided(verdict: Verdict, judged: Judged, wanted: Wanted) -> Verdict:
+    """The verdict by these figures and what is tolerated; a service looks at who may pass."""
     try:
         gate.refuse_worse(judged, wanted.tolerance)
-        verdict = replace(verdict, service=gate.look_as_a_service(wanted.candidate, wanted.run))
+        service = verdict.service or gate.look_as_a_service(verdict.run, wanted.run)
     except CheckFailed as error:
-        verdict = replace(verdict, ready=False, reason=str(error))
-    _refuse_forgotten(data, gathered, store, wanted)
+        return replace(verdict, ready=False, reason=str(error))
+    return replace(verdict, ready=True, reason="", service=service)
+
+
+def _kept(verdict: Verdict, wanted: Wanted) -> Verdict:
+    """Write the verdict on a candidate down, and let it through if it may take over."""
     verdict.write()
-    if verdict.ready:
-        # In one step: a run at `out` is one that may take over.
-        wanted.candidate.rename(wanted.out)
-    return replace(verdict, run=wanted.out) if verdict.ready else verdict
+    if not verdict.ready:
+        return verdict
+    # In one step: a run at `out` is one that may take over.
+    wanted.candidate.rename(wanted.out)
+    return replace(verdict, run=wanted.out)
 
 
-def _standing(wanted: Wanted, *, force: bool) -> Verdict | None:
-    """What an earlier call has said; with `force` all that it left is removed.
+def _said_again(said: Verdict, store: "Store", wanted: Wanted) -> Verdict:
+    """What was said, or what the figures that were kept say by another tolerance.
 
-    Raises:
-        ConfigError: something else stands there, or it was made from another run.
+    A run that stands at `out` stays there: it may be in service by now.
     """
-    for place in (wanted.out, wanted.candidate):
-        refuse_to_replace(place)
-        if force:
-            shutil.rmtree(place, ignore_errors=True)
-    if force and wanted.folder.exists():
-        gathered_at(wanted.folder)
-        shutil.rmtree(wanted.folder)
-    for place in (wanted.out, wanted.candidate):
-        if (place / FILE).is_file():
-            said = read(place)
-            if said.before.resolve() != wanted.run.resolve():
-                raise ConfigError(
-                    f"`{place}` was made from {said.before}",
-                    hint="choose another --out, or begin anew with --force",
-                )
-            return said
-    if wanted.out.exists() and any(wanted.out.iterdir()):
-        raise ConfigError(
-            f"`{wanted.out}` holds a run that no retraining has made",
-            hint="choose another --out, or replace it with --force",
-        )
-    if wanted.out.exists():
-        wanted.out.rmdir()
-    return None
+    assert said.judged is not None
+    gate.refuse_few(said.judged.questions, wanted.least)
+    if said.asked["tolerance"] == wanted.tolerance:
+        return said
+    logger.info("judged anew by what was measured before: nothing is trained")
+    verdict = _decided(replace(said, asked=wanted.options), said.judged, wanted)
+    if said.run == wanted.candidate:
+        if verdict.ready:
+            # Months may have passed since it was trained.
+            _refuse_forgotten(
+                open_dataset(wanted.folder), gathered_at(wanted.folder), store, wanted
+            )
+        return _kept(verdict, wanted)
+    if verdict.ready:
+        verdict.write()
+    return verdict
 
 
 def _gathered(base: Dataset, store: "Store", wanted: Wanted) -> Gathered:
@@ -177,6 +137,7 @@ def _gathered(base: Dataset, store: "Store", wanted: Wanted) -> Gathered:
                 f"`{folder}` was joined with other data than {wanted.run} was trained on",
                 hint="choose another --out, or begin anew with --force",
             )
+        standing.refuse_others(folder, {"share": found.share}, wanted)
         if not _gone(open_dataset(folder), found, store):
             logger.info("going on with the dataset that was made before: %s", folder)
             return found
@@ -226,6 +187,7 @@ def _how(before: Run, store: "Store", wanted: Wanted) -> tuple[bool, str]:
 def _trained(before: Run, parts: Split, data: Dataset, wanted: Wanted, warm: bool) -> Run:
     """The new run; the one that stands there, if it is of this very training set."""
     place = wanted.candidate
+    standing.begin(wanted)
     if (place / manifest.NAME).is_file():
         try:
             found = open_run(place)

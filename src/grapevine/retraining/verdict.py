@@ -51,12 +51,14 @@ class Verdict:
         reason: why not; empty if it may.
         run: where it stands.
         before: the run in service.
-        version: of the run in service.
+        version: of the new run.
+        version_before: of the run in service.
         begun: "warm", "cold" or "closed form", and why.
         judged: the figures; None where it did not come to that.
         service: what a service found of it: recall of its index, agreement of the lists.
         data: what it was trained on: see `Gathered`.
         train_seconds: that the training took.
+        asked: the options that it was made and judged by: see `Wanted.options`.
     """
 
     ready: bool
@@ -64,11 +66,13 @@ class Verdict:
     run: Path
     before: Path
     version: str
+    version_before: str
     begun: str = ""
     judged: Judged | None = None
     service: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     train_seconds: float | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -76,7 +80,12 @@ class Verdict:
         if self.judged is not None:
             judged = {**vars(self.judged), "difference": self.judged.difference}
         told = {**vars(self), "run": str(self.run), "before": str(self.before), "judged": judged}
-        return {**told, "service": dict(self.service), "data": dict(self.data)}
+        return {
+            **told,
+            "service": dict(self.service),
+            "data": dict(self.data),
+            "asked": dict(self.asked),
+        }
 
     def write(self) -> None:
         """Lay it beside the run that it is about."""

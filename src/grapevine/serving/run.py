@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from grapevine import manifest
+from grapevine.data.paths import nearest
 from grapevine.errors import ConfigError
 from grapevine.log import logger
 from grapevine.serving.app import create_app
@@ -18,7 +21,7 @@ from grapevine.serving.observe import Lines, Metrics
 from grapevine.serving.pictures import Pictures
 from grapevine.serving.service import Service
 from grapevine.serving.settings import Settings, beside
-from grapevine.serving.store import Store, open_store
+from grapevine.serving.store import Store, is_there, open_store
 
 DAY = 86_400.0
 
@@ -49,13 +52,17 @@ def opened(settings: Settings, *, data: Path | None = None) -> Iterator[Opened]:
         BundleError: the run is damaged.
         StoreError: the store cannot be opened.
     """
-    with open_store(settings.store) as store, closing(Pictures(data)) as pictures:
+    refuse_absent(settings.run)
+    if settings.public and not is_there(settings.store):
+        raise _no_key(settings)
+    # The store comes last: what cannot be served shall not leave one behind.
+    host = Host.start(
+        settings.run,
+        index_folder=settings.index,
+        onnx=settings.onnx or beside(settings.run),
+    )
+    with closing(Pictures(data)) as pictures, open_store(settings.store) as store:
         refuse_in_public(settings, store)
-        host = Host.start(
-            settings.run,
-            index_folder=settings.index,
-            onnx=settings.onnx or beside(settings.run),
-        )
         service = Service(settings, store, host, Metrics(), pictures=bool(pictures))
         app = create_app(service, pictures=pictures)
         with (
@@ -73,7 +80,8 @@ def serve(settings: Settings, *, data: Path | None = None) -> None:
     """
     import uvicorn
 
-    with opened(settings, data=data) as ready:
+    refuse_absent(settings.run)
+    with closing(_bound(settings)) as taken, opened(settings, data=data) as ready:
         config = uvicorn.Config(
             ready.app,
             host=settings.host,
@@ -83,17 +91,25 @@ def serve(settings: Settings, *, data: Path | None = None) -> None:
             server_header=False,
             timeout_graceful_shutdown=round(settings.stop_seconds) or None,
         )
-        try:
-            socket = config.bind_socket()
-        except SystemExit as error:
-            raise ConfigError(
-                f"cannot listen at {settings.host}:{settings.port}",
-                hint="another service may be there: choose another --port",
-            ) from error
-        host, port = socket.getsockname()[:2]
+        host, port = taken.getsockname()[:2]
         logger.info("%s is served at http://%s:%d", settings.run, host, port)
         with _stopped_politely():
-            uvicorn.Server(config).run(sockets=[socket])
+            uvicorn.Server(config).run(sockets=[taken])
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """The address, taken; nobody is let in before somebody listens at it."""
+    taken = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((settings.host, settings.port))
+    except OSError as error:
+        taken.close()
+        raise ConfigError(
+            f"cannot listen at {settings.host}:{settings.port}: {error.strerror}",
+            hint="another service may be there: choose another --port",
+        ) from error
+    return taken
 
 
 class _Stopped(BaseException):
@@ -123,6 +139,18 @@ def _stopped_politely() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def refuse_absent(run: Path) -> None:
+    """Tell a run that is not there before anything is opened or made.
+
+    Raises:
+        ConfigError: with what is near it.
+    """
+    if not (run / "config.toml").is_file():
+        what = "is no run folder" if run.exists() else "is not there"
+        near = "name a run folder" if run.exists() else nearest(run)
+        raise ConfigError(f"the run `{run}` {what}", hint=manifest.missing_hint(run, near))
+
+
 def refuse_in_public(settings: Settings, store: Store) -> None:
     """Let nobody from outside ask a service that asks nobody for a key.
 
@@ -130,11 +158,15 @@ def refuse_in_public(settings: Settings, store: Store) -> None:
         ConfigError: the address is public, and there is no key.
     """
     if settings.public and not any(one.revoked_at is None for one in store.all_keys()):
-        raise ConfigError(
-            f"{settings.host} can be reached from other machines, and no API key is there",
-            hint=f"grapevine keys add NAME --scope read --store {settings.store}; or listen at "
-            "127.0.0.1 behind a proxy",
-        )
+        raise _no_key(settings)
+
+
+def _no_key(settings: Settings) -> ConfigError:
+    return ConfigError(
+        f"{settings.host} can be reached from other machines, and no API key is there",
+        hint=f"grapevine keys add NAME --scope read --store {settings.store}; or listen at "
+        "127.0.0.1 behind a proxy",
+    )
 
 
 def log_as_json() -> None:
@@ -147,7 +179,6 @@ def log_as_json() -> None:
         found.setLevel(logging.INFO)
     # What other packages have to say is a line of JSON too, where it is worth saying.
     logging.getLogger().handlers = [handler]
-    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 @contextmanager

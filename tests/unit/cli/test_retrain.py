@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import grapevine as gv
+from grapevine import manifest
 from grapevine.cli.app import run as grapevine
 from grapevine.data.folder import write_dataset
 from grapevine.data.schema import Schema
@@ -81,12 +82,14 @@ def test_a_run_that_may_take_over_is_put_into_service(here, tmp_path, capsys):
         told = json.loads(said.out)
         assert told["ready"]
         assert told["run"] == str(out)
+        assert told["version"] == manifest.version(out)
+        assert told["version_before"] == manifest.version(here / "markov")
         assert told["swapped"] == SWAPPED
         assert told["judged"]["questions"] >= 30
         assert asked == [("/v1/model", {"run": str(out.resolve())}, "Bearer k")]
         # The same again trains nothing, and swaps.
         before = (out / "MANIFEST.json").stat().st_mtime_ns
-        assert retrain(here, out, "--swap", url) == 0
+        assert retrain(here, out, "--tolerance", 9, "--swap", url) == 0
         assert (out / "MANIFEST.json").stat().st_mtime_ns == before
     said = capsys.readouterr()
     assert "in service at http" in said.err
@@ -117,10 +120,25 @@ def test_a_service_that_refuses_or_is_not_there_is_said(here, tmp_path, capsys):
         assert retrain(here, out, "--tolerance", 9, "--swap", url) == 1
     said = capsys.readouterr().err
     assert "answers 409: no such run\nhint: name it" in said
-    assert retrain(here, out, "--swap", url) == 2
+    assert retrain(here, out, "--tolerance", 9, "--swap", url) == 2
     said = capsys.readouterr().err
     assert "is ready, but" in said
     assert "nothing is trained twice" in said
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_service_that_wants_a_key_is_told_apart(here, tmp_path, capsys, status):
+    wrong = {"error": {"code": "no_key", "message": "an API key is needed", "hint": "Bearer"}}
+    with service(status, wrong) as (url, _):
+        assert retrain(here, tmp_path / "next", "--tolerance", 9, "--swap", url) == 2
+    said = capsys.readouterr().err
+    assert f"answers {status}: an API key is needed\nhint: give a key of scope admin: --key" in said
+
+
+def test_out_is_not_the_run_in_service(here, tmp_path, capsys):
+    assert retrain(here, here / "markov", "--force") == 2
+    assert "the run in service" in capsys.readouterr().err
+    assert gv.open_run(here / "markov").name == "markov"
 
 
 def test_too_little_that_is_new_is_a_no(here, tmp_path, capsys):

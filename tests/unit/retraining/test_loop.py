@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import grapevine as gv
-from grapevine import pipeline, retraining
+from grapevine import manifest, pipeline, retraining
 from grapevine.errors import BundleError, CheckFailed, ConfigError, Interrupted
 from grapevine.retraining import gate
 from grapevine.retraining.verdict import FILE
@@ -91,7 +91,8 @@ def test_a_run_that_is_worse_is_refused_and_the_old_one_serves_on(
     assert verdict.judged.difference < 0
     assert not (tmp_path / "next").exists()
     assert left(tmp_path) == ["next-candidate", "next-data"]
-    assert host.current().version == before == verdict.version
+    assert host.current().version == before == verdict.version_before
+    assert verdict.version == manifest.version(tmp_path / "next-candidate") != before
     no_training()
     assert retraining.retrain(heard, asked) == verdict
     with pytest.raises(ConfigError, match="was made from"):

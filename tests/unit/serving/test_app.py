@@ -245,9 +245,13 @@ def test_models_are_swapped_and_bad_ones_refused(client, shop, tmp_path):
         weights.write_bytes(whole)
     refused = client.post("/v1/model", json={"run": "broken"})
     assert refused.status_code == 409
-    assert "model.safetensors" in refused.json()["error"]["message"]
+    said = refused.json()["error"]
+    assert "model.safetensors" in said["message"]
+    assert "hint" not in said["message"]
+    assert said["hint"] == "copy the folder again, whole, or make it again"
     assert client.get("/v1/model").json()["name"] == "ease"
-    assert "model.safetensors" in client.get("/readyz").json()["last_refusal"]
+    ready = client.get("/readyz").json()
+    assert (ready["last_refusal"], ready["last_refusal_hint"]) == (said["message"], said["hint"])
     assert client.post("/v1/model", json={"run": "markov"}).status_code == 200
     assert client.get("/v1/model").json()["version"] == before["version"]
 

@@ -70,7 +70,7 @@ class Host:
         self._now = Lease(served, time.time())
         self._live, self._revising = NO_LIVE, threading.Lock()
         self._recorded: deque[Asked] = deque(maxlen=RECORDED)
-        self._refusal: tuple[str, str, float] | None = None
+        self._refusal: tuple[str, str, float, str | None] | None = None
 
     @classmethod
     def start(cls, run_folder: str | Path, *, live: Live = NO_LIVE, **how: Any) -> "Host":
@@ -98,8 +98,8 @@ class Host:
         return self._now.since
 
     @property
-    def refusal(self) -> tuple[str, str, float] | None:
-        """The last run that was refused since the last swap, why, and when; else None."""
+    def refusal(self) -> tuple[str, str, float, str | None] | None:
+        """The last run refused since the last swap, why, when, and what to do; else None."""
         return self._refusal
 
     @contextmanager
@@ -183,7 +183,7 @@ class Host:
             try:
                 served, found = _opened(folder, before.served, tuple(self._recorded), how)
             except Refused as refused:
-                self._refusal = str(folder), str(refused), time.time()
+                self._refusal = str(folder), str(refused.args[0]), time.time(), refused.hint
                 logger.warning("refused %s: %s", folder, refused)
                 raise
             # Where most of it is done before, nobody who says something of an item waits for it.
@@ -214,7 +214,9 @@ def _opened(
         served = Served.open(folder, **how)
         return served, check(served, before, recorded)
     except GrapevineError as error:
-        raise Refused(f"`{folder}` is not put into service: {error}") from error
+        raise Refused(
+            f"`{folder}` is not put into service: {error.args[0]}", hint=error.hint
+        ) from error
     except Exception as error:
         # Arrays of other shapes than the options say come up where they are multiplied.
         said = (str(error).strip().splitlines() or [""])[0]

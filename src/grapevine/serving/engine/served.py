@@ -31,8 +31,6 @@ from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 
 LEAST = float(np.finfo(np.float32).min)
-VERSION = 12
-"""Digits of the hash that names a version: more runs than anyone has do not meet by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +293,7 @@ class Served:
 
 def version_of(folder: Path) -> str:
     """The name of the version that a run folder is: a short hash of its manifest."""
-    return manifest.sha256(folder / manifest.NAME)[:VERSION]
+    return manifest.version(folder)
 
 
 def _answering(run: Run) -> Iterator[tuple[str, Run]]:

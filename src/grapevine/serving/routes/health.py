@@ -26,6 +26,7 @@ async def ready(request: Request) -> Response:
         "ready": store.alive and not request.app.state.stopping,
         "model": service.host.current().version,
         "last_refusal": refused[1] if refused else None,
+        "last_refusal_hint": refused[3] if refused else None,
         "store": {
             "alive": store.alive,
             "queue": store.queue,

@@ -8,13 +8,14 @@ with open_store("sqlite:///grapevine.db") as store:
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
 from grapevine.errors import StoreBusy, StoreError
 from grapevine.serving.store.backend import Backend, parsed
 from grapevine.serving.store.checks import Fault, Refused, event_faults, read_events
-from grapevine.serving.store.keys import SCOPES
+from grapevine.serving.store.keys import SCOPES, check_scopes
 from grapevine.serving.store.recent import KEPT_EVENTS
 from grapevine.serving.store.shelf import MOST_ITEMS
 from grapevine.serving.store.store import MOST_HISTORY, Store, now_ms
@@ -59,7 +60,9 @@ __all__ = [
     "Store",
     "StoreBusy",
     "StoreError",
+    "check_scopes",
     "event_faults",
+    "is_there",
     "open_store",
     "read_events",
 ]
@@ -113,6 +116,16 @@ def open_store(
         if isinstance(error, DBAPIError):
             raise backend.explain(error) from error
         raise
+
+
+def is_there(url: str) -> bool:
+    """Whether there is a file of that store; of a server only opening it tells.
+
+    Raises:
+        ConfigError: the address is none.
+    """
+    address = parsed(url)
+    return address.drivername != "sqlite" or Path(address.database or "").is_file()
 
 
 def _backend(url: str, read_only: bool) -> Backend:

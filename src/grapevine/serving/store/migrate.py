@@ -1,5 +1,6 @@
 """From the schema that a store has to the one that this version writes."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ HEAD = "0002"
 """The schema that this version reads and writes."""
 STEPS = Path(__file__).parent / "migrations"
 _VERSION = "alembic_version"
+# Of each step, and of each of its own plugins, it tells a line: nobody has asked for those.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def revision(connection: Connection) -> str | None:
