@@ -49,7 +49,7 @@ def test_a_public_address_without_a_key_makes_no_store(runs, tmp_path, url, caps
 
 
 def test_keys_make_no_store_for_nothing(tmp_path, url, capsys):
-    assert grapevine(["keys", "add", "shop", "--scope", "wrte", "--store", url]) == 2
+    assert grapevine(["keys", "add", "shop", "--scope", "writes", "--store", url]) == 2
     assert "did you mean `write`?" in capsys.readouterr().err
     for asked in (["list"], ["revoke", "abc"]):
         assert grapevine(["keys", *asked, "--store", url]) == 2
