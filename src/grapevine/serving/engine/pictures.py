@@ -100,12 +100,13 @@ class Pictures:
         self.teller, self.run = teller, teller.run
         self.catalogue, self.vectors = catalogue, vectors
         self._lock = threading.Lock()
-        self._first = self
+        # None for itself: a cycle would keep a model that was let go of until it is looked for.
+        self._first: Pictures | None = None
 
     def over(self, teller: Teller, catalogue: Catalogue) -> "Pictures":
         """The same over a catalogue with more items; the map stays that of the run."""
         out = copy(self)
-        out.teller, out.catalogue, out._first = teller, catalogue, self._first
+        out.teller, out.catalogue, out._first = teller, catalogue, self._first or self
         return out
 
     def attention(self, heard: Heard) -> Attention:
@@ -160,7 +161,7 @@ class Pictures:
             ConfigError: the model has no vectors.
         """
         with self._lock:
-            found = self._first._map
+            found = (self._first or self)._map
         gone = sorted(self.catalogue.hidden)
         if not gone:
             return found
