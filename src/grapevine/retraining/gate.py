@@ -40,7 +40,9 @@ def compare(new: Run, old: Run, parts: Split, *, metric: str = "ndcg@10", seed: 
     values: list[np.ndarray] = []
     for run in (new, old):
         asked = asked_of(run, parts)
-        ranked = rank_model(run.model, asked, k=0, name=run.label)
+        # As in service: of whom a run says nothing, what is popular in it is shown.
+        popular = run.history.of(run.schema.target_row).counts()
+        ranked = rank_model(run.model, asked, k=0, name=run.label, popularity=popular)
         values.append(compute(ranked.ranks, ranked.num_candidates))
     after, before = values
     resampled = significance.resample_means(

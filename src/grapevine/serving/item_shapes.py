@@ -16,9 +16,6 @@ class Fields(Shape):
     """What the catalogue says of an item, by column."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"fields": {"title": "Linen shirt", "category": "tops", "price": 39.0}},
@@ -41,9 +38,6 @@ class Items(Shape):
     """Items that are put or deleted; of one that is named twice the last word counts."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {

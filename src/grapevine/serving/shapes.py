@@ -98,9 +98,6 @@ class Question(Shape):
     """What is to be recommended, to whom."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"user_id": "u000012", "k": 5, "why": True},
@@ -186,9 +183,6 @@ class Events(Shape):
     """Things that were done; each `event_id` counts once, however often it is sent."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {
@@ -268,9 +262,6 @@ class KeyWanted(Shape):
     """A key that is to be made: whom or what it is for, and what it opens."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"name": "shop-front", "scopes": ["read", "write"]}]},
     )
 
