@@ -140,7 +140,9 @@ function link(gl: WebGLRenderingContext): WebGLProgram | undefined {
 // --- pixels ----------------------------------------------------------------------------------------
 
 function pixels(canvas: HTMLCanvasElement, xy: Float32Array): Painter {
-  const context = canvas.getContext("2d");
+  // Nothing is read back, but a canvas that says so stays in the processor's memory, where its pixels
+  // are written: a frame costs a copy, and not a way to the graphics card and back.
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   let inks = new Uint32Array(xy.length / 2);
   let image: ImageData | undefined;
   return {
