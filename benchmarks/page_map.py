@@ -89,8 +89,8 @@ def main() -> None:
             "",
             f"{date.today()}, `python benchmarks/page_map.py`, {os.cpu_count()} cores, "
             f"{platform.system()}, Python {platform.python_version()}; {POINTS:,} points, dragged "
-            "and zoomed in headless Chromium. On a machine like this one the page paints on a canvas "
-            "of its own accord. Gaps include what browser and service cost on the same cores; 60 "
+            "and zoomed in headless Chromium. On such a machine the page paints on a canvas of its "
+            "own accord. Gaps include what browser and service cost on the same cores; 60 "
             "frames a second is the most that the browser shows.",
             "",
             *table(large(Path(name) / "run"), Path(name)),
