@@ -91,13 +91,16 @@ class Row:
         return replace(MODELS[self.model].config, **self.changes)
 
 
-def asked(described: str, data: Sequence[str], out: Path) -> argparse.Namespace:
+def asked(
+    described: str, data: Sequence[str], out: Path, *, search: bool = False
+) -> argparse.Namespace:
     """What a benchmark of several logs is asked for on its command line; finds the public data.
 
     Args:
         described: its docstring.
         data: logs that it knows.
         out: where its page goes if nothing else is said.
+        search: whether it can tune its rows.
     """
     parser = argparse.ArgumentParser(
         description=described, formatter_class=argparse.RawTextHelpFormatter
@@ -108,6 +111,8 @@ def asked(described: str, data: Sequence[str], out: Path) -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", help="labels of the rows; all if not given")
     parser.add_argument("--folder", type=Path, required=True, help="runs are kept here")
     parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
+    if search:
+        parser.add_argument("--search", type=float, default=0.0, help="minutes that tune each row")
     parser.add_argument("--out", type=Path, default=out)
     options = parser.parse_args()
     if options.mirror:

@@ -20,8 +20,8 @@ from grapevine.evaluation.protocol import Entry, evaluate
 from grapevine.evaluation.rank import rank_model
 from grapevine.evaluation.recorded import Recorded, asked_as
 from grapevine.evaluation.report import Report
-from grapevine.models import named
 from grapevine.models.base import Trained
+from grapevine.models.named import name_of
 from grapevine.models.run import Run
 from grapevine.pipeline import BOUNDS
 from resumable import Budget, trained
@@ -31,6 +31,11 @@ SEED = 0
 """Of the candidates that are drawn, as `evaluate` draws them."""
 
 Learn = Callable[[str, Any, int], Run | None]
+
+
+def named(label: str) -> str:
+    """A label as the name of a file."""
+    return re.sub(r"[^a-z0-9.]+", "-", label.lower())
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -145,8 +150,7 @@ class Rows:
         learn: Learn,
     ) -> bool:
         """One run of a row takes part, if it is there, kept, or trained now."""
-        name = re.sub(r"[^a-z0-9.]+", "-", label.lower())
-        path = KEPT / kept / f"{name}-{seed}.npz"
+        path = KEPT / kept / f"{named(label)}-{seed}.npz"
         if kept and path.is_file():
             model, facts = Recorded.load(path, config)
             if not still(facts["config"], config) or model.fingerprint != parts.test.trained_on:
@@ -166,7 +170,7 @@ class Rows:
                 model = answered(run, parts, ways)
                 model.save(path, **facts)
         self.epochs[label].append(facts["epochs"])
-        bound = BOUNDS.get(named.name_of(config), "")
+        bound = BOUNDS.get(name_of(config), "")
         self.entries.append(
             Entry(
                 name=label,

@@ -11,6 +11,20 @@ _ATTENTION = {
     "learning_rate": "3e-4..3e-3",
 }
 
+_CASCADE = {
+    "learning_rate": "1e-3..2e-2",
+    "auxiliary": "0.1..3",
+    "dropout": "0..0.5",
+    "regularization": "1e-6..1e-2",
+    "batch": "1024,4096",
+}
+_ALL_PAIRS = {
+    "learning_rate": "1e-3..5e-2",
+    "auxiliary": "0.1..3",
+    "dropout": "0..0.5",
+    "negative_weight": "0.003..0.3",
+}
+
 SPACES: dict[str, dict[str, str]] = {
     "item-knn": {"neighbours": "10..1000", "shrink": "0..200", "weighting": "none,tfidf"},
     "ease": {"regularization": "10..10000"},
@@ -44,6 +58,23 @@ SPACES: dict[str, dict[str, str]] = {
         "hidden": "64,128,256,512",
         "dropout": "0..0.5",
         "learning_rate": "3e-4..3e-3",
+    },
+    "nmtr": _CASCADE,
+    "esmm": _CASCADE,
+    "ehcf": _ALL_PAIRS,
+    "ghcf": {**_ALL_PAIRS, "layers": "1..4"},
+    "mb-cgcn": {
+        **{option: one for option, one in _CASCADE.items() if option != "auxiliary"},
+        "layers": "1..3",
+    },
+    "crgcn": {**_CASCADE, "layers": "1..3"},
+    "vine": {
+        "width": "64,128",
+        "blocks": "1..3",
+        "dropout": "0.1..0.5",
+        "auxiliary": "0.1..1",
+        "honest": "0.1..0.5",
+        "learning_rate": "1e-3..6e-3",
     },
     "hstu": {**_ATTENTION, "temperature": "0.02..0.2"},
 }

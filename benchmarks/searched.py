@@ -1,0 +1,88 @@
+"""What a search found for a row of a table, which is kept beside the results like its answers."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grapevine as gv
+from grapevine import config as configs
+from grapevine.data.split import Split
+from resumable import Budget
+from rows import KEPT, named
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best options of a row, and what was spent on finding them.
+
+    Attributes:
+        config: the row's, with these options.
+        options: those that were searched.
+        minutes: of the search.
+        trials: that were begun.
+        worth: of the best on the validation questions.
+    """
+
+    config: Any
+    options: dict[str, Any]
+    minutes: float
+    trials: int
+    worth: float
+
+    @property
+    def told(self) -> str:
+        """In a line."""
+        options = ", ".join(f"{name} {_short(value)}" for name, value in self.options.items())
+        return f"{options} ({self.trials} trials in {self.minutes:g} minutes, {self.worth:.4f})"
+
+
+def searched(
+    label: str,
+    config: Any,
+    parts: Split,
+    minutes: float,
+    folder: Path,
+    kept: str,
+    budget: Budget,
+) -> Found | None:
+    """What is kept of a row's search, or found now; none if the time does not suffice for it.
+
+    Args:
+        label: of the row.
+        config: which all trials start from.
+        parts: what is learnt from, and its validation questions.
+        minutes: of the search.
+        folder: where searches are.
+        kept: folder of `results/kept`.
+        budget: how long this part of the benchmark may take.
+    """
+    path = KEPT / kept / f"{named(label)}.json"
+    if path.is_file():
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["fingerprint"] != parts.train.fingerprint:
+            raise SystemExit(f"{path} is of other events: remove it to search again")
+    elif budget.left < 60 * minutes:
+        return None
+    else:
+        print(f"  search of {label}", flush=True)
+        out = folder / f"{label}-search"
+        found = gv.tune(config, parts.train, out=out, time_limit=60 * minutes, force=True)
+        facts = {
+            "options": found.best.options,
+            "minutes": minutes,
+            "trials": len(found.trials),
+            "worth": found.best.value,
+            "fingerprint": parts.train.fingerprint,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    given = {**configs.to_dict(config), **facts["options"]}
+    return Found(
+        config=configs.from_dict(type(config), given, "model"),
+        **{name: facts[name] for name in ("options", "minutes", "trials", "worth")},
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
