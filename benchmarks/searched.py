@@ -8,6 +8,7 @@ from typing import Any
 import grapevine as gv
 from grapevine import config as configs
 from grapevine.data.split import Split
+from grapevine.errors import CheckFailed
 from resumable import Budget
 from rows import KEPT, named
 
@@ -20,7 +21,7 @@ class Found:
         config: the row's, with these options.
         options: those that were searched.
         minutes: of the search.
-        trials: that were begun.
+        trials: that came to their end or were given up; 0 where not one did.
         worth: of the best on the validation questions.
     """
 
@@ -33,6 +34,8 @@ class Found:
     @property
     def told(self) -> str:
         """In a line."""
+        if not self.trials:
+            return f"as it is: not one trial came to its end in {self.minutes:g} minutes"
         options = ", ".join(f"{name} {_short(value)}" for name, value in self.options.items())
         return f"{options} ({self.trials} trials in {self.minutes:g} minutes, {self.worth:.4f})"
 
@@ -67,14 +70,7 @@ def searched(
     else:
         print(f"  search of {label}", flush=True)
         out = folder / f"{label}-search"
-        found = gv.tune(config, parts.train, out=out, time_limit=60 * minutes, force=True)
-        facts = {
-            "options": found.best.options,
-            "minutes": minutes,
-            "trials": len(found.trials),
-            "worth": found.best.value,
-            "fingerprint": parts.train.fingerprint,
-        }
+        facts = _search(config, parts, minutes, out) | {"fingerprint": parts.train.fingerprint}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     given = {**configs.to_dict(config), **facts["options"]}
@@ -82,6 +78,19 @@ def searched(
         config=configs.from_dict(type(config), given, "model"),
         **{name: facts[name] for name in ("options", "minutes", "trials", "worth")},
     )
+
+
+def _search(config: Any, parts: Split, minutes: float, out: Path) -> dict[str, Any]:
+    try:
+        found = gv.tune(config, parts.train, out=out, time_limit=60 * minutes, force=True)
+    except CheckFailed:  # not one came to its end: the row stays as it is
+        return {"options": {}, "minutes": minutes, "trials": 0, "worth": 0.0}
+    return {
+        "options": found.best.options,
+        "minutes": minutes,
+        "trials": len(found.trials),
+        "worth": found.best.value,
+    }
 
 
 def _short(value: Any) -> str:
