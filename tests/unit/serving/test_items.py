@@ -1,10 +1,12 @@
 """Items put and deleted over HTTP: at once, for good, and nothing that could not be."""
 
+import json
 import time
 
 import pytest
 
 import grapevine as gv
+from grapevine.serving.engine import Filters
 from grapevine.serving.store import open_store
 
 
@@ -229,3 +231,26 @@ def test_where_ids_are_integers_new_ones_are_too(shop, tmp_path):
     for wrong in ("007", "x", "1.0", "", "9" * 30):
         with pytest.raises(gv.errors.ConfigError, match="are integers"):
             served.catalogue.refuse_misfits(wrong, {})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"price": 10**400},
+        {"listed_at": "0001-01-01T00:00:00+23:59"},
+        {"listed_at": "9999-12-31T23:59:59-10:00"},
+    ],
+)
+def test_what_no_column_could_hold_is_refused_and_not_kept(client, fields):
+    body = json.dumps({"fields": fields})
+    answer = client.put("/v1/items/n1", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert client.get("/v1/items/n1").status_code == 404
+    assert client.app.state.service.store.shelf.since() == []
+
+
+def test_filters_are_kept_no_more_than_so_many(client):
+    catalogue = client.app.state.service.host.current().catalogue
+    for most in range(1100):
+        catalogue.allowed(Filters(most=float(most)))
+    assert len(catalogue._masks) == 1_000

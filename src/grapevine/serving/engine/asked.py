@@ -125,6 +125,9 @@ class Rules:
             raise ConfigError(
                 f"items are pinned to the ranks {ranks}", hint="each to another, from 1"
             )
+        names = [str(one.item_id) for one in self.pin]
+        if len({*names}) != len(names):
+            raise ConfigError("an item is pinned to two ranks", hint="each to one")
         if self.most_shown is not None and self.most_shown < 1:
             raise ConfigError(f"at most {self.most_shown} times shown is never shown")
 

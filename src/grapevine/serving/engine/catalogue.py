@@ -20,8 +20,9 @@ from grapevine.serving.engine.masks import Allowed, Cache
 
 STOCK, PRICE = ("in_stock", "stock"), "price"
 """Columns by name: whether, or how many, are in stock; and what an item costs."""
-MASK_BYTES = 64 << 20
-"""Of the masks that are kept."""
+MASK_BYTES, MOST_MASKS = 64 << 20, 1_000
+"""Of the masks that are kept: bytes, and how many of them, since what a filter asks takes room too,
+and of a small catalogue there would be a million."""
 
 
 class Catalogue:
@@ -54,7 +55,8 @@ class Catalogue:
         self.category: Int32[np.ndarray, " items"] = np.full(len(self), -1, np.int32)
         self._read(np.arange(len(self)))
         self.live: Allowed | None = None
-        self._masks: Cache[Allowed] = Cache(max(8, MASK_BYTES // max(len(table), 1)))
+        most = min(MOST_MASKS, MASK_BYTES // max(len(table), 1))
+        self._masks: Cache[Allowed] = Cache(max(8, most))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -114,10 +114,16 @@ def _boolean(value: Any) -> bool:
 
 
 def _number(value: Any, kind: Any) -> Any:
-    if not isinstance(value, bool | int | float) or not math.isfinite(value):
+    if not isinstance(value, bool | int | float):
         raise ValueError(f"holds a number: got {_said(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # digits without end
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("holds a number that is finite")
     if not kind.is_integer():
-        return float(value)
+        return number
     least, most = (pl.select(bound).item() for bound in (kind.min(), kind.max()))
     if value != int(value) or not least <= value <= most:
         raise ValueError(f"holds whole numbers from {least} to {most}")
@@ -133,9 +139,13 @@ def _time(value: Any, kind: Any) -> Any:
         raise ValueError("holds a time such as 2026-11-22T10:00:00")
     if kind == pl.Date:
         return date(at.year, at.month, at.day)
-    if getattr(kind, "time_zone", None) is None and at.tzinfo is not None:
-        return at.astimezone(UTC).replace(tzinfo=None)
-    return at
+    if at.tzinfo is None:
+        return at
+    try:
+        at = at.astimezone(UTC)
+    except OverflowError:  # to a table it would be the year 0, which nobody could read again
+        raise ValueError("holds a time of the years 1 to 9999") from None
+    return at if getattr(kind, "time_zone", None) else at.replace(tzinfo=None)
 
 
 def _said(value: Any) -> str:

@@ -118,7 +118,7 @@ def _tells_apart(served: Served, questions: Sequence[Asked]) -> None:
         # -inf is never shown, and no fault.
         if not (scores < np.inf).all():
             raise CheckFailed(
-                f"{served.run.label} scores `{asked.user_id}` by what is no number",
+                f"{served.run.label} scores items for a user by what is no number",
                 hint="training may have diverged: look at the losses, and lower the learning rate",
             )
         rows.append(scores)
