@@ -1,5 +1,6 @@
 """Looking things up in a run: its users, what they did, items by their words."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime, time
 from itertools import islice
 from typing import Any
@@ -46,6 +47,12 @@ def history(served: Served, user_id: str) -> list[Happened]:
             known.times[events].tolist(),
         )
     ]
+
+
+def known_already(before: Iterable[Happened]) -> Callable[[Happened], bool]:
+    """Tells of an event whether it is among those of a run: one that was trained on it since."""
+    there = {(str(one.item_id), one.behaviour, one.timestamp) for one in before}
+    return lambda one: (str(one.item_id), one.behaviour, one.timestamp) in there
 
 
 def find(served: Served, query: str, most: int) -> list[Any]:

@@ -46,6 +46,7 @@ def apart(raw: bytes) -> str:
     >>> apart(b"/v1/items/a%2Fb/graph").split("/")
     ['', 'v1', 'items', 'a\x1fb', 'graph']
     """
-    parts = [unquote_to_bytes(part).decode("utf-8", "replace") for part in raw.split(b"/")]
+    # What is no text stays none, so that no ID is taken for another: see `checks.id_fault`.
+    parts = [unquote_to_bytes(part).decode("utf-8", "surrogateescape") for part in raw.split(b"/")]
     # One that was sent would come out as a slash: another that no ID may hold takes its place.
     return "/".join(part.replace(HELD, "\0").replace("/", HELD) for part in parts)

@@ -74,7 +74,15 @@ class Settings:
             ConfigError: it lies elsewhere.
         """
         root = self.runs_root
-        path = (root / given).resolve()
+        try:
+            path = (root / given).resolve()
+            if path.is_relative_to(root):
+                path.exists()
+        except (OSError, ValueError) as error:  # too long a name, or one with a zero in it
+            raise ConfigError(
+                "no run that can be looked at is called so",
+                hint="name a run below the folder of runs, such as `vine-2`",
+            ) from error
         if not path.is_relative_to(root):
             raise ConfigError(
                 f"`{given}` lies outside the folder of runs",

@@ -110,7 +110,11 @@ def test_a_bad_run_is_refused_the_old_one_serves_on_and_nothing_runs(
         assert (after["model"], after["items"]) == (before["model"], before["items"])
         ready = client.get("/readyz")
         assert ready.status_code == 200
-        assert ready.json()["last_refusal"] == refused.json()["error"]["message"]
+        # Whoever may swap is told where, strangers what.
+        said = refused.json()["error"]["message"]
+        assert str(runs) in said
+        assert ready.json()["last_refusal"] == said.replace(f"{runs.resolve()}/", "")
+        assert str(tmp_path) not in ready.text
     assert not canary.exists()
 
 

@@ -69,7 +69,9 @@ def history(request: Request, user_id: IdInPath, k: Some = 100) -> Response:
     with service.host.lease() as served:
         faces = service.faces(served)
         before = [] if service.is_forgotten(user_id, served) else browse.history(served, user_id)
-        done = [*before, *service.history(user_id)][-k:]
+        there = browse.known_already(before)
+        since = [one for one in service.history(user_id) if not there(one)]
+        done = [*before, *since][-k:]
         found = [
             {**faces.of(one.item_id), "behaviour": one.behaviour, "timestamp": one.timestamp}
             for one in reversed(done)

@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
+from grapevine.serving.unplaced import unplaced
 
 router = APIRouter(tags=["operations"])
 
@@ -21,17 +22,18 @@ async def ready(request: Request) -> Response:
     """A model is in service, and events can be kept."""
     service = service_of(request)
     store = service.store.health()
-    refused = service.host.refusal
+    refused, root = service.host.refusal, service.settings.runs_root
+    # Nobody needs a key for this: where on the server all that lies is for the log alone.
     said = {
         "ready": store.alive and not request.app.state.stopping,
         "model": service.host.current().version,
-        "last_refusal": refused[1] if refused else None,
-        "last_refusal_hint": refused[3] if refused else None,
+        "last_refusal": unplaced(refused[1], root) if refused else None,
+        "last_refusal_hint": unplaced(refused[3], root) if refused and refused[3] else None,
         "store": {
             "alive": store.alive,
             "queue": store.queue,
             "last_commit_ms": round(store.last_commit_ms, 3),
-            "trouble": store.trouble or None,
+            "trouble": store.advice or ("the store takes no writes" if store.trouble else None),
         },
     }
     return reply(said, 200 if said["ready"] else 503)

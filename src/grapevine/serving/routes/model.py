@@ -31,11 +31,11 @@ def model(request: Request) -> Response:
 
 
 def _named(root: Path, run: Path | None) -> str:
-    """A run by the name that `POST /v1/model` takes it by, where it has one."""
+    """A run by the name that `POST /v1/model` takes it by; of one that lies elsewhere the last."""
     if run is None:
         return ""
     path = run.resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(run)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 @router.post("/model", dependencies=[Depends(needs("admin"))])

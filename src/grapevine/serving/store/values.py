@@ -233,7 +233,8 @@ class Health:
         queue_most: more than so many, and `StoreBusy` is raised.
         last_commit_ms: how long the last commit took; 0 before the first.
         backend: "sqlite" or "postgresql".
-        trouble: why it is not alive, empty otherwise.
+        trouble: why it is not alive, for the log: it says where the store lies. Empty otherwise.
+        advice: the same for everybody: what to do, which names no place. Empty where it is alive.
         counts: of all that was written since it was opened: rows, commits, failures.
     """
 
@@ -243,4 +244,5 @@ class Health:
     last_commit_ms: float
     backend: str
     trouble: str = ""
+    advice: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)

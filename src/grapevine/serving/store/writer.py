@@ -98,7 +98,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closed = False
         self._connection: Connection | None = None
-        self._trouble = ""
+        self._fault: StoreError | None = None
         self._last_commit_ms = 0.0
         self._expected, self._answered_at = 1, 0.0
         self._gathering, self.shown_wait_s = False, max(wait_ms, SHOWN_WAIT_MS) / 1000
@@ -141,7 +141,8 @@ class Writer:
     def health(self) -> Health:
         """How it is now."""
         running = self._thread.is_alive() and not self._closed
-        trouble = self._trouble or ("" if running else "the store is closed")
+        fault, closed = self._fault, "" if running else "the store is closed"
+        trouble = closed if fault is None else str(fault)
         return Health(
             alive=not trouble,
             queue=self._waiting,
@@ -149,6 +150,7 @@ class Writer:
             last_commit_ms=self._last_commit_ms,
             backend=self.backend.name,
             trouble=trouble,
+            advice=closed if fault is None else fault.hint or "see the log",
             counts=dict(self._counts),
         )
 
@@ -166,7 +168,7 @@ class Writer:
             if self._waiting and self._waiting + len(job.rows) > self.queue_rows:
                 raise StoreBusy(
                     f"{self._waiting:,} rows wait to be written"
-                    + (f": {self._trouble}" if self._trouble else ""),
+                    + (f": {self._fault.args[0]}" if self._fault else ""),
                     hint="send it again in a second; the same event_id counts once",
                 )
             self._jobs.append(job)
@@ -180,7 +182,7 @@ class Writer:
             group = self._next_group()
             if group:
                 self._write(group)
-            elif self._trouble:
+            elif self._fault:
                 self._probe()
             elif self._closed and not self._jobs:
                 break
@@ -192,9 +194,9 @@ class Writer:
             while not self._jobs:
                 if self._closed:
                     # Whoever closes does not wait for a disk to recover.
-                    self._trouble = ""
+                    self._fault = None
                     return []
-                if not self._changed.wait(PROBE_S if self._trouble else None):
+                if not self._changed.wait(PROBE_S if self._fault else None):
                     return []
             group: list[_Job] = []
             now = time.monotonic()
@@ -239,8 +241,7 @@ class Writer:
                 return
             fault = self.backend.explain(error)
             if _is_of_the_disk(error):
-                self._trouble = str(fault)
-                logger.error("%s", fault)
+                self._in_trouble(fault)
             _fail(group, fault)
         except GrapevineError as error:  # the work itself says no
             _fail(group, error)
@@ -248,7 +249,7 @@ class Writer:
             logger.exception("the store's writer met what it does not know")
             _fail(group, error)
         else:
-            self._trouble = ""
+            self._fault = None
             self._counts["rows"] += sum(len(job.rows) for job in group)
             with self._changed:
                 callers = (job.table == "events" for job in (*group, *self._jobs))
@@ -270,7 +271,7 @@ class Writer:
                 patience = min(self.patience_s, CLOSING_S) if self._closed else self.patience_s
                 if not self.backend.passes(error) or time.monotonic() - began > patience:
                     raise
-                self._trouble = str(self.backend.explain(error))
+                self._in_trouble(self.backend.explain(error))
             except BaseException:
                 self._drop_connection()
                 raise
@@ -326,9 +327,15 @@ class Writer:
         except Exception as error:
             self._drop_connection()
             if isinstance(error, DBAPIError):
-                self._trouble = str(self.backend.explain(error))
+                self._in_trouble(self.backend.explain(error))
         else:
-            self._trouble = ""
+            self._fault = None
+
+    def _in_trouble(self, fault: StoreError) -> None:
+        """Keep why nothing can be written, and tell the log: once, not with every try."""
+        if self._fault is None or self._fault.args != fault.args:
+            logger.error("%s", fault)
+        self._fault = fault
 
     def _drop_connection(self) -> None:
         """Let go of the connection: after a fault nothing that it believes can be relied on."""
