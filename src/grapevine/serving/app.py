@@ -52,7 +52,8 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
         title="Grapevine", version=grapevine.__version__, description=ABOUT, lifespan=life,
         docs_url=None, redoc_url=None,
     )  # fmt: skip
-    app.state.service, app.state.keys = service, Keys(service.store)
+    app.state.service = service
+    app.state.keys = known = Keys(service.store, needed=service.settings.public)
     app.state.pictures, app.state.stopping = pictures or Pictures(None), False
     app.state.traffic = traffic = Traffic()
     app.state.turns = turns = Turns(service)
@@ -65,11 +66,12 @@ def create_app(service: Service, *, pictures: Pictures | None = None) -> FastAPI
     settings, metrics = service.settings, service.metrics
     rates = Rates(settings.rate) if settings.rate else None
     # The last that is added is the first that a request meets.
-    app.add_middleware(Short, turns=turns, keys=app.state.keys)  # pyright: ignore[reportArgumentType]
+    app.add_middleware(Short, turns=turns, keys=known)  # pyright: ignore[reportArgumentType]
     app.add_middleware(Segments)
     app.add_middleware(
         Gate,  # pyright: ignore[reportArgumentType]
-        body=settings.body, waiting=settings.waiting, rates=rates,
+        body=settings.body, waiting=settings.waiting, rates=rates, known=known.known,
+        fault=faults.unforeseen,
     )  # fmt: skip
     app.add_middleware(Watched, metrics=metrics, traffic=traffic, every=settings.log_requests)
     return app

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from grapevine.serving.faults import Refusal
+from grapevine.serving.parameters import refuse_unknown
 
 if TYPE_CHECKING:
     from grapevine.serving.store import Key, Store
@@ -26,25 +27,43 @@ _bearer = HTTPBearer(
 class Keys:
     """The keys of a store, the recently used ones at hand.
 
-    Where the store has none, nobody needs one; `grapevine serve` is then for this machine alone.
+    Where the store never had one, nobody needs one; `grapevine serve` is then for this machine
+    alone. Where all were revoked, nobody gets in: what was closed does not open by itself.
+
+    Args:
+        store: that keeps them.
+        needed: whether one is needed whatever the store says.
+        clock: seconds.
     """
 
-    def __init__(self, store: "Store", *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: "Store",
+        *,
+        needed: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.store, self.clock = store, clock
         self._known: dict[str, tuple[float, Key | None]] = {}
-        self._any = (-1e9, False)
+        self._needed, self._looked = needed, -1e9
 
     @property
-    def any(self) -> bool:
-        """Whether there are keys, so that one is needed."""
-        if self.clock() - self._any[0] > KEPT_SECONDS:
+    def needed(self) -> bool:
+        """Whether whoever asks needs one."""
+        if not self._needed and self.clock() - self._looked > KEPT_SECONDS:
+            # Those that were revoked count too; and once there was one, nothing changes that.
             known = self._known
-            good = any(one.revoked_at is None for one in self.store.all_keys())
-            if self._known is not known:
-                return good  # keys have changed meanwhile: the next one looks again
-            self._any = (self.clock(), good)
-            return good
-        return self._any[1]
+            if self.store.all_keys():
+                self._needed = True
+            elif self._known is known:  # else keys have changed meanwhile: the next one looks again
+                self._looked = self.clock()
+        return self._needed
+
+    def known(self, authorization: bytes) -> bool:
+        """Whether a header held a good key when it was last looked up; asks nobody."""
+        if authorization[:7].lower() != b"bearer ":
+            return False
+        return self._known.get(authorization[7:].decode("latin-1"), (0.0, None))[1] is not None
 
     def scopes(self, plain: str) -> frozenset[str]:
         """What a key is for; nothing if there is no such key."""
@@ -60,7 +79,7 @@ class Keys:
 
     def changed(self) -> None:
         """A key was made or revoked in this process: it counts from the next request on."""
-        self._known, self._any = {}, (-1e9, False)
+        self._known, self._looked = {}, -1e9
 
 
 def needs(scope: str) -> Callable[..., None]:
@@ -71,17 +90,22 @@ def needs(scope: str) -> Callable[..., None]:
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> None:
         keys: Keys = request.app.state.keys
-        if not keys.any:
-            return
-        if given is None:
-            raise Refusal(401, "no_key", "an API key is needed", "send `Authorization: Bearer KEY`")
-        scopes = keys.scopes(given.credentials)
-        if not scopes:
-            raise Refusal(401, "unknown_key", "there is no such API key", "ask whoever runs this")
-        if scope not in scopes:
-            raise Refusal(
-                403, "scope", f"this key is for {', '.join(sorted(scopes))}, not for {scope}",
-                "use a key with that scope",
-            )  # fmt: skip
+        if keys.needed:
+            _refuse(keys, given, scope)
+        # Here, where every route comes through, and not before: strangers are told nothing.
+        refuse_unknown(request)
 
     return allowed
+
+
+def _refuse(keys: Keys, given: HTTPAuthorizationCredentials | None, scope: str) -> None:
+    if given is None:
+        raise Refusal(401, "no_key", "an API key is needed", "send `Authorization: Bearer KEY`")
+    scopes = keys.scopes(given.credentials)
+    if not scopes:
+        raise Refusal(401, "unknown_key", "there is no such API key", "ask whoever runs this")
+    if scope not in scopes:
+        raise Refusal(
+            403, "scope", f"this key is for {', '.join(sorted(scopes))}, not for {scope}",
+            "use a key with that scope",
+        )  # fmt: skip

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from grapevine.errors import GrapevineError, StoreError
 from grapevine.log import logger
+from grapevine.serving.gate import Message, Said, TooLarge
 from grapevine.serving.shapes import Faults
 
 
@@ -95,14 +96,18 @@ def install(app: FastAPI) -> None:
     async def ours(_: Request, error: GrapevineError) -> JSONResponse:
         return _as_json(refusal_of(error))
 
-    @app.exception_handler(Exception)
-    async def fault(request: Request, error: Exception) -> JSONResponse:
-        # The path may name a user, the route does not.
-        route = getattr(request.scope.get("route"), "path", "a path that is none")
-        said = {"request_id": request.scope.get("request_id")}
-        logger.error("%s %s failed", request.method, route, exc_info=error, extra={"said": said})
-        said = Refusal(500, "fault", "this is a fault of ours", "the log says more")
-        return JSONResponse(said.body, said.status)
+    @app.exception_handler(TooLarge)
+    async def too_large(_: Request, error: TooLarge) -> JSONResponse:
+        raise error  # the gate says it, which knows how much is allowed
+
+
+def unforeseen(scope: Message, error: Exception) -> Said:
+    """What is said of an error that nobody has foreseen: the log has it, under the request's ID."""
+    # The path may name a user, the route does not.
+    route = getattr(scope.get("route"), "path", "a path that is none")
+    said = {"request_id": scope.get("request_id")}
+    logger.error("%s %s failed", scope["method"], route, exc_info=error, extra={"said": said})
+    return 500, "fault", "this is a fault of ours", "the log says more", 0
 
 
 def _as_json(refusal: Refusal) -> JSONResponse:

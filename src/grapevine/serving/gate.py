@@ -8,13 +8,17 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+
+from starlette.exceptions import HTTPException
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+Said = tuple[int, str, str, str, int]
+"""Status, code, message, hint, and seconds to wait: see `faults.Refusal`."""
 
 CONTENT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -31,6 +35,8 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 """On every answer."""
+DIGITS = 20
+"""Of a length, at most: what has more is no number of bytes."""
 OPEN = ("/healthz", "/readyz")
 """Paths that answer however much is under way."""
 _REQUEST_ID = re.compile(rb"[0-9a-f]{8}[0-9a-f-]{8,56}")
@@ -38,8 +44,15 @@ _REQUEST_ID = re.compile(rb"[0-9a-f]{8}[0-9a-f-]{8,56}")
 log repeats it, so it may not be words."""
 
 
-class TooLarge(Exception):
-    """A body that went on beyond what is allowed."""
+class TooLarge(HTTPException):
+    """A body that went on beyond what is allowed.
+
+    Of the framework's kind: any other that comes up while a body is read it takes for a body that
+    cannot be understood.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class Gate:
@@ -50,10 +63,23 @@ class Gate:
         body: bytes of a request, at most.
         waiting: requests under way at once.
         rates: counts each caller's requests; None for as many as they like.
+        known: whether a caller's `Authorization` is one that was good.
+        fault: what is said of an error that nobody has foreseen; the server says it if not given,
+            without these headers.
     """
 
-    def __init__(self, app: App, *, body: int, waiting: int, rates: "Rates | None") -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        body: int,
+        waiting: int,
+        rates: "Rates | None",
+        known: Callable[[bytes], bool] = lambda given: False,
+        fault: "Callable[[Message, Exception], Said] | None" = None,
+    ) -> None:
         self.app, self.body, self.waiting, self.rates = app, body, waiting, rates
+        self.known, self.fault = known, fault
         self.under_way = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -62,10 +88,12 @@ class Gate:
             await self.app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request = ours = secrets.token_hex(8)
         if _REQUEST_ID.fullmatch(given):
-            scope["request_id"] = request = given.decode()
-        else:
-            scope["request_id"] = request = secrets.token_hex(8)
+            # A caller may send an ID twice, and two lists under one name would be one.
+            request = given.decode()
+            ours = f"{request}-{ours}"
+        scope["request_id"], scope["list_id"] = request, ours
         begun = False
 
         async def answered(message: Message) -> None:
@@ -99,25 +127,37 @@ class Gate:
             await self.app(scope, counted, answered)
         except TooLarge:
             if not begun:
-                await refuse(answered, *self._too_large())
+                await refuse(answered, *self.too_large())
+        except Exception as error:
+            if begun or self.fault is None:
+                raise
+            await refuse(answered, *self.fault(scope, error))
         finally:
             self.under_way -= 1
 
-    def _refusal(self, scope: Message) -> tuple[int, str, str, str, int] | None:
+    def _refusal(self, scope: Message) -> Said | None:
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self.body:
-            return self._too_large()
+        if not length.isdigit() or len(length) > DIGITS or int(length) > self.body:
+            return self.too_large()
         if scope["path"] in OPEN:
             return None
         if self.under_way >= self.waiting:
             return 503, "busy", "more requests are under way than can be", "try again", 1
-        caller = headers.get(b"authorization") or (scope.get("client") or ("",))[0].encode()
-        if self.rates is not None and (wait := self.rates.wait(caller)):
+        if self.rates is not None and (wait := self.rates.wait(self._caller(scope, headers))):
             return 429, "rate", "more requests than this caller may make", "wait", wait
         return None
 
-    def _too_large(self) -> tuple[int, str, str, str, int]:
+    def _caller(self, scope: Message, headers: Mapping[bytes, bytes]) -> bytes:
+        """Whose requests are counted: those of a key, else of an address.
+
+        Only a key that was good: whoever makes keys up would be another caller with each.
+        """
+        key = headers.get(b"authorization", b"")
+        return key if self.known(key) else (scope.get("client") or ("",))[0].encode()
+
+    def too_large(self) -> Said:
+        """What is said of a body that is."""
         hint = f"send at most {self.body:,} bytes at a time"
         return 413, "too_large", "the body is larger than allowed", hint, 0
 

@@ -1,10 +1,13 @@
 """An experiment as the store has it, as arrays that statistics can be asked about."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from grapevine.evaluation.experiments import Experiment, Outcomes, report_of
+from grapevine.errors import ConfigError
+from grapevine.evaluation.experiments import Experiment, Outcomes, Plan, report_of
+from grapevine.log import logger
 from grapevine.serving.store import Experiment as Kept
 from grapevine.serving.store import Store
 
@@ -30,6 +33,26 @@ def planned(kept: Kept) -> tuple[Experiment, int | None]:
     definition = {**kept.definition, "name": kept.name}
     ended = definition.pop("ended", None)
     return Experiment.from_json(definition), ended
+
+
+def plan_of(kept: Iterable[Kept]) -> Plan:
+    """The experiments that run, as far as they go together.
+
+    Two servers may put down in the same moment what does not: the one that comes first runs, on
+    each server alike, and no server is kept from starting by the other.
+
+    Args:
+        kept: all that were put down, the oldest first.
+    """
+    plan = Plan(())
+    for one in kept:
+        try:
+            experiment, ended = planned(one)
+            if ended is None:
+                plan = Plan((*plan.experiments, experiment))
+        except ConfigError as error:
+            logger.error("the experiment `%s` does not run: %s", one.name, error)
+    return plan
 
 
 def report(store: Store, experiment: Experiment, ended: int | None = None) -> dict[str, Any]:

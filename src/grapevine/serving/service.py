@@ -3,19 +3,19 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 from grapevine.evaluation.experiments import Plan
 from grapevine.serving.arms import NOWHERE, Arms, Place
-from grapevine.serving.engine import Asked, Happened, Host, Live, Rules, Served, answers
+from grapevine.serving.engine import Answer, Asked, Happened, Host, Live, Rules, Served, answers
 from grapevine.serving.faces import Faces
 from grapevine.serving.faults import Refusal
 from grapevine.serving.following import Following
 from grapevine.serving.holders import Holder, holders
 from grapevine.serving.observe import Metrics
-from grapevine.serving.outcomes import planned
+from grapevine.serving.outcomes import plan_of
 from grapevine.serving.quality import Quality
 from grapevine.serving.said import listed, told
 from grapevine.serving.settings import Settings
@@ -53,7 +53,7 @@ class Service:
         self.arms = Arms(settings)
         self.plan, self._kept = Plan(()), dict[str, Any]()
         # Held by whoever changes experiments or keys, after a look at those that there are.
-        self.changing = threading.Lock()
+        self.changing, self._looking = threading.Lock(), threading.Lock()
         self.following = Following(store, self._revise, host.current)
         # What was known before it was started counts from the first question on.
         self.following.marks()
@@ -68,7 +68,7 @@ class Service:
 
         Args:
             asked: the question, with the history of its user.
-            request_id: names the list.
+            request_id: names the list; no other may have it.
 
         Raises:
             Refusal: the store takes no more just now.
@@ -80,16 +80,21 @@ class Service:
         return said
 
     def recommend_all(
-        self, questions: Sequence[tuple[Asked, str]]
+        self, questions: Sequence[tuple[Asked, str]], *, whole: bool = False
     ) -> "list[dict[str, Any] | Exception]":
-        """The same of several, each with the ID of its request; or why there is no answer."""
+        """The same of several, each with the ID of its list; or why there is no answer.
+
+        Args:
+            questions: with what names their lists.
+            whole: all are shown or none: where one cannot be answered, no list is logged.
+        """
         out: list[dict[str, Any] | Exception] = [busy()] * len(questions)
         at: defaultdict[str, list[int]] = defaultdict(list)
         places: list[Place] = []
         for number, (one, _) in enumerate(questions):
             places.append(NOWHERE if one.user_id is None else self.place_of(one.user_id))
             at[places[-1].run].append(number)
-        shown = dict[int, Listed]()
+        shown, lists = dict[int, Answer](), dict[int, Listed]()
         current = self.host.current().version
         for run, numbers in at.items():
             host = self.arms.hosts.get(run, self.host)
@@ -109,11 +114,17 @@ class Service:
                     if served.version == current:
                         self.quality.answered(current, answer)
                     if question.user_id is not None and answer.items:
-                        self.quality.shown(request_id, answer)
-                        shown[number] = listed(answer, request_id, question.user_id, place)
-        if shown and (fault := self._keep([*shown.values()])) is not None:
+                        shown[number] = answer
+                        lists[number] = listed(answer, request_id, question.user_id, place)
+        if whole and any(isinstance(one, Exception) for one in out):
+            return out
+        faults = self._keep(lists)
+        for number, answer in shown.items():
             # Who is nobody is shown a list that is logged nowhere, and gets it in any case.
-            out = [fault if number in shown else one for number, one in enumerate(out)]
+            if number in faults:
+                out[number] = faults[number]
+            else:
+                self.quality.shown(questions[number][1], answer)
         return out
 
     def _of(self, asked: Asked, served: Served) -> Asked:
@@ -167,7 +178,9 @@ class Service:
         self.following.forgot(proof.mark, proof.at)
         asked = sum(host.forget(user_id) for host in (self.host, *self.arms.hosts.values()))
         proof = replace(proof, removed={**proof.removed, "questions": asked})
-        return proof, holders(self.settings.runs_root, user_id)
+        served = self.host.current().run.path
+        runs = [one.resolve() for one in (self.settings.run, served) if one is not None]
+        return proof, holders(self.settings.runs_root, user_id, runs)
 
     def look_who_is_forgotten(self) -> None:
         """Take over whom other servers have forgotten, and keep none of their questions."""
@@ -213,15 +226,26 @@ class Service:
         self.host.revise(live)
         self.arms.revise(live)
 
-    def _keep(self, shown: Sequence[Listed]) -> Refusal | None:
-        """Log lists; or why they are not."""
+    def _keep(self, shown: Mapping[int, Listed]) -> dict[int, Exception]:
+        """Log lists, each under a number; why some are not.
+
+        An experiment whose lists are not logged is worth nothing: rather answer later.
+        """
+        if not shown:
+            return {}
         try:
-            self.store.show(shown)
+            self.store.show([*shown.values()])
         except StoreBusy:
-            # An experiment whose lists are not logged is worth nothing: rather answer later.
             self.metrics.unexposed.inc(len(shown))
-            return busy()
-        return None
+            return dict.fromkeys(shown, busy())
+        except Exception as error:
+            if len(shown) == 1:
+                self.metrics.unexposed.inc()
+                return dict.fromkeys(shown, error)
+            # Nothing was taken of any: what is wrong with one must not be told to the others.
+            alone = (self._keep({number: one}) for number, one in shown.items())
+            return {number: fault for found in alone for number, fault in found.items()}
+        return {}
 
     # What happened.
 
@@ -256,12 +280,12 @@ class Service:
 
         Never on the way of a question: an arm's run takes seconds to open.
         """
-        kept = self.store.experiments()
-        if kept != self._kept:
-            known = [planned(one) for one in kept.values()]
-            running = tuple(experiment for experiment, ended in known if ended is None)
-            self.plan, self._kept = Plan(running), kept
-        self.arms.follow(arm.run for one in self.plan.experiments for arm in one.arms if arm.run)
+        with self._looking:  # what was read before a change must not take the place of that
+            kept = self.store.experiments()
+            if kept != self._kept:
+                self.plan, self._kept = plan_of(kept.values()), kept
+            wanted = [arm.run for one in self.plan.experiments for arm in one.arms if arm.run]
+            self.arms.follow(wanted)
 
     def place_of(self, user_id: str) -> Place:
         """Where a user stands in the experiments that run."""

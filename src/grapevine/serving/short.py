@@ -60,7 +60,7 @@ class Short:
             with service.metrics.stage("read"):
                 history = service.history(user)
             said: Any = await self.turns.ask(
-                Asked(user_id=user, history=history, k=k), scope["request_id"]
+                Asked(user_id=user, history=history, k=k), scope["list_id"]
             )
             status, wait = 200, 0
         except (Refusal, GrapevineError) as error:
@@ -86,7 +86,7 @@ class Short:
         return None if k > MOST_ITEMS or id_fault(user) or not self._may(scope) else (user, k)
 
     def _may(self, scope: Message) -> bool:
-        if not self.keys.any:
+        if not self.keys.needed:
             return True
         for name, value in scope["headers"]:
             if name == b"authorization":

@@ -17,12 +17,13 @@ def put(service: Service, experiment: Experiment) -> Experiment:
     """
     with service.changing:
         refuse_ended(service, experiment.name)
+        service.look()  # another server may have put one down since
         running = {one.name: one for one in service.plan.experiments}
         before = running.pop(experiment.name, None)
-        what = before and (before.arms, before.window_days)
-        if what and what != (experiment.arms, experiment.window_days):
+        if before is not None and _who_gets_what(before) != _who_gets_what(experiment):
             raise Refusal(
-                409, "running", f"`{experiment.name}` runs: its arms and its window stay",
+                409, "running",
+                f"`{experiment.name}` runs: its arms, its window, its layer and its salt stay",
                 f"end it (DELETE /v1/experiments/{experiment.name}), and give the changed one "
                 "another name",
             )  # fmt: skip
@@ -33,6 +34,12 @@ def put(service: Service, experiment: Experiment) -> Experiment:
         service.store.put_experiment(experiment.name, experiment.to_json())
         service.look()
     return experiment
+
+
+def _who_gets_what(experiment: Experiment) -> tuple[object, ...]:
+    """What decides which arm a user gets, and what of them counts: another would mix two up."""
+    salt = experiment.salt or experiment.name
+    return experiment.arms, experiment.window_days, experiment.layer, salt
 
 
 def refuse_ended(service: Service, name: str) -> None:

@@ -11,7 +11,8 @@ from collections import deque
 from typing import Any
 
 from grapevine.serving.engine import Asked
-from grapevine.serving.service import Service, busy
+from grapevine.serving.faults import Refusal
+from grapevine.serving.service import Service
 
 MOST = 16
 """Questions of one turn: more would save nothing, and those who came first would wait for them."""
@@ -57,7 +58,7 @@ class Turns:
             if future.done():  # whoever asked has gone
                 continue
             if came < late:
-                future.set_exception(busy())
+                future.set_exception(too_late())
                 continue
             turn.append((future, asked, request_id))
         if self._waiting:
@@ -73,3 +74,8 @@ class Turns:
                 future.set_exception(said)
             else:
                 future.set_result(said)
+
+
+def too_late() -> Refusal:
+    """More is asked than can be answered in time."""
+    return Refusal(503, "busy", "more is asked than can be answered", "send it again", wait=1)

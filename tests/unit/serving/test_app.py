@@ -2,6 +2,7 @@
 
 import json
 import struct
+import threading
 import time
 from urllib.parse import quote
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import grapevine as gv
+from grapevine.serving import browse
+from grapevine.serving.store import Event
 
 NAMES = ("event_id", "user_id", "item_id", "behaviour")
 
@@ -251,7 +254,8 @@ def test_models_are_swapped_and_bad_ones_refused(client, shop, tmp_path):
     assert said["hint"] == "copy the folder again, whole, or make it again"
     assert client.get("/v1/model").json()["name"] == "ease"
     ready = client.get("/readyz").json()
-    assert (ready["last_refusal"], ready["last_refusal_hint"]) == (said["message"], said["hint"])
+    assert ready["last_refusal"] == said["message"].replace(f"{shop / 'runs'}/", "")
+    assert ready["last_refusal_hint"] == said["hint"]
     assert client.post("/v1/model", json={"run": "markov"}).status_code == 200
     assert client.get("/v1/model").json()["version"] == before["version"]
 
@@ -351,7 +355,7 @@ SCOPES = {
 def test_keys_open_what_they_are_for(client):
     store = client.app.state.service.store
     keys = {scope: store.add_key(scope, [scope]) for scope in ("read", "write", "admin")}
-    client.app.state.keys._any = (-1e9, False)
+    client.app.state.keys._looked = -1e9
     for (method, path), needed in SCOPES.items():
         for name, plain in [("none", None), ("wrong", "gv_nope.nope"), *keys.items()]:
             headers = {"authorization": f"Bearer {plain}"} if plain else {}
@@ -371,7 +375,7 @@ def test_a_key_that_is_revoked_is_good_no_more(client):
     store.add_key("y", ["admin"])
     keys = client.app.state.keys
     keys.clock = lambda: 0.0
-    keys._any = (-1e9, False)
+    keys._looked = -1e9
     headers = {"authorization": f"Bearer {plain}"}
     assert client.get("/v1/model", headers=headers).status_code == 200
     store.revoke(store.all_keys()[0].key_id)
@@ -442,3 +446,108 @@ def test_an_end_outlives_the_service(serve):
         assert client.get("/v1/users/p1/recommendations").json()["experiments"] == {}
         assert client.get("/v1/experiments/x/report").json()["ended"] == ended
         assert "nobody was in it" in client.get("/v1/experiments/x/report").json()["verdict"]
+
+
+def test_nothing_is_pinned_twice(client):
+    item = some_items(client, 1)[0]
+    pins = [{"item_id": item, "rank": 1}, {"item_id": item, "rank": 3}]
+    answer = client.post("/v1/recommendations", json={"k": 5, "rules": {"pin": pins}})
+    assert answer.status_code == 422
+    assert "two ranks" in answer.json()["error"]["message"]
+
+
+def test_a_body_that_goes_on_is_too_large(client):
+    """Sent in pieces, without its length."""
+    parts = (b" " * 100_000 for _ in range(20))
+    answer = client.post("/v1/events", content=parts, headers={"content-type": "application/json"})
+    assert answer.status_code == 413, answer.text
+    assert answer.json()["error"]["code"] == "too_large"
+
+
+def test_a_history_that_a_run_has_learnt_is_told_once(client):
+    """As after a retraining: the store has it still, and now the run has it too."""
+    service, user = client.app.state.service, somebody(client)
+    with service.host.lease() as served:
+        known = browse.history(served, user)
+    events = [
+        Event(f"e{n}", user, str(one.item_id), one.behaviour, one.timestamp)
+        for n, one in enumerate(known)
+    ]
+    since = Event("since", user, events[0].item_id, "click", events[-1].timestamp + 1)
+    service.store.append([*events, since]).result()
+    told = client.get(f"/v1/users/{user}/history?k=500").json()["events"]
+    assert [one["timestamp"] for one in reversed(told)] == [
+        one.timestamp for one in (*known, since)
+    ]
+
+
+def test_strangers_are_not_told_where_the_server_keeps_things(client, shop):
+    refused = client.post("/v1/model", json={"run": "nope"}).json()["error"]["message"]
+    assert str(shop) in refused
+    said = client.get("/readyz")
+    assert said.json()["last_refusal"].startswith("`nope` is not put into service: `nope` is not")
+    assert str(shop) not in said.text
+
+
+@pytest.mark.parametrize("run", ["a\0b", "a" * 300, "a" * 300 + "/b"])
+def test_a_run_that_cannot_be_called_so_is_refused(client, run):
+    assert client.post("/v1/model", json={"run": run}).status_code == 422
+    arms = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "run": run[:200]}]
+    put = client.put("/v1/experiments/x", json={"arms": arms, "metric": "buy"})
+    assert put.status_code in {409, 422}
+
+
+BOTH = {"arms": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}], "metric": "buy"}
+
+
+def test_users_keep_their_arms_while_an_experiment_runs(client):
+    assert client.put("/v1/experiments/x", json=BOTH).status_code == 200
+    for more in ({"salt": "other"}, {"layer": "other"}, {"window_days": 1}):
+        refused = client.put("/v1/experiments/x", json=BOTH | more)
+        assert refused.status_code == 409, more
+        assert refused.json()["error"]["code"] == "running"
+    assert client.put("/v1/experiments/x", json=BOTH | {"salt": "x"}).status_code == 200
+    assert client.put("/v1/experiments/x", json=BOTH).status_code == 200
+
+
+def test_experiments_of_two_servers_that_do_not_go_together_stop_none(serve, caplog):
+    with serve() as client:
+        assert client.put("/v1/experiments/x", json=BOTH).status_code == 200
+        store = client.app.state.service.store
+        store.clock = lambda: 1 << 42  # put down later, by another server
+        store.put_experiment("a", {**store.experiments()["x"].definition, "name": "a"})
+        store.put_experiment("b", {"of": "a later version"})
+    with serve() as client:
+        told = client.get("/v1/users/u/recommendations").json()
+        assert [*told["experiments"]] == ["x"]
+        assert "the experiment `a` does not run" in caplog.text
+        assert "the experiment `b` does not run" in caplog.text
+        assert client.delete("/v1/experiments/x").status_code == 200
+        told = client.get("/v1/users/u/recommendations").json()
+        assert [*told["experiments"]] == ["a"]
+
+
+def test_what_was_read_before_an_experiment_does_not_undo_it(client, monkeypatch):
+    service, read, go_on = client.app.state.service, threading.Event(), threading.Event()
+    experiments = service.store.experiments
+
+    def slow():
+        found = experiments()
+        if threading.current_thread() is looking:
+            read.set()
+            go_on.wait(10)
+        return found
+
+    looking = threading.Thread(target=service.look)
+    monkeypatch.setattr(service.store, "experiments", slow)
+    looking.start()
+    read.wait(10)
+    putting = threading.Thread(
+        target=client.put, args=("/v1/experiments/x",), kwargs={"json": BOTH}
+    )
+    putting.start()
+    putting.join(0.3)
+    go_on.set()
+    looking.join()
+    putting.join()
+    assert [one.name for one in service.plan.experiments] == ["x"]

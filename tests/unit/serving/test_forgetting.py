@@ -251,3 +251,26 @@ def test_what_could_not_be_looked_up_is_looked_up_again(client, send, monkeypatc
             service.following.lately()
     service.following.lately()
     assert service.following.live.beside["n1"] == {item: 1.0}
+
+
+def test_runs_lie_deeper_or_elsewhere(tmp_path, caplog, monkeypatch):
+    for name in ("runs/team/vine", "runs/vine", "runs/vine/vocab/within", "elsewhere/one"):
+        (tmp_path / name / "vocab").mkdir(parents=True)
+        users = tmp_path / name / "vocab" / "users.parquet"
+        pl.DataFrame({"user_id": ["u"]}).write_parquet(users)
+    (tmp_path / "runs" / "loop").symlink_to(tmp_path / "runs")
+    runs, also = tmp_path / "runs", [tmp_path / "elsewhere" / "one", tmp_path / "runs" / "vine"]
+    found = holders(runs, "u", also)
+    assert [one.run for one in found] == ["vine", "team/vine", "one"]
+    assert all(one.sure for one in found)
+    # Where there are more folders than are looked into, the proof says so.
+    monkeypatch.setattr("grapevine.serving.holders.MOST", 2)
+    assert holders(runs, "u")[-1] == Holder(".", sure=False)
+    assert "not all were looked into" in caplog.text
+
+
+def test_the_proof_names_the_run_in_service_wherever_it_lies(serve, tmp_path):
+    (tmp_path / "runs").mkdir()
+    with serve(runs=tmp_path / "runs") as client:
+        proof = client.delete(f"/v1/users/{somebody(client)}").json()
+    assert proof["runs"] == [{"run": "markov", "sure": True}]

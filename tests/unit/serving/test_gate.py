@@ -34,8 +34,8 @@ def ask(gate, *, path="/v1/x", headers=(), bodies=(b"",)):
     return start["status"], dict(start["headers"]), body["body"]
 
 
-def gate(app=echo, *, body=10, waiting=2, rates=None):
-    return Gate(app, body=body, waiting=waiting, rates=rates)
+def gate(app=echo, *, body=10, waiting=2, rates=None, **more):
+    return Gate(app, body=body, waiting=waiting, rates=rates, **more)
 
 
 def test_headers_stand_on_every_answer():
@@ -121,5 +121,53 @@ def test_a_caller_beyond_the_rate_is_told_how_long_to_wait():
     status, headers, _ = ask(one)
     assert status == 429
     assert 1 <= int(headers[b"retry-after"]) <= 60
+    one.known = lambda given: given == b"Bearer another"
     assert ask(one, headers=[(b"authorization", b"Bearer another")])[0] == 200
     assert ask(one, path="/healthz")[0] == 200
+
+
+def test_a_key_that_is_made_up_makes_no_other_caller():
+    one = gate(rates=Rates(2), known=lambda given: given == b"Bearer good")
+    made_up = [ask(one, headers=[(b"authorization", b"Bearer %d" % n)])[0] for n in range(4)]
+    assert made_up == [200, 200, 429, 429]
+    good = [ask(one, headers=[(b"authorization", b"Bearer good")])[0] for _ in range(3)]
+    assert good == [200, 200, 429]
+
+
+def test_a_fault_behind_it_is_told_with_its_headers():
+    async def broken(scope, receive, send):
+        raise RuntimeError
+
+    async def half(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError
+
+    said = 500, "fault", "ours", "see the log", 0
+    status, headers, body = ask(gate(broken, fault=lambda scope, error: said))
+    assert status == 500
+    assert headers[b"x-frame-options"] == b"DENY"
+    assert json.loads(body)["error"]["code"] == "fault"
+    with pytest.raises(RuntimeError):  # what has begun cannot be taken back
+        ask(gate(half, fault=lambda scope, error: said))
+
+
+def test_a_list_has_a_name_of_its_own_whoever_names_the_request():
+    seen = []
+
+    async def noted(scope, receive, send):
+        seen.append((scope["request_id"], scope["list_id"]))
+        await echo(scope, receive, send)
+
+    given = "0af76519-16cd-43dd-8448-eb211c80319c"
+    for headers in ([(b"x-request-id", given.encode())], [(b"x-request-id", given.encode())], []):
+        _, answer, _ = ask(gate(noted), headers=headers)
+        assert answer[b"x-request-id"].decode() == seen[-1][0]
+    (first, one), (second, other), (ours, own) = seen
+    assert first == second == given
+    assert one != other
+    assert one.startswith(f"{given}-")
+    assert ours == own
+
+
+def test_a_length_without_end_is_no_length():
+    assert ask(gate(), headers=[(b"content-length", b"9" * 5000)])[0] == 413

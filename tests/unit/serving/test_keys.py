@@ -6,6 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from grapevine.cli.app import run as grapevine
+from grapevine.serving.run import opened
+from grapevine.serving.settings import Settings
 from grapevine.serving.store import open_store
 
 
@@ -133,3 +135,46 @@ def test_the_command_says_how_to_ask_the_service(client, monkeypatch, capsys):
         assert 'POST /v1/keys {"name": "web", "scopes": ["read"]}' in " ".join(said.split())
         assert grapevine(["keys", "revoke", "abc", "--store", store]) == 2
         assert "DELETE /v1/keys/abc" in " ".join(capsys.readouterr().err.split())
+
+
+def test_where_all_keys_were_revoked_nobody_gets_in(serve):
+    """On the command line, or by another server: over HTTP the last one stays."""
+    with serve() as client:
+        store, keys = client.app.state.service.store, client.app.state.keys
+        plain = store.add_key("x", ["admin", "read"])
+        keys.changed()
+        assert client.get("/v1/model", headers=bearer(plain)).status_code == 200
+        store.revoke(store.all_keys()[0].key_id)
+        keys.clock = lambda: 1e9
+        for path in ("/v1/model", "/v1/users/u/recommendations"):
+            assert client.get(path).status_code == 401
+            assert client.get(path, headers=bearer(plain)).status_code == 401
+        mine = TestClient(client.app, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+        assert mine.post("/v1/keys", json={"name": "y", "scopes": ["admin"]}).status_code == 401
+    # Started anew, it does not open either.
+    with serve() as client:
+        assert client.get("/v1/model").status_code == 401
+
+
+def test_a_public_address_is_closed_whatever_the_store_says(shop, tmp_path):
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    with open_store(url) as store:
+        store.add_key("x", ["admin"])
+    settings = Settings(run=shop / "runs" / "markov", store=url, host="0.0.0.0")
+    with opened(settings) as ready, TestClient(ready.app) as client:
+        client.app.state.service.store.all_keys = list  # as if the table had been emptied
+        client.app.state.keys.changed()
+        assert client.get("/v1/model").status_code == 401
+        assert client.get("/v1/users/u/recommendations").status_code == 401
+
+
+def test_only_a_key_that_was_good_is_a_caller_of_its_own(client):
+    keys = client.app.state.keys
+    plain = client.app.state.service.store.add_key("x", ["read"])
+    header = f"Bearer {plain}".encode()
+    assert not keys.known(header)
+    keys.scopes(plain)
+    keys.scopes("gv_no.no")
+    assert keys.known(header)
+    for other in (b"Bearer gv_no.no", b"", plain.encode(), b"Bearer \xff"):
+        assert not keys.known(other)

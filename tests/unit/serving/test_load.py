@@ -232,7 +232,14 @@ def test_requests_are_named_by_whoever_sends_them_or_by_us(client):
     name = "0af76519-16cd-43dd-8448-eb211c80319c"
     path = "/v1/users/u/recommendations"
     answer = client.get(path, headers={"x-request-id": name})
-    assert answer.headers["x-request-id"] == name == answer.json()["request_id"]
+    assert answer.headers["x-request-id"] == name
+    # Sent twice it is two lists, each under a name of its own that begins with the caller's.
+    lists = {
+        client.get(path, headers={"x-request-id": name}).json()["request_id"],
+        answer.json()["request_id"],
+    }
+    assert len(lists) == 2
+    assert all(re.fullmatch(f"{name}-[0-9a-f]{{16}}", one) for one in lists)
     for other in ("Mallory", "short", "a" * 65, "0af76519 16cd-43dd", "g" * 32, ""):
         answer = client.get(path, headers={"x-request-id": other})
         assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])

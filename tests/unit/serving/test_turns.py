@@ -1,13 +1,16 @@
 """Questions that came at the same time are answered together, and none waits for ever."""
 
 import asyncio
+import time
 
 import pytest
 
 from grapevine.errors import ConfigError
 from grapevine.serving.engine import Asked
+from grapevine.serving.engine.histories import Histories
 from grapevine.serving.faults import Refusal
 from grapevine.serving.short import Short
+from grapevine.serving.store import Event
 from grapevine.serving.turns import Turns
 
 
@@ -80,6 +83,29 @@ def test_who_has_gone_is_not_answered():
 # The short way says what the long one says.
 
 
+def asgi(app, path):
+    """Status, headers and body of one request to an app in this very loop."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
+        "query_string": b"", "headers": [], "client": ("10.0.0.1", 1), "server": ("here", 80),
+        "scheme": "http", "http_version": "1.1", "root_path": "",
+    }  # fmt: skip
+
+    async def run():
+        await app(scope, receive, send)
+        return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+    return run()
+
+
 def without_names(answer):
     said = answer.json()
     return {**said, "request_id": ""} if answer.status_code == 200 else said
@@ -125,7 +151,7 @@ def test_a_user_with_a_slash_goes_the_long_way(client):
 def test_the_short_way_asks_for_keys_too(client):
     store, keys = client.app.state.service.store, client.app.state.keys
     read, write = store.add_key("r", ["read"]), store.add_key("w", ["write"])
-    keys._any = (-1e9, False)
+    keys._looked = -1e9
     for plain, status in ((None, 401), ("gv_no.no", 401), (write, 403), (read, 200)):
         headers = {"authorization": f"Bearer {plain}"} if plain else {}
         assert client.get("/v1/users/u/recommendations", headers=headers).status_code == status
@@ -162,7 +188,7 @@ def test_who_is_nobody_is_answered_though_no_list_can_be_logged(client, monkeypa
 
 def test_a_key_of_odd_bytes_is_no_key(client):
     client.app.state.service.store.add_key("r", ["read"])
-    client.app.state.keys._any = (-1e9, False)
+    client.app.state.keys._looked = -1e9
     short = Short(client.app, turns=client.app.state.turns, keys=client.app.state.keys)
     assert not short._may({"headers": [(b"authorization", b"Bearer \xff\xfe")]})
 
@@ -183,7 +209,7 @@ def test_a_store_that_cannot_be_asked_is_no_fault_of_who_asks(client, monkeypatc
             assert answer.headers["retry-after"] == "1"
             assert "srv" not in answer.text
     monkeypatch.setattr(store, "all_keys", broken)
-    client.app.state.keys._any = (-1e9, False)
+    client.app.state.keys._looked = -1e9
     assert client.get("/v1/users/u/recommendations").status_code == 503
 
 
@@ -192,3 +218,83 @@ def test_an_encoded_path_is_counted_under_its_route(client, query):
     assert client.get(f"/v1/users/a%20b/recommendations{query}").status_code == 200
     route = "/v1/users/{user_id}/recommendations"
     assert f'requests_total{{route="{route}",status="200"}} 1.0' in client.get("/metrics").text
+
+
+def test_a_fault_of_one_question_is_told_to_that_one(client, monkeypatch):
+    service, of = client.app.state.service, Histories.of
+
+    def broken(self, asked, target):
+        if asked.user_id == "bad":
+            raise RuntimeError("nobody has foreseen this")
+        return of(self, asked, target)
+
+    monkeypatch.setattr(Histories, "of", broken)
+    asked = [(Asked(user_id=name, k=3), name) for name in ("a", "bad", "b")]
+    first, bad, last = service.recommend_all(asked)
+    assert isinstance(bad, RuntimeError)
+    assert (first["user_id"], last["user_id"]) == ("a", "b")
+    assert {one.request_id for one in logged(service.store)} == {"a", "b"}
+    # The same through the loop: all of one turn.
+    paths = [f"/v1/users/{name}/recommendations" for name in ("a", "bad", "b")]
+
+    async def at_once():
+        return await asyncio.gather(*(asgi(client.app, path) for path in paths))
+
+    assert [status for status, _, _ in asyncio.run(at_once())] == [200, 500, 200]
+
+
+def test_a_list_that_cannot_be_logged_keeps_no_other_from_it(client, monkeypatch):
+    service = client.app.state.service
+    show = service.store.show
+
+    def picky(lists):
+        if any(one.user_id == "bad" for one in lists):
+            raise RuntimeError("nobody has foreseen this")
+        return show(lists)
+
+    monkeypatch.setattr(service.store, "show", picky)
+    first, bad, last = service.recommend_all(
+        [(Asked(user_id=name, k=3), name) for name in ("a", "bad", "b")]
+    )
+    assert isinstance(bad, RuntimeError)
+    assert first["items"]
+    assert last["items"]
+    assert {one.request_id for one in logged(service.store)} == {"a", "b"}
+    assert "exposures_lost_total 1.0" in client.get("/metrics").text
+
+
+def test_of_a_batch_that_is_not_answered_nothing_was_shown(client):
+    store = client.app.state.service.store
+    asked = [{"user_id": "a", "k": 3}, {"user_id": "b", "behaviour": "nope"}]
+    refused = client.post("/v1/recommendations/batch", json={"requests": asked})
+    assert refused.status_code == 422
+    assert logged(store) == []
+    done = client.post("/v1/recommendations/batch", json={"requests": asked[:1]})
+    assert len(done.json()["answers"]) == 1
+    assert len(logged(store)) == 3
+
+
+def logged(store):
+    """What was shown; an event that is acknowledged came after it."""
+    store.append([Event(f"turn{time.time_ns()}", "turn", "i", "click")]).result()
+    return list(store.exposed(""))
+
+
+@pytest.mark.parametrize("query", ["", "?exclude_seen=true"])
+def test_a_fault_has_the_headers_of_every_answer(client, monkeypatch, query):
+    def broken(*_):
+        raise RuntimeError("nobody has foreseen this")
+
+    monkeypatch.setattr(client.app.state.service, "history", broken)
+    answer = client.get(f"/v1/users/u/recommendations{query}")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "fault"
+    assert "foreseen" not in answer.text
+    assert len(answer.headers["x-request-id"]) == 16
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_is_no_text_is_no_user(client):
+    for path in ("/v1/users/%ff/recommendations", "/v1/users/%ff/history"):
+        assert client.get(path).status_code == 422
+    assert client.get("/%ff").status_code == 404

@@ -10,13 +10,24 @@ from grapevine.serving.engine.histories import Heard
 from grapevine.serving.engine.served import Served, Side
 
 
-def answers(served: Served, asked: Sequence[Asked]) -> list[Answer | GrapevineError]:
+def answers(served: Served, asked: Sequence[Asked]) -> list[Answer | Exception]:
     """The answer to each question, as `Served.answer` gives it; or why there is none.
 
-    What is computed together is told as taken in equal shares.
+    What is computed together is told as taken in equal shares. A fault that nobody has foreseen is
+    told to the question that it is of, and to no other.
     """
+    try:
+        return _together(served, asked)
+    except Exception as error:
+        if len(asked) == 1:
+            return [error]
+    # Which one it came of is not known: each is asked by itself.
+    return [found for one in asked for found in answers(served, [one])]
+
+
+def _together(served: Served, asked: Sequence[Asked]) -> list[Answer | Exception]:
     began = time.perf_counter()
-    out: list[Answer | GrapevineError | None] = [None] * len(asked)
+    out: list[Answer | Exception | None] = [None] * len(asked)
     alike: defaultdict[str | None, list[tuple[int, Heard]]] = defaultdict(list)
     plain = dict[int, int]()
     sides: dict[str | None, Side] = {}

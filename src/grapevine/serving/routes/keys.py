@@ -28,7 +28,7 @@ def from_here(request: Request) -> None:
     browser of this machine shows has another name in `Host`, as has what comes through a proxy.
     """
     keys: Keys = request.app.state.keys
-    if keys.any:
+    if keys.needed:
         return
     caller = request.client.host if request.client else ""
     called = _PORT.sub("", request.headers.get("host", ""))
@@ -78,7 +78,7 @@ def add(request: Request, given: KeyWanted) -> Response:
 def revoke(request: Request, key_id: IdInPath) -> Response:
     """Let a key be good no more, here at once, on other servers within seconds; again: the same.
 
-    The last key with the scope `admin` stays: without any key the service would be open to all.
+    The last key with the scope `admin` stays: nobody could look after keys any more.
     """
     service, keys = service_of(request), request.app.state.keys
     with service.changing:

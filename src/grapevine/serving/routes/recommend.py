@@ -53,9 +53,9 @@ async def for_question(request: Request, question: Question) -> Response:
 @router.post("/recommendations/batch", response_model=Answers, dependencies=read)
 def for_many(request: Request, questions: Questions) -> Response:
     """Several questions at once."""
-    service, name = service_of(request), request.scope["request_id"]
+    service, name = service_of(request), request.scope["list_id"]
     asked = [(asked_of(service, one), f"{name}-{n}") for n, one in enumerate(questions.requests)]
-    found = service.recommend_all(asked)
+    found = service.recommend_all(asked, whole=True)
     for one in found:
         if isinstance(one, Exception):
             raise one
@@ -75,12 +75,12 @@ def related(
         if served.catalogue.shown(item_id) is None:
             raise unknown()
     asked = Asked(item_id=item_id, k=k, behaviour=behaviour, why=why)
-    return reply(service_of(request).recommend(asked, request.scope["request_id"]))
+    return reply(service_of(request).recommend(asked, request.scope["list_id"]))
 
 
 async def answer(request: Request, question: Question) -> Response:
     """One answer. Reasons take long, and are looked for in a thread."""
-    service, name = service_of(request), request.scope["request_id"]
+    service, name = service_of(request), request.scope["list_id"]
     asked = asked_of(service, question)
     if question.why:
         return reply(await run_in_threadpool(service.recommend, asked, name))
