@@ -111,18 +111,19 @@ def _said_again(said: Verdict, store: "Store", wanted: Wanted) -> Verdict:
     """
     assert said.judged is not None
     gate.refuse_few(said.judged.questions, wanted.least)
-    if said.asked["tolerance"] == wanted.tolerance:
-        return said
-    logger.info("judged anew by what was measured before: nothing is trained")
-    verdict = _decided(replace(said, asked=wanted.options), said.judged, wanted)
-    if said.run == wanted.candidate:
+    verdict = said
+    if said.asked["tolerance"] != wanted.tolerance:
+        logger.info("judged anew by what was measured before: nothing is trained")
+        verdict = _decided(replace(said, asked=wanted.options), said.judged, wanted)
+    # One that is ready, and still stands there, was stopped just before it was moved.
+    if said.run == wanted.candidate and (verdict.ready or verdict is not said):
         if verdict.ready:
             # Months may have passed since it was trained.
             _refuse_forgotten(
                 open_dataset(wanted.folder), gathered_at(wanted.folder), store, wanted
             )
         return _kept(verdict, wanted)
-    if verdict.ready:
+    if verdict.ready and verdict is not said:
         verdict.write()
     return verdict
 
@@ -132,6 +133,11 @@ def _gathered(base: Dataset, store: "Store", wanted: Wanted) -> Gathered:
     folder = wanted.folder
     if folder.is_dir() and any(folder.iterdir()):
         found = gathered_at(folder)
+        if not standing.begun(wanted):
+            # Its questions were too few, say: more has been heard by now.
+            logger.info("nothing was trained on %s yet: it is made anew", folder)
+            shutil.rmtree(folder)
+            return _gathered(base, store, wanted)
         if found.base != base.fingerprint:
             raise ConfigError(
                 f"`{folder}` was joined with other data than {wanted.run} was trained on",

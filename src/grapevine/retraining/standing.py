@@ -9,9 +9,10 @@ from typing import Any
 from grapevine import manifest
 from grapevine.config import read_toml
 from grapevine.data.dataset import Dataset
-from grapevine.errors import ConfigError
+from grapevine.errors import BundleError, ConfigError
 from grapevine.models import traces
 from grapevine.models.run import refuse_to_replace
+from grapevine.retraining import notes
 from grapevine.retraining.gather import gathered_at
 from grapevine.retraining.verdict import FILE, Verdict, read
 from grapevine.retraining.wanted import OPTIONS, Wanted
@@ -112,19 +113,27 @@ def refuse_others(place: Path, made: Mapping[str, Any], wanted: Wanted) -> None:
         raise ConfigError(f"`{place}` was made with other options: {', '.join(others)}", hint=ANEW)
 
 
+def begun(wanted: Wanted) -> bool:
+    """Whether anything was trained on the joined dataset that stands there."""
+    return (wanted.folder / ASKED).is_file()
+
+
 def begin(wanted: Wanted) -> None:
     """Write down by which options is trained, or see that they are those of the one to go on with.
 
     Raises:
+        BundleError: the note of them is damaged.
         ConfigError: a training with other options stands there.
     """
     path = wanted.folder / ASKED
     if wanted.candidate.exists() and path.is_file():
-        made = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            made = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BundleError(f"`{path}` is damaged: {error}", hint=ANEW) from error
         refuse_others(wanted.candidate, made, wanted)
         return
-    told = {name: wanted.options[name] for name in TRAINED}
-    path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    notes.write(path, {name: wanted.options[name] for name in TRAINED})
 
 
 def clear(wanted: Wanted) -> None:
@@ -161,7 +170,7 @@ def _ours(place: Path, wanted: Wanted) -> bool:
     if place == wanted.out:
         return False
     if traces.unfinished(place):
-        return (wanted.folder / ASKED).is_file()
+        return begun(wanted)
     return "retrained_from" in read_toml(place / "config.toml").get("run", {})
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grapevine.errors import BundleError
+from grapevine.retraining import notes
 
 FILE = "gate.json"
 """In the folder of a run that was judged."""
@@ -89,8 +90,7 @@ class Verdict:
 
     def write(self) -> None:
         """Lay it beside the run that it is about."""
-        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
-        (self.run / FILE).write_text(text, encoding="utf-8")
+        notes.write(self.run / FILE, self.to_json())
 
 
 def read(run: Path) -> Verdict:

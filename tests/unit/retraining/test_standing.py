@@ -2,13 +2,14 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import grapevine as gv
 from grapevine import manifest, pipeline, retraining
 from grapevine.errors import BundleError, CheckFailed, ConfigError
-from grapevine.retraining import gate
+from grapevine.retraining import gate, loop, notes
 
 
 @pytest.fixture
@@ -190,3 +191,76 @@ def test_a_run_that_was_replaced_in_its_folder_is_another(heard, asked, run_of):
     shutil.copytree(run_of("ease"), asked.run)
     with pytest.raises(ConfigError, match="was made from another run that stood at"):
         retraining.retrain(heard, asked)
+
+
+@pytest.mark.parametrize("more", [{}, {"share": 0.5}])
+def test_what_was_too_little_is_gathered_again(store, asked, clock, event, more):
+    """The hint says to wait, or to hold more out: the same command then hears of more."""
+    store.append([event("one", "u01", item_id="i20", timestamp=clock.now)]).result()
+    with pytest.raises(CheckFailed, match="nothing can be told"):
+        retraining.retrain(store, asked)
+    for n in range(5):
+        for user in range(60):
+            clock.now += 60_000
+            item = f"i{(user + 11 * n) % 40:02d}"
+            store.append(
+                [event(f"{user}.{n}", f"u{user:02d}", item_id=item, timestamp=clock.now)]
+            ).result()
+    verdict = retraining.retrain(store, replace(asked, **more))
+    assert verdict.data["new"] == 301
+    assert verdict.ready
+
+
+def test_killed_before_it_was_moved_it_is_moved_the_next_time(
+    heard, asked, tmp_path, monkeypatch, no_training
+):
+    rename = Path.rename
+
+    def killed(self, target):
+        if self == asked.candidate:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retraining.retrain(heard, asked)
+    assert not (tmp_path / "next").exists()
+    no_training()
+    verdict = retraining.retrain(heard, asked)
+    assert (verdict.ready, verdict.run) == (True, tmp_path / "next")
+    assert gv.open_run(tmp_path / "next").name == "popularity"
+    assert not asked.candidate.exists()
+
+
+def test_nor_if_somebody_of_it_was_forgotten_since(heard, asked, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_kept", lambda verdict, _: verdict.write())
+        retraining.retrain(heard, asked)
+    heard.forget("u05")
+    with pytest.raises(CheckFailed, match="somebody was forgotten"):
+        retraining.retrain(heard, asked)
+    assert not (tmp_path / "next").exists()
+    assert not asked.candidate.exists()
+
+
+def test_notes_are_whole_or_as_before(heard, asked, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate, "compare", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retraining.retrain(heard, asked)
+    note = asked.folder / "asked.json"
+    before = note.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(notes.os, "fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            notes.write(note, {"seed": 7})
+    assert note.read_text() == before
+    note.write_text("{")  # as somebody's editor leaves it
+    with pytest.raises(BundleError, match=r"is damaged[^\n]*\n.*--force"):
+        retraining.retrain(heard, asked)
+    note.write_text(before)
+    assert retraining.retrain(heard, asked).ready
