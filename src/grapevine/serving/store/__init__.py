@@ -13,12 +13,15 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from grapevine.errors import StoreBusy, StoreError
+from grapevine.serving.store.access import now_ms
+from grapevine.serving.store.asked import MOST_HISTORY
 from grapevine.serving.store.backend import Backend, parsed
 from grapevine.serving.store.checks import Fault, Refused, event_faults, read_events
 from grapevine.serving.store.keys import SCOPES, check_scopes
+from grapevine.serving.store.queue import GROUP_ROWS, QUEUE_ROWS, WAIT_MS
 from grapevine.serving.store.recent import KEPT_EVENTS
 from grapevine.serving.store.shelf import MOST_ITEMS
-from grapevine.serving.store.store import MOST_HISTORY, Store, now_ms
+from grapevine.serving.store.store import Store
 from grapevine.serving.store.values import (
     Appended,
     Event,
@@ -32,13 +35,7 @@ from grapevine.serving.store.values import (
     Outcome,
     Shelved,
 )
-from grapevine.serving.store.writer import (
-    GROUP_ROWS,
-    PATIENCE_S,
-    QUEUE_ROWS,
-    WAIT_MS,
-    Writer,
-)
+from grapevine.serving.store.writer import PATIENCE_S, Writer
 
 __all__ = [
     "MOST_HISTORY",

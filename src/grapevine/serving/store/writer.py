@@ -3,34 +3,25 @@
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
-from grapevine.errors import GrapevineError, StoreBusy, StoreError
+from grapevine.errors import GrapevineError, StoreError
 from grapevine.log import logger
 from grapevine.serving.store import tables
 from grapevine.serving.store.backend import Backend
 from grapevine.serving.store.insert import KEYS, Row, counted, insert_missing, names_of, upsert
+from grapevine.serving.store.queue import GROUP_ROWS, QUEUE_ROWS, WAIT_MS, Job, Queue
 from grapevine.serving.store.values import Appended, Health
 
 T = TypeVar("T")
 
 Screen = Callable[[Connection, str, list[Row]], list[Row]]
 
-GROUP_ROWS = 1024
-"""A group is closed when it has so many rows."""
-WAIT_MS = 5.0
-"""A group is closed so long after its first row, at most."""
-SHOWN_WAIT_MS = 50.0
-"""The same of a group of exposures alone, for which nobody waits."""
-QUEUE_ROWS = 20_000
-"""Rows that may wait."""
 PATIENCE_S = 30.0
 """For so long a group is tried again while a server is away."""
 PAUSE_S = 0.2
@@ -41,25 +32,11 @@ PROBE_S = 1.0
 """How often it is tried to write after a failure, while nobody sends anything."""
 
 
-@dataclass(eq=False, slots=True)
-class _Job:
-    """Rows to insert into one table, or some other work in a transaction of its own."""
-
-    future: "Future[Any]"
-    table: str = ""
-    rows: list[Row] = field(default_factory=list)
-    work: Callable[[Connection], Any] | None = None
-    after: Callable[[Connection], None] | None = None
-
-
 class Writer:
     """Takes rows and work from any thread, and does them in the order they came, one at a time.
 
-    A group is closed when it has `GROUP_ROWS` rows, when all are in it who wait or were answered
-    just now, or when its first row has waited for `WAIT_MS`. A single caller thus never waits for
-    company. While one group is on its way to the disk the next one gathers, so that a slow disk
-    makes larger groups. A row is acknowledged (its future
-    is resolved) only when the database has said that the commit is durable.
+    Who is committed together: see `Queue`. A row is acknowledged (its future is resolved) only when
+    the database has said that the commit is durable.
 
     Where a commit fails because the server went away, the very same group is tried again: rows
     that made it are told by their IDs. Any other failure is told to those who wait, nothing of
@@ -89,19 +66,13 @@ class Writer:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.backend = backend
-        self.group_rows, self.wait_s = group_rows, wait_ms / 1000
-        self.queue_rows, self.patience_s = queue_rows, patience_s
+        self.patience_s = patience_s
+        self.queue = Queue(backend.where, group_rows=group_rows, wait_ms=wait_ms, most=queue_rows)
         self.screen: Screen = lambda connection, table, rows: []
         self.committed: Callable[[set[str] | None], None] = lambda user_ids: None
-        self._jobs: deque[_Job] = deque()
-        self._waiting = 0
-        self._changed = threading.Condition()
-        self._closed = False
         self._connection: Connection | None = None
         self._fault: StoreError | None = None
         self._last_commit_ms = 0.0
-        self._expected, self._answered_at = 1, 0.0
-        self._gathering, self.shown_wait_s = False, max(wait_ms, SHOWN_WAIT_MS) / 1000
         self._counts = {"rows": 0, "commits": 0, "failures": 0}
         self._thread = threading.Thread(target=self._run, name="grapevine-store", daemon=True)
         self._thread.start()
@@ -118,7 +89,7 @@ class Writer:
             StoreError: the store is closed.
         """
         future: Future[Appended] = Future()
-        self._put(_Job(future, table=table, rows=rows))
+        self._put(Job(future, table=table, rows=rows))
         return future
 
     def do(
@@ -135,18 +106,18 @@ class Writer:
             StoreError: the store is closed.
         """
         future: Future[T] = Future()
-        self._put(_Job(future, work=work, after=after))
+        self._put(Job(future, work=work, after=after))
         return future
 
     def health(self) -> Health:
         """How it is now."""
-        running = self._thread.is_alive() and not self._closed
+        running = self._thread.is_alive() and not self.queue.closed
         fault, closed = self._fault, "" if running else "the store is closed"
         trouble = closed if fault is None else str(fault)
         return Health(
             alive=not trouble,
-            queue=self._waiting,
-            queue_most=self.queue_rows,
+            queue=self.queue.rows,
+            queue_most=self.queue.most,
             last_commit_ms=self._last_commit_ms,
             backend=self.backend.name,
             trouble=trouble,
@@ -156,80 +127,27 @@ class Writer:
 
     def close(self) -> None:
         """Write all that waits, then stop."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self.queue.close()
         self._thread.join()
 
-    def _put(self, job: _Job) -> None:
-        with self._changed:
-            if self._closed:
-                raise StoreError(f"{self.backend.where}: the store is closed", hint="open it again")
-            if self._waiting and self._waiting + len(job.rows) > self.queue_rows:
-                raise StoreBusy(
-                    f"{self._waiting:,} rows wait to be written"
-                    + (f": {self._fault.args[0]}" if self._fault else ""),
-                    hint="send it again in a second; the same event_id counts once",
-                )
-            self._jobs.append(job)
-            self._waiting += len(job.rows)
-            # Waking the writer for every list that was shown would cost more than writing it.
-            if job.table != "exposures" or not self._gathering or self._waiting > self.group_rows:
-                self._changed.notify()
+    def _put(self, job: Job) -> None:
+        fault = self._fault
+        self.queue.put(job, "" if fault is None else str(fault.args[0]))
 
     def _run(self) -> None:
         while True:
-            group = self._next_group()
+            group = self.queue.next_group(PROBE_S if self._fault else None)
             if group:
                 self._write(group)
+            elif self.queue.ended:
+                # Whoever closes does not wait for a disk to recover.
+                self._fault = None
+                break
             elif self._fault:
                 self._probe()
-            elif self._closed and not self._jobs:
-                break
         self._drop_connection()
 
-    def _next_group(self) -> list[_Job]:
-        """The jobs to commit together; none where it is time to probe, or to stop."""
-        with self._changed:
-            while not self._jobs:
-                if self._closed:
-                    # Whoever closes does not wait for a disk to recover.
-                    self._fault = None
-                    return []
-                if not self._changed.wait(PROBE_S if self._fault else None):
-                    return []
-            group: list[_Job] = []
-            now = time.monotonic()
-            # Those who were answered just now are likely to send again at once: without a moment
-            # for them, they and those who wait by now would take turns in groups of half the size.
-            expected = self._expected if now - self._answered_at < self.wait_s else 1
-            while True:
-                ended = self._take(group)
-                callers = sum(job.table == "events" for job in group)
-                # Nobody waits for what was shown: it makes larger groups, and fewer of them.
-                patient = not callers and not any(job.work for job in group)
-                left = now + (self.shown_wait_s if patient else self.wait_s) - time.monotonic()
-                if ended or self._closed or callers >= expected or left <= 0:
-                    return group
-                self._gathering = patient
-                self._changed.wait(left)
-                self._gathering = False
-
-    def _take(self, group: list[_Job]) -> bool:
-        """Move jobs that wait into the group; whether it is closed by what it holds."""
-        size = sum(len(job.rows) for job in group)
-        while self._jobs and size < self.group_rows:
-            if group and (self._jobs[0].work or group[0].work):
-                return True
-            job = self._jobs.popleft()
-            self._waiting -= len(job.rows)
-            # From here on nobody can take it back.
-            if job.future.set_running_or_notify_cancel():
-                group.append(job)
-                size += len(job.rows)
-        return size >= self.group_rows or any(job.work for job in group)
-
-    def _write(self, group: list[_Job]) -> None:
+    def _write(self, group: list[Job]) -> None:
         """Commit a group and tell everyone in it how it went."""
         try:
             results = self._patiently(group)
@@ -251,14 +169,11 @@ class Writer:
         else:
             self._fault = None
             self._counts["rows"] += sum(len(job.rows) for job in group)
-            with self._changed:
-                callers = (job.table == "events" for job in (*group, *self._jobs))
-                self._expected = max(1, sum(callers))
-            self._answered_at = time.monotonic()
+            self.queue.answered(group)
             for job, result in zip(group, results):
                 job.future.set_result(result)
 
-    def _patiently(self, group: list[_Job]) -> list[Any]:
+    def _patiently(self, group: list[Job]) -> list[Any]:
         """What each job gives; tried again while the server is away."""
         began = time.monotonic()
         perhaps: set[tuple[str, Any]] = set()
@@ -268,7 +183,7 @@ class Writer:
             except DBAPIError as error:
                 self._drop_connection()
                 self._counts["failures"] += 1
-                patience = min(self.patience_s, CLOSING_S) if self._closed else self.patience_s
+                patience = min(self.patience_s, CLOSING_S) if self.queue.closed else self.patience_s
                 if not self.backend.passes(error) or time.monotonic() - began > patience:
                     raise
                 self._in_trouble(self.backend.explain(error))
@@ -277,7 +192,7 @@ class Writer:
                 raise
             time.sleep(PAUSE_S)
 
-    def _once(self, group: list[_Job], perhaps: set[tuple[str, Any]]) -> list[Any]:
+    def _once(self, group: list[Job], perhaps: set[tuple[str, Any]]) -> list[Any]:
         """One transaction.
 
         Args:
@@ -323,7 +238,7 @@ class Writer:
             upsert(connection, tables.state, {"name": "probe", "value": value})
 
         try:
-            self._once([_Job(Future(), work=touch)], set())
+            self._once([Job(Future(), work=touch)], set())
         except Exception as error:
             self._drop_connection()
             if isinstance(error, DBAPIError):
@@ -347,7 +262,7 @@ class Writer:
                 connection.close()
 
 
-def _fail(group: list[_Job], error: Exception) -> None:
+def _fail(group: list[Job], error: Exception) -> None:
     for job in group:
         job.future.set_exception(error)
 

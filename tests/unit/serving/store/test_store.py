@@ -8,7 +8,7 @@ import pytest
 
 from grapevine.errors import ConfigError, StoreBusy, StoreError
 from grapevine.serving.store import Appended, Event, Exposure, Outcome, Refused, open_store
-from grapevine.serving.store import writer as writing
+from grapevine.serving.store.queue import GROUP_ROWS
 
 T0 = 1_700_000_000_000
 DAY = 86_400_000
@@ -308,7 +308,7 @@ def test_a_reader_finds_no_store_where_there_is_none(url):
 def test_a_full_queue_is_told_and_empties(store, events, monkeypatch):
     go = threading.Event()
     held = store._writer.do(lambda connection: go.wait())
-    monkeypatch.setattr(store._writer, "queue_rows", 30)
+    monkeypatch.setattr(store._writer.queue, "most", 30)
     waiting = [store.append(events(10)) for _ in range(3)]
     with pytest.raises(StoreBusy) as caught:
         store.append(events(1))
@@ -366,7 +366,7 @@ def test_what_waits_is_committed_together(store, events):
     before = store.health().counts["commits"]
     go = threading.Event()
     store._writer.do(lambda connection: go.wait())
-    waiting = [store.append(events(1)) for _ in range(writing.GROUP_ROWS + 10)]
+    waiting = [store.append(events(1)) for _ in range(GROUP_ROWS + 10)]
     go.set()
     for one in waiting:
         one.result()
