@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from grapevine.errors import GrapevineError, StoreError
 from grapevine.log import logger
 from grapevine.serving.gate import Message, Said, TooLarge
-from grapevine.serving.shapes import Faults
+from grapevine.serving.shapes.common import Faults
 
 
 class Refusal(Exception):

@@ -7,7 +7,7 @@ from fastapi import Path
 from pydantic import BeforeValidator
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from grapevine.serving.shapes import Id
+from grapevine.serving.shapes.common import Id
 
 HELD = "\x1f"
 """Stands for a slash of an ID until the route is found: no ID holds a control character."""

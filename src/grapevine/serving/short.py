@@ -17,7 +17,7 @@ from grapevine.serving.engine import Asked
 from grapevine.serving.faults import Refusal, refusal_of
 from grapevine.serving.gate import App, Message, Receive, Send
 from grapevine.serving.routes.recommend import PATH
-from grapevine.serving.shapes import MOST_ITEMS
+from grapevine.serving.shapes.asked import MOST_ITEMS
 from grapevine.serving.store.checks import id_fault
 from grapevine.serving.turns import Turns
 

@@ -11,7 +11,7 @@ from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
 from grapevine.serving.segments import IdInPath
-from grapevine.serving.shapes import Events, Forgotten, Kept
+from grapevine.serving.shapes.events import Events, Forgotten, Kept
 from grapevine.serving.store import Event
 
 router = APIRouter(prefix="/v1", responses=SAID)

@@ -10,7 +10,7 @@ from grapevine.serving import outcomes, trials
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
-from grapevine.serving.shapes import Experiment
+from grapevine.serving.shapes.experiments import Experiment
 from grapevine.serving.store import Experiment as Kept
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=SAID)

@@ -9,7 +9,8 @@ from grapevine.serving.auth import needs
 from grapevine.serving.engine import Happened
 from grapevine.serving.faults import SAID
 from grapevine.serving.reply import reply, service_of
-from grapevine.serving.shapes import History, Id
+from grapevine.serving.shapes.asked import History
+from grapevine.serving.shapes.common import Id
 
 router = APIRouter(
     prefix="/v1", tags=["explore"], responses=SAID, dependencies=[Depends(needs("read"))]

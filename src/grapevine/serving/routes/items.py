@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from grapevine.serving import browse
 from grapevine.serving.auth import needs
 from grapevine.serving.faults import SAID, Refusal
-from grapevine.serving.item_shapes import Fields, Items, Shelved
 from grapevine.serving.reply import reply, service_of
 from grapevine.serving.segments import IdInPath
+from grapevine.serving.shapes.items import Fields, Items, Shelved
 from grapevine.serving.store import Item, Refused
 
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=SAID)

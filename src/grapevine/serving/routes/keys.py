@@ -11,7 +11,7 @@ from grapevine.serving.auth import Keys, needs
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
 from grapevine.serving.segments import IdInPath
-from grapevine.serving.shapes import KeyMade, KeysTold, KeyTold, KeyWanted
+from grapevine.serving.shapes.keys import KeyMade, KeysTold, KeyTold, KeyWanted
 from grapevine.serving.store import Key
 
 HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})

@@ -10,7 +10,7 @@ from grapevine.serving.engine import Refused
 from grapevine.serving.faults import SAID, Refusal
 from grapevine.serving.reply import reply, service_of
 from grapevine.serving.settings import beside
-from grapevine.serving.shapes import Swap
+from grapevine.serving.shapes.model import Swap
 
 router = APIRouter(prefix="/v1", tags=["model"], responses=SAID)
 

@@ -12,15 +12,9 @@ from grapevine.serving.reply import reply, service_of
 from grapevine.serving.routes.items import unknown
 from grapevine.serving.segments import IdInPath
 from grapevine.serving.service import Service
-from grapevine.serving.shapes import (
-    MOST_ITEMS,
-    Answers,
-    Id,
-    Push,
-    Question,
-    Questions,
-    Recommendations,
-)
+from grapevine.serving.shapes.answered import Answers, Recommendations
+from grapevine.serving.shapes.asked import MOST_ITEMS, Push, Question, Questions
+from grapevine.serving.shapes.common import Id
 
 PATH = "/v1/users/{user_id}/recommendations"
 router = APIRouter(prefix="/v1", tags=["recommendations"], responses=SAID)

@@ -1,10 +1,10 @@
-"""What is sent of items, as the OpenAPI document tells it."""
+"""What is sent of items."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from grapevine.serving.shapes import Finite, Id, Shape
+from grapevine.serving.shapes.common import Finite, Id, Shape
 from grapevine.serving.store.shelf import MOST_FIELDS, MOST_ITEMS, MOST_TEXT
 
 Text = Annotated[str, Field(max_length=MOST_TEXT)]
