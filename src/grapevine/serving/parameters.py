@@ -16,7 +16,7 @@ def refuse_unknown(request: Request) -> None:
     """
     if not request.scope["query_string"]:
         return
-    known = _names(request.scope["route"].dependant)
+    known = _names(request.scope["route"].dependant)  # codespell:ignore dependant
     name = next((one for one in request.query_params if one not in known), None)
     if name is None:
         return

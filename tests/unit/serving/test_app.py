@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import grapevine as gv
+from grapevine.errors import StoreError
 from grapevine.serving import browse
 from grapevine.serving.store import Event
 
@@ -551,3 +552,16 @@ def test_what_was_read_before_an_experiment_does_not_undo_it(client, monkeypatch
     looking.join()
     putting.join()
     assert [one.name for one in service.plan.experiments] == ["x"]
+
+
+def test_trouble_of_the_store_is_told_without_its_place(client):
+    store = client.app.state.service.store
+    fault = StoreError("/srv/secret/store.db: disk is full", hint="make room on the disk")
+    store._written_by._fault = fault
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["store"]["trouble"] == "make room on the disk"
+    assert "secret" not in answer.text
+    assert "secret" in store.health().trouble
+    store._written_by._fault = None
+    assert client.get("/readyz").json()["store"]["trouble"] is None

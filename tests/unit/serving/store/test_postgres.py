@@ -127,6 +127,9 @@ def test_while_the_server_is_away_nothing_is_acknowledged_and_nothing_lost(proxy
         health = store.health()
         assert not health.alive
         assert "goes on by itself" in health.trouble
+        # For everybody: not where the server is.
+        assert "goes on by itself" in health.advice
+        assert "127.0.0.1" not in health.advice
         with pytest.raises(StoreError):
             store.history("u1")
         proxy.closed = False
