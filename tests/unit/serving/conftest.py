@@ -12,11 +12,11 @@ from grapevine.serving.settings import Settings
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory):
-    """A folder with a shop, and runs on it: `markov`, `popularity` and `ease`."""
+    """A folder with a shop, and runs on it: `markov`, `popularity`, `ease` and `als`."""
     folder = tmp_path_factory.mktemp("service")
     data = gv.pipeline.make_shop(60, out=folder / "shop")
     parts = gv.pipeline.prepare(data)
-    for name in ("markov", "popularity", "ease"):
+    for name in ("markov", "popularity", "ease", "als"):
         run = gv.fit(name, parts.train, out=folder / "runs" / name)
         if name == "markov":
             gv.pipeline.attach(gv.evaluate([run], parts.test, train=parts.train), run.path)

@@ -1,6 +1,5 @@
 """The service over HTTP, as those who use it meet it."""
 
-import json
 import struct
 import threading
 import time
@@ -384,16 +383,27 @@ def test_a_key_that_is_revoked_is_good_no_more(client):
     assert client.get("/v1/model", headers=headers).status_code == 401
 
 
-def test_points_of_the_map_are_packed(client):
-    told = client.get("/v1/map")
-    if told.status_code == 404 or told.status_code == 422:
-        assert told.json()["error"]["hint"]
-        return
-    count = told.json()["count"]
-    body = client.get("/v1/map/points").content
-    assert len(body) == count * (8 + 2)
-    assert all(np.isfinite(struct.unpack("<2f", body[:8])))
-    assert json.loads(client.get("/v1/map/items?count=3").text)["items"]
+def test_points_of_the_map_are_packed(serve):
+    with serve("als") as client:
+        told = client.get("/v1/map").json()
+        count = told["count"]
+        assert count == len(client.app.state.service.host.current().catalogue)
+        body = client.get("/v1/map/points").content
+        assert len(body) == count * (8 + 2)
+        assert np.isfinite(struct.unpack(f"<{2 * count}f", body[: 8 * count])).all()
+        codes = struct.unpack(f"<{count}H", body[8 * count :])
+        items = client.get(f"/v1/map/items?count={count}").json()["items"]
+        assert [one["row"] for one in items] == [*range(count)]
+        assert [one["category"] for one in items] == [told["categories"][code] for code in codes]
+        named = client.get(f"/v1/map/items?item_id={items[3]['item_id']}").json()["items"]
+        assert named == items[3:4]
+
+
+def test_a_model_without_vectors_has_no_map(client):
+    for path in ("/v1/map", "/v1/map/points"):
+        refused = client.get(path)
+        assert refused.status_code == 422
+        assert refused.json()["error"]["hint"]
 
 
 def test_an_experiment_is_ended_and_its_report_stays(client, send):

@@ -14,6 +14,8 @@ MOST_EVENTS = 1_000
 """Events in one call."""
 MOST_ID_BYTES = 128
 """Bytes of UTF-8 in an ID or a name."""
+MOST_SHOWN_ID = 500
+"""Characters in the ID of an item that was shown: what an index can hold."""
 END_MS = 4_133_980_800_000
 """The first millisecond after the year 2100; times lie in [0, END_MS), as they do in datasets."""
 GREATEST_VALUE = 3.4028234e38
@@ -109,7 +111,9 @@ def exposure_faults(exposures: Sequence[Exposure]) -> list[Fault]:
 
 def list_faults(lists: Sequence[Listed]) -> list[Fault]:
     """Everything that is wrong with the lists of one call."""
-    return [Fault(place, *fault) for place, one in enumerate(lists) for fault in _of_list(one)]
+    return [
+        Fault(place, *fault, "list") for place, one in enumerate(lists) for fault in _of_list(one)
+    ]
 
 
 def id_fault(value: object) -> str:
@@ -170,16 +174,34 @@ def _of_event(event: Event) -> Iterator[tuple[str, str]]:
 def _of_list(one: Listed) -> Iterator[tuple[str, str]]:
     for experiment, arm, chance in one.places:
         # What holds for a whole list is looked at once, with its first item.
-        first = (one.item_ids[:1] or ("-",))[0], 1, (one.scores[:1] or (0.0,))[0]
+        first = "-", 1, (one.scores[:1] or (0.0,))[0]
         names = experiment, arm, one.model
         yield from _of_exposure(Exposure(one.request_id, one.user_id, *first, chance, *names))
-    for item_id in one.item_ids[1:]:
-        if reason := id_fault(item_id):
+    for item_id in one.item_ids:
+        if reason := _shown_fault(item_id):
             yield "item_id", reason
     if len(one.item_ids) != len(one.scores):
         yield "score", "is not there for each item"
     if not all(map(math.isfinite, one.scores[1:])):
         yield "score", "is not finite"
+
+
+def _shown_fault(item_id: object) -> str:
+    """What keeps an item of a list from being kept.
+
+    It is of a catalogue, whose IDs may be longer, or spelt otherwise, than those that callers send:
+    that is no reason to answer nobody who would get the item.
+    """
+    if not isinstance(item_id, str) or not item_id:
+        return "is missing"
+    if len(item_id) > MOST_SHOWN_ID:
+        return f"is longer than {MOST_SHOWN_ID} characters"
+    if not item_id.isascii():
+        try:
+            item_id.encode()
+        except UnicodeEncodeError:
+            return "is not valid Unicode"
+    return "holds a zero" if "\0" in item_id else ""
 
 
 def _of_exposure(exposure: Exposure) -> Iterator[tuple[str, str]]:

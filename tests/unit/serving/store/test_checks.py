@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grapevine.data.readers import times
-from grapevine.serving.store import Event, Exposure, Refused, event_faults, read_events
-from grapevine.serving.store.checks import END_MS, MOST_FAULTS, exposure_faults, id_fault
+from grapevine.serving.store import Event, Exposure, Listed, Refused, event_faults, read_events
+from grapevine.serving.store.checks import (
+    END_MS,
+    MOST_FAULTS,
+    exposure_faults,
+    id_fault,
+    list_faults,
+)
 
 GOOD = {"event_id": "e", "user_id": "u", "item_id": "i", "behaviour": "view"}
 
@@ -120,6 +126,22 @@ def test_bad_exposures_are_told(field, value):
     fields = {"request_id": "r", "user_id": "u", "item_id": "i", "rank": 1, "score": 0.5}
     faults = exposure_faults([Exposure(**{**fields, field: value})])
     assert [fault.field for fault in faults] == [field]
+
+
+@pytest.mark.parametrize("item", ["cafe\u0301", "x" * 300, "a\tb", "i1"])
+def test_items_of_a_list_are_named_as_their_catalogue_does(item):
+    """Nobody sends them: a list is not lost because a catalogue spells an item otherwise."""
+    assert list_faults([Listed("r", "u", (item, "i2"), (1.0, 0.5))]) == []
+    assert list_faults([Listed("r", "u", ("i2", item), (1.0, 0.5))]) == []
+
+
+@pytest.mark.parametrize("item", ["", None, 7, "a\0b", "\ud800", "x" * 501])
+def test_what_no_database_holds_is_told_of_a_list(item):
+    for items in ((item, "i2"), ("i2", item)):
+        (fault,) = list_faults([Listed("r", "u", items, (1.0, 0.5))])
+        assert (fault.field, fault.what) == ("item_id", "list")
+    (fault,) = list_faults([Listed("r", "u\0", ("i1",), (1.0,))])
+    assert fault.field == "user_id"
 
 
 ANYTHING = st.recursive(

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from grapevine.errors import ConfigError, StoreBusy, StoreError
-from grapevine.serving.store import Appended, Event, Exposure, Outcome, Refused, open_store
+from grapevine.serving.store import (
+    Appended,
+    Event,
+    Exposure,
+    Listed,
+    Outcome,
+    Refused,
+    open_store,
+)
 from grapevine.serving.store.queue import GROUP_ROWS
 
 T0 = 1_700_000_000_000
@@ -401,3 +409,10 @@ def test_what_is_no_address_of_a_store_is_refused(address):
     with pytest.raises(ConfigError) as caught:
         open_store(address)
     assert "sqlite:///grapevine.db" in caught.value.hint
+
+
+def test_a_list_of_odd_items_is_kept(url):
+    items = ("cafe\u0301", "\N{PILE OF POO}" * 500)
+    with open_store(url) as store:
+        assert store.show([Listed("r", "u", items, (1.0, 0.5))]).result() == Appended(2, 0)
+        assert [one.item_id for one in store.exposed("")] == [*items]
