@@ -50,6 +50,11 @@ def refusal_of(error: GrapevineError) -> Refusal:
     return Refusal(422, "impossible", error.args[0], error.hint)
 
 
+def busy() -> Refusal:
+    """The store has more to write than it may hold."""
+    return Refusal(503, "busy", "too many events wait to be written", "send it again", wait=1)
+
+
 SAID: dict[int | str, dict[str, Any]] = {
     status: {"model": Faults, "description": text}
     for status, text in {

@@ -11,7 +11,7 @@ from grapevine.evaluation.experiments import Plan
 from grapevine.serving.arms import NOWHERE, Arms, Place
 from grapevine.serving.engine import Answer, Asked, Happened, Host, Live, Rules, Served, answers
 from grapevine.serving.faces import Faces
-from grapevine.serving.faults import Refusal
+from grapevine.serving.faults import Refusal, busy
 from grapevine.serving.following import Following
 from grapevine.serving.holders import Holder, holders
 from grapevine.serving.observe import Metrics
@@ -301,8 +301,3 @@ class Service:
                 arms[experiment.name], chances[experiment.name] = arm.name, arm.share
                 run = run or arm.run
         return Place(arms, chances, run)
-
-
-def busy() -> Refusal:
-    """The store has more to write than it may hold."""
-    return Refusal(503, "busy", "too many events wait to be written", "send it again", wait=1)
