@@ -118,10 +118,11 @@ class _Stopped(BaseException):
 
 @contextmanager
 def _stopped_politely() -> Iterator[None]:
-    """Within it SIGTERM ends the block, not the process: what waits is written after it.
+    """Within it SIGTERM and Ctrl-C end the block, not the process: what waits is written after it.
 
     uvicorn answers what is under way, and then raises the signal that it was stopped by again, for
-    whoever handled it before: that would be the system, which asks nobody.
+    whoever handled it before: that would be the system, which asks nobody, or Python, to which a
+    service that was stopped is one that was interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are not ours to handle
@@ -130,13 +131,14 @@ def _stopped_politely() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise _Stopped
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except _Stopped:
         logger.info("told to stop: requests under way were answered, what waits is written")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def refuse_absent(run: Path) -> None:

@@ -112,7 +112,8 @@ def test_no_answer_fails_or_mixes_versions_while_models_are_swapped(serve):
 
 
 @pytest.mark.slow
-def test_a_stop_answers_what_is_under_way_and_loses_nothing(shop, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_answers_what_is_under_way_and_loses_nothing(shop, tmp_path, number):
     url = f"sqlite:///{tmp_path / 'store.db'}"
     command = [
         sys.executable, "-c", "from grapevine.cli import main; main()", "serve",
@@ -135,15 +136,15 @@ def test_a_stop_answers_what_is_under_way_and_loses_nothing(shop, tmp_path):
     def stop():
         if not stopped.is_set():
             stopped.set()
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
 
-    def ask(number):
+    def ask(user):
         for n in range(100):
             try:
-                with urllib.request.urlopen(f"{address}/v1/users/u{number}/recommendations") as one:
+                with urllib.request.urlopen(f"{address}/v1/users/u{user}/recommendations") as one:
                     shown.append(json.loads(one.read()))
                 event = {
-                    "event_id": f"{number}-{n}", "user_id": f"u{number}", "behaviour": "buy",
+                    "event_id": f"{user}-{n}", "user_id": f"u{user}", "behaviour": "buy",
                     "item_id": "i",
                 }  # fmt: skip
                 request = urllib.request.Request(
@@ -166,7 +167,7 @@ def test_a_stop_answers_what_is_under_way_and_loses_nothing(shop, tmp_path):
                 stop()
 
     with ThreadPoolExecutor(4) as pool:
-        asking = [pool.submit(ask, number) for number in range(4)]
+        asking = [pool.submit(ask, user) for user in range(4)]
         said += process.stderr.readlines()
         for one in asking:
             one.result()
