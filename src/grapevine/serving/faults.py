@@ -1,5 +1,6 @@
 """Every way of saying no, in one form: `{"error": {"code", "message", "hint", "where"}}`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,7 +11,10 @@ from starlette.exceptions import HTTPException
 from grapevine.errors import GrapevineError, StoreError
 from grapevine.log import logger
 from grapevine.serving.gate import Message, Said, TooLarge
+from grapevine.serving.names import fields_at, near
 from grapevine.serving.shapes.common import Faults
+
+_EXPECTED = "see /docs for what is expected"
 
 
 class Refusal(Exception):
@@ -80,21 +84,14 @@ def install(app: FastAPI) -> None:
         return _as_json(error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = [one if isinstance(one, int) else str(one) for one in first["loc"]]
-        more = len(error.errors()) - 1
-        hint = f"and {more} more" if more else "see /docs for what is expected"
-        broken = first["type"] == "json_invalid"
-        said = Refusal(
-            400 if broken else 422, "not_json" if broken else "invalid", first["msg"], hint,
-            where=where,
-        )  # fmt: skip
-        return JSONResponse(said.body, said.status)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _as_json(_invalid(request, error.errors()))
 
     @app.exception_handler(HTTPException)
     async def plain(_: Request, error: HTTPException) -> JSONResponse:
-        body = Refusal(error.status_code, "http", str(error.detail)).body
+        taken = (error.headers or {}).get("Allow")
+        hint = f"it takes {taken}; see /docs" if taken else "see /docs for what there is"
+        body = Refusal(error.status_code, "http", str(error.detail), hint).body
         return JSONResponse(body, error.status_code, error.headers)
 
     @app.exception_handler(GrapevineError)
@@ -113,6 +110,27 @@ def unforeseen(scope: Message, error: Exception) -> Said:
     said = {"request_id": scope.get("request_id")}
     logger.error("%s %s failed", scope["method"], route, exc_info=error, extra={"said": said})
     return 500, "fault", "this is a fault of ours", "the log says more", 0
+
+
+def _invalid(request: Request, wrong: Sequence[Any]) -> Refusal:
+    """What is said of parameters or a body that are not as they should be.
+
+    A field that is not known comes first: it is the one that was meant where another is missing.
+    """
+    first = next((one for one in wrong if one["type"] == "extra_forbidden"), wrong[0])
+    where = [one if isinstance(one, int) else str(one) for one in first["loc"]]
+    more = f"; besides, {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    if first["type"] == "json_invalid":
+        return Refusal(400, "not_json", first["msg"], f"{_EXPECTED}{more}", where=where)
+    said, hint = first["msg"], _EXPECTED
+    body = getattr(request.scope.get("route"), "body_field", None)
+    if first["type"] == "extra_forbidden" and body is not None:
+        name = str(where[-1])[:64]
+        said = f"there is no field `{name}`"
+        hint = near(name, fields_at(body.field_info.annotation, where[1:-1]))
+    elif where == ["body"] and "json" not in request.headers.get("content-type", ""):
+        hint = "send it with the header `Content-Type: application/json`"
+    return Refusal(422, "invalid", said, f"{hint}{more}", where=where)
 
 
 def _as_json(refusal: Refusal) -> JSONResponse:

@@ -1,11 +1,11 @@
 """Parameters of a query that a route does not know: told, not ignored."""
 
-import difflib
 from typing import Any
 
 from fastapi import Request
 
 from grapevine.serving.faults import Refusal
+from grapevine.serving.names import near
 
 
 def refuse_unknown(request: Request) -> None:
@@ -20,11 +20,9 @@ def refuse_unknown(request: Request) -> None:
     name = next((one for one in request.query_params if one not in known), None)
     if name is None:
         return
-    near = difflib.get_close_matches(name, known, n=1)
-    there = f"there are: {', '.join(sorted(known))}" if known else "it takes none"
     raise Refusal(
         422, "unknown_parameter", f"this route has no parameter `{name[:64]}`",
-        f"did you mean `{near[0]}`? {there}" if near else there, where=["query", name[:64]],
+        near(name, known), where=["query", name[:64]],
     )  # fmt: skip
 
 

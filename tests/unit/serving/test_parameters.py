@@ -40,3 +40,38 @@ def test_bodies_may_not_hide_it(client):
     answer = client.post("/v1/recommendations?k=3", json={"k": 2})
     assert answer.status_code == 422
     assert answer.json()["error"]["where"] == ["query", "k"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where", "hint"),
+    [
+        ("/v1/recommendations", {"user": "u"}, ["user"], "did you mean `user_id`? there are: beh"),
+        ("/v1/recommendations", {"filters": {"categories": ["a"]}}, ["filters", "categories"],
+         "did you mean `category`?"),
+        ("/v1/recommendations", {"rules": {"pin": [{"item": "a", "rank": 1}]}},
+         ["rules", "pin", 0, "item"], "`item_id`? there are: item_id, rank; besides, 1"),
+        ("/v1/events", {"events": [{"event_id": "e", "user": "u", "item_id": "i"}]},
+         ["events", 0, "user"], "did you mean `user_id`?"),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_misspelt_is_told_with_the_nearest(client, path, body, where, hint):
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422, answer.text
+    said = answer.json()["error"]
+    assert (said["code"], said["where"]) == ("invalid", ["body", *where])
+    assert said["message"] == f"there is no field `{where[-1]}`"
+    assert hint in said["hint"]
+
+
+def test_json_that_is_not_called_so_is_told_what_it_lacks(client):
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    answer = client.post("/v1/recommendations", content=b'{"k": 2}', headers=form)
+    assert answer.status_code == 422
+    assert "`Content-Type: application/json`" in answer.json()["error"]["hint"]
+
+
+def test_what_is_nowhere_and_what_is_not_taken_say_where_to_look(client):
+    nowhere, not_taken = client.get("/v1/recommend"), client.patch("/v1/model")
+    assert (nowhere.status_code, not_taken.status_code) == (404, 405)
+    assert "/docs" in nowhere.json()["error"]["hint"]
+    assert not_taken.json()["error"]["hint"].startswith("it takes ")
