@@ -250,6 +250,10 @@ export interface Effect {
 export interface ExperimentReport {
   name: string;
   metric: string;
+  /** What it found, in a sentence; also where nothing is found yet. */
+  verdict: string;
+  /** Whose days that count are over, and who has been shown something and waits for that. */
+  window: { days: number | null; users: number; waiting: number };
   arms: { name: string; share: number; users: number; mean: number | null; low: number | null; high: number | null }[];
   /** Whether the users fell to the arms as designed: below 0.001 nothing else can be trusted. */
   sample_ratio: { p: number; ok: boolean };
