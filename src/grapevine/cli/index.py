@@ -34,6 +34,7 @@ def embed(
         print_json({"out": str(out), "run": str(run), **facts})
     else:
         say_embedded(facts, out)
+        say(f"next: grapevine index {out} --out {out.with_name(out.name + '-index')}")
 
 
 def say_embedded(facts: Mapping[str, Any], out: Path) -> None:
@@ -41,7 +42,6 @@ def say_embedded(facts: Mapping[str, Any], out: Path) -> None:
     for name, count in facts["counted"].items():
         say(f"{name}: {count:,}")
     say(f"{facts['items']:,} items and {facts['users']:,} users, width {facts['width']} -> {out}")
-    say(f"next: grapevine index {out} --out {out.with_name(out.name + '-index')}")
 
 
 def index(

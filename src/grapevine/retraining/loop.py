@@ -151,7 +151,7 @@ def _gathered(base: Dataset, store: "Store", wanted: Wanted) -> Gathered:
         _remove(wanted)
     found = gather(base, store, folder, share=wanted.share)
     for reason, count in found.left_out.items():
-        logger.info("note: %d events left out: %s", count, reason)
+        logger.info("note: left out of the new events, %s: %d", reason, count)
     if found.forgotten:
         logger.info("note: %d users asked to be forgotten, and are not in it", found.forgotten)
     return found
