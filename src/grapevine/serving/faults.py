@@ -89,8 +89,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(_: Request, error: HTTPException) -> JSONResponse:
-        taken = (error.headers or {}).get("Allow")
-        hint = f"it takes {taken}; see /docs" if taken else "see /docs for what there is"
+        wrong_method = error.status_code == 405  # `Allow` names one route's methods, not all
+        hint = f"see /docs for what {'it takes' if wrong_method else 'there is'}"
         body = Refusal(error.status_code, "http", str(error.detail), hint).body
         return JSONResponse(body, error.status_code, error.headers)
 
