@@ -20,7 +20,8 @@ def evidence(
     The question is asked again without each thing of the history in turn, as a stranger's; what
     the score falls by is what that thing was worth. Where a model adds up over a history
     (item-knn, EASE) the shares are those of the score itself, and what a model does not listen to
-    is never named.
+    is never named. The item itself is one of those things where the history has met it: who has
+    looked at it is often recommended it for that.
 
     Args:
         model: the fitted model.
@@ -41,7 +42,7 @@ def evidence(
         return [[] for _ in wanted]
     scores = _scores(model, _without_each(asked, things), wanted)
     worth = scores[0] - scores[1:]  # (things, items)
-    worth = np.where(np.isfinite(worth) & (things[:, None] != wanted), np.maximum(worth, 0), 0)
+    worth = np.where(np.isfinite(worth), np.maximum(worth, 0), 0)
     # What is below the rounding of the scores is nobody's doing.
     told = scores[0][np.isfinite(scores[0])]
     worth[worth <= 1e-6 * np.abs(told).max(initial=0)] = 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a Run recommends with reasons
     from grapevine.models.run import Run
 
 NO_REASON = "nothing in this history speaks for it: popular with everyone"
+ITSELF = "met before in this history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Reason:
         item: its row.
         share: of all that spoke for the item, in (0, 1].
         together: how many known users took both.
+        itself: whether it is the very item that is explained: looked at before, say.
         path: how the walks lead there; None where the model does not listen along walks.
         attention: of all that the model attended to in the history, for any item; None where it
             weighs nothing.
@@ -41,6 +43,7 @@ class Reason:
     together: int
     path: Path | None = None
     attention: float | None = None
+    itself: bool = False
 
 
 def reasons(run: "Run", asked: Batch, items: Sequence[int], most: int = 3) -> list[list[Reason]]:
@@ -59,9 +62,10 @@ def reasons(run: "Run", asked: Batch, items: Sequence[int], most: int = 3) -> li
             Reason(
                 thing,
                 share,
-                together(run.takers, thing, item),
-                None if table is None else path(table, thing, item),
+                0 if thing == item else together(run.takers, thing, item),
+                None if table is None or thing == item else path(table, thing, item),
                 attended.get(thing, 0.0) if attended else None,
+                thing == item,
             )
             for thing, share in parts
         ]
@@ -70,10 +74,17 @@ def reasons(run: "Run", asked: Batch, items: Sequence[int], most: int = 3) -> li
 
 
 def in_words(run: "Run", parts: Sequence[Reason]) -> str:
-    """A sentence: what it goes with, by how much, and how that leads there."""
+    """A sentence: what it goes with, by how much, and how that leads there; or that it was met."""
     name = run.item_table[title_column(run) or "item_id"]
-    said = [f"{name[part.item]} ({part.share:.0%} of the case{_way(part, name)})" for part in parts]
-    return f"goes with {', '.join(said)}" if said else NO_REASON
+    own = [
+        f"{ITSELF} ({one.share:.0%} of the case{_way(one, name)})" for one in parts if one.itself
+    ]
+    said = [
+        f"{name[part.item]} ({part.share:.0%} of the case{_way(part, name)})"
+        for part in parts
+        if not part.itself
+    ]
+    return "; ".join([*own, *([f"goes with {', '.join(said)}"] if said else [])]) or NO_REASON
 
 
 def in_numbers(run: "Run", part: Reason) -> dict[str, Any]:

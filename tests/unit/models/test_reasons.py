@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -71,6 +72,31 @@ def test_a_table_tells_in_words_and_in_numbers(run):
     assert first["share"] >= second["share"] > 0
     assert (first["walks"], first["via"], first["attention"]) == (None, None, None)
     assert "attention" not in table["why"][0]
+
+
+def test_an_item_that_was_met_speaks_for_itself(run):
+    class Begun(type(run.model)):
+        """item-knn to which an item is like itself."""
+
+        def score(self, asked):
+            own = np.zeros((len(asked.offsets) - 1, 12), np.float32)
+            for row, (start, end) in enumerate(pairwise(asked.offsets)):
+                own[row, asked.items[start:end]] = 3
+            return super().score(asked) + own
+
+    begun = replace(run, model=Begun(config=run.model.config, **run.model.state()))
+    asked = begun.questions([4])
+    met = int(asked.items[0])
+    (found,) = reasons(begun, asked, [met], most=100)
+    (own,) = [part for part in found if part.itself]
+    assert own is found[0]
+    assert (own.item, own.together, own.path) == (met, 0, None)
+    others = [part for part in found if not part.itself]
+    assert others
+    assert sum(part.share for part in found) == pytest.approx(1)
+    said = in_words(begun, found)
+    assert said.startswith(f"met before in this history ({own.share:.0%} of the case); goes with ")
+    assert in_words(begun, [own]) == f"met before in this history ({own.share:.0%} of the case)"
 
 
 def test_nothing_is_claimed_where_nothing_speaks(run):
