@@ -231,6 +231,7 @@ def test_an_experiment_is_made_and_users_fall_into_it(look, ask):
     page.get_by_role("button", name="New experiment").click()
     page.get_by_label("Name", exact=True).fill("second")
     page.get_by_label("Layer", exact=True).fill("other")
+    page.get_by_label("Days that count").fill("0")
     page.get_by_label("Share of arm 1").fill("70")
     page.get_by_text("add up to 120 %").wait_for()
     assert page.get_by_role("button", name="Start it").is_disabled()

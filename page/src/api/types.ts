@@ -223,6 +223,8 @@ export interface NewExperiment {
   metric: string;
   /** Of the layer's users, 0 to 1. */
   share_of_layer?: number;
+  /** From a user's first list on, in which what they do counts; 0: for ever. */
+  window_days?: number;
 }
 
 export interface Experiment extends NewExperiment {
