@@ -1,5 +1,6 @@
 """MovieLens 1M as the papers on sequences take it: films with five ratings or more."""
 
+import json
 from typing import Any
 
 from grapevine.models.blend import Blend
@@ -85,7 +86,7 @@ MOVIELENS = {
             # Found on the validation questions; whose scores stand alone need little weight.
             weights=(1.0, 1.0, 0.2, 0.08),
             settings=tuple(
-                f"{part}.{option}={value}"
+                f"{part}.{option}={json.dumps(value)}"
                 for part, options in (("sasrec", QUICK | WIDE_STEPS), ("hstu", QUICK))
                 for option, value in options.items()
             ),
