@@ -70,6 +70,14 @@ def test_bad_times_are_told(value):
     assert [name for name, _ in fault_of(timestamp=value)] == ["timestamp"]
 
 
+def test_seconds_are_not_taken_for_milliseconds():
+    for value in (10**9, 1_700_000_000, 10**11 - 1):
+        ((name, said),) = fault_of(timestamp=value)
+        assert name == "timestamp"
+        assert "send milliseconds" in said
+    assert fault_of(timestamp=10**11) == fault_of(timestamp=1_700_000_000_000) == []
+
+
 def test_times_end_where_those_of_datasets_do():
     assert END_MS == times.END_MS
     assert fault_of(timestamp=END_MS - 1) == []
