@@ -1,4 +1,4 @@
-"""An experiment whose users are all still within their days: the page tells of them, also later."""
+"""An experiment whose users are all still within their days: the page tells of them, and ends it."""
 
 ARMS = [{"name": "now", "share": 0.5}, {"name": "next", "share": 0.5, "run": "markov"}]
 
@@ -13,7 +13,13 @@ def test_users_who_wait_are_told_while_it_runs_and_after_its_end(look, ask):
     page.reload()
     page.get_by_text("Nobody counts yet").wait_for()
     page.get_by_text("3 users were shown something").wait_for()
-    ask("/v1/experiments/waiting", method="DELETE")
+    page.get_by_role("button", name="End this experiment").click()
+    page.get_by_role("button", name="Let it run").click()
+    page.get_by_role("button", name="End this experiment").click()
+    page.get_by_role("button", name="End it", exact=True).click()
+    page.get_by_text("waiting has ended.").first.wait_for()
+    assert ask("/v1/experiments/waiting/report")["ended"]
+    page.get_by_role("button", name="End this experiment").wait_for(state="detached")
     page.reload()
     page.get_by_text("were not, when it ended, over").wait_for()
     assert page.get_by_text("nobody was in it").count() == 0

@@ -130,6 +130,8 @@ export const experiments = (signal?: AbortSignal) =>
 export const putExperiment = (name: string, experiment: api.NewExperiment) =>
   json<unknown>("PUT", `v1/experiments/${id(name)}`, { body: experiment });
 
+export const endExperiment = (name: string) => json<unknown>("DELETE", `v1/experiments/${id(name)}`);
+
 export const experimentReport = (name: string, signal?: AbortSignal) =>
   json<api.ExperimentReport>("GET", `v1/experiments/${id(name)}/report`, { signal });
 
