@@ -1,4 +1,4 @@
-"""An experiment whose users are all still within their days: the page tells of them, and ends it."""
+"""An experiment whose users all still wait for their days: the page tells of them, and ends it."""
 
 ARMS = [{"name": "now", "share": 0.5}, {"name": "next", "share": 0.5, "run": "markov"}]
 
