@@ -229,7 +229,7 @@ def past_experiment(folder: Path, item_id: str, *, name: str = "vine-against-mar
     now = [round(1000 * time.time()) - 21 * DAY_MS]
     draw = np.random.default_rng(0)
     with open_store(f"sqlite:///{folder / 'store.db'}", clock=lambda: now[0]) as store:
-        store.put_experiment(name, experiment.to_json())
+        store.put_experiment(name, experiment.to_json() | {"window_days": 1})
         for day in range(20):
             for user in (f"visitor{day}-{n}" for n in range(45)):
                 arm = experiment.arm_of(user)
