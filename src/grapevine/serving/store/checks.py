@@ -18,7 +18,7 @@ MOST_SHOWN_ID = 500
 """Characters in the ID of an item that was shown: what an index can hold."""
 END_MS = 4_133_980_800_000
 """The first millisecond after the year 2100; times lie in [0, END_MS), as they do in datasets."""
-_SECONDS = range(10**9, 10**11)
+SECONDS = range(10**9, 10**11)
 """Seconds since 2001; as milliseconds they were before March 1973, when nobody shopped here."""
 GREATEST_VALUE = 3.4028234e38
 """Datasets keep values as float32, and a greater one would become infinite."""
@@ -231,7 +231,7 @@ def _of_exposure(exposure: Exposure) -> Iterator[tuple[str, str]]:
 def _time_fault(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
         return "is not a whole number of milliseconds"
-    if value in _SECONDS:
+    if value in SECONDS:
         return "looks like seconds, and as milliseconds would be before 1974: send milliseconds"
     return "" if 0 <= value < END_MS else "is not in 1970 to 2100, in milliseconds"
 

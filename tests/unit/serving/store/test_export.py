@@ -15,7 +15,7 @@ import grapevine as gv
 from grapevine.cli.app import run as grapevine
 from grapevine.errors import ConfigError, DataError
 from grapevine.serving.store import Event, open_store, reads
-from grapevine.serving.store.checks import END_MS, GREATEST_VALUE, id_fault
+from grapevine.serving.store.checks import END_MS, GREATEST_VALUE, SECONDS, id_fault
 
 T0 = 1_700_000_000_000
 
@@ -94,7 +94,7 @@ SENT = st.builds(
     IDS,
     IDS,
     IDS,
-    st.integers(0, END_MS - 1),
+    st.integers(0, END_MS - 1).filter(lambda time: time not in SECONDS),
     st.none() | st.floats(-GREATEST_VALUE, GREATEST_VALUE),
     st.none() | IDS,
     st.none() | IDS,
