@@ -14,6 +14,8 @@ from grapevine.serving.shapes.experiments import Experiment
 from grapevine.serving.store import Experiment as Kept
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=SAID)
+SETTLE_S = 5.0
+"""Most seconds that a report waits for lists that are on their way to the disk."""
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -72,9 +74,11 @@ def end(request: Request, name: Name) -> Response:
 def report(request: Request, name: Name) -> Response:
     """What it found, day by day, with intervals that may be looked at every day.
 
-    After its end it goes on answering, and counts nothing of later.
+    All that was shown before it was asked counts. After its end it goes on answering, and counts
+    nothing of later.
     """
     service = service_of(request)
+    service.store.settle(SETTLE_S)
     kept = service.store.experiments().get(name)
     if kept is None:
         raise trials.no_experiment()

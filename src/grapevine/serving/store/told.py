@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from grapevine.errors import StoreError
 from grapevine.serving.store import checks, rows
 from grapevine.serving.store.access import Access
 from grapevine.serving.store.insert import Row
@@ -65,6 +66,24 @@ class ToldOf(Access):
             StoreBusy: too much waits to be written.
         """
         return self._insert(_LISTS, lists)
+
+    def settle(self, most_s: float) -> bool:
+        """Wait until all that was told before is durable, and can be read.
+
+        Args:
+            most_s: seconds to wait for it.
+
+        Returns:
+            Whether it is; a store that cannot write just now, or only reads, does not wait longer.
+        """
+        if self._written_by is None:
+            return False
+        try:
+            # Nothing at all, behind all that waits.
+            self._written_by.insert("events", []).result(most_s)
+        except (StoreError, TimeoutError):
+            return False
+        return True
 
     def _insert(self, kind: Kind[Told], told: Sequence[Told]) -> "Future[Appended]":
         if faults := kind.faults(told):

@@ -393,6 +393,16 @@ def test_exposures_wait_for_company_and_events_do_not(url, events):
     assert waiting.result(0) == Appended(1, 0)
 
 
+def test_what_was_shown_is_read_once_the_store_has_settled(url):
+    with open_store(url, wait_ms=60_000) as store:
+        waiting = store.expose(listed("r", "u", ["a"], experiment="e"))
+        assert store.outcomes("e", "buy") == []
+        assert store.settle(30)
+        assert waiting.result(0) == Appended(1, 0)
+        assert [one.user_id for one in store.outcomes("e", "buy")] == ["u"]
+    assert not store.settle(0)
+
+
 def test_a_closed_store_says_so(url, events):
     store = open_store(url)
     store.close()
