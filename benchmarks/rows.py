@@ -167,8 +167,9 @@ class Rows:
                 "on": str(date.today()),
             }  # fmt: skip
             if kept:
-                model = answered(run, parts, ways)
-                model.save(path, **facts)
+                answered(run, parts, ways).save(path, **facts)
+                # As its other seeds: a blend of runs has the options of those, not of the row.
+                model, _ = Recorded.load(path, config)
         self.epochs[label].append(facts["epochs"])
         bound = BOUNDS.get(name_of(config), "")
         self.entries.append(
