@@ -11,7 +11,7 @@
 | more pairs than memory should hold, where the fused kernel would write them out | `chunked` |
 | a merge without softmax, in float32 on a processor | `bent`, compiled |
 | dropout on a processor, or a merge without softmax | `matrix` |
-| all else | `fused` |
+| all else | `fused`: torch's own, or ours for short histories in bfloat16 |
 
 The first line that holds decides. Each route equals `core.propagate` with `dot_product` weights
 over the edges of the pattern, and so do its gradients. `routes` tells how each works.

@@ -7,6 +7,7 @@ from torch.nn.functional import silu
 from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.kernels.flash import scaled_dot_product
 from grapevine.core.kernels.pointwise import pointwise
+from grapevine.core.kernels.weighed import serves, weighed
 from grapevine.core.patterns import Causal
 from grapevine.core.routes.ask import Ask, Merge
 
@@ -19,6 +20,9 @@ def fused(ask: Ask) -> Tensor:
     """
     if ask.merge != "softmax":
         raise ValueError(f"the fused kernel knows the softmax alone, not {ask.merge}")
+    if weighed_serves(ask):
+        causal = isinstance(ask.pattern, Causal) and ask.queries > 1
+        return weighed(ask.q, ask.k, ask.v, there=ask.there, causal=causal, scale=ask.scale)
     if is_plainly_causal(ask):
         return scaled_dot_product(
             ask.q, ask.k, ask.v, dropout=ask.dropout, causal=ask.queries > 1, scale=ask.scale
@@ -26,6 +30,13 @@ def fused(ask: Ask) -> Tensor:
     return merged(
         ask.q, ask.k, ask.v, ask.whole_mask(), ask.whole_bias(), ask.dropout, ask.scale, "softmax"
     )
+
+
+def weighed_serves(ask: Ask) -> bool:
+    """Whether `kernels.weighed` does the same: plain shares in bfloat16, and none left out."""
+    same = ask.queries == ask.keys or ask.queries == 1
+    who = ask.everyone() or (isinstance(ask.pattern, Causal) and same)
+    return who and ask.bias is None and not ask.dropout and serves(ask.q, ask.k)
 
 
 def is_plainly_causal(ask: Ask) -> bool:
