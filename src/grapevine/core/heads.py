@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from grapevine.core.transformer import Attend, Attention, HSTULayer, TransformerLayer
+from grapevine.core.multihead import Attend, Attention
+from grapevine.core.transformer import HSTULayer, TransformerLayer
 
 Listener = Attention | HSTULayer
 Maps = Float[Tensor, "batch heads queries keys"]

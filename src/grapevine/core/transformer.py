@@ -11,11 +11,9 @@
 B = sequences, L = places, D = width, H = heads, K = width of a head
 """
 
-from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, relu, silu
 
@@ -23,62 +21,12 @@ from grapevine.core.attention import attend
 from grapevine.core.kernels.activations import Bent
 from grapevine.core.kernels.dropout import Dropout
 from grapevine.core.kernels.fused import LOW, Precision, bent_linear, linear_add, normed
+from grapevine.core.multihead import Asking, Attend, Attention, Bias, States, There, split_heads
 from grapevine.core.patterns import Pattern
 
 Activation = Literal["relu", "gelu", "swiglu"]
 Order = Literal["pre", "post", "sasrec"]
 """Where the norms stand: see `TransformerLayer`."""
-States = Float[Tensor, "batch places width"]
-Asking = Float[Tensor, "batch asking width"]
-"""What those hold that listen: all places, or some of them."""
-There = Bool[Tensor, "batch places"]
-Bias = Float[Tensor, "#batch #heads #asking places"]
-Attend = Callable[..., Any]
-"""As `core.attention.attend`, which it is unless `core.heads` listens in."""
-
-
-class Attention(nn.Module):
-    """Multi-head dot-product attention (Vaswani et al., NeurIPS 2017, section 3.2).
-
-    Args:
-        width: D, of what places hold; divisible by the heads.
-        heads: H.
-        dropout: share of the weights left out.
-        bias: whether the four products have a bias.
-    """
-
-    def __init__(self, width: int, heads: int, *, dropout: float = 0.0, bias: bool = True) -> None:
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"a width of {width} cannot be shared by {heads} heads")
-        self.heads, self.dropout = heads, dropout
-        self.query = nn.Linear(width, width, bias)
-        # Keys and values in one product, for they look at the same states.
-        self.keys_values = nn.Linear(width, 2 * width, bias)
-        self.out = nn.Linear(width, width, bias)
-        self.attend: Attend = attend
-
-    def forward(
-        self,
-        asking: Asking,
-        told: States,
-        pattern: Pattern,
-        *,
-        there: There | None = None,
-        bias: Bias | None = None,
-    ) -> Asking:
-        """What each place of `asking` hears of the places of `told`."""
-        q = split_heads(self.query(asking), self.heads)
-        k, v = (split_heads(part, self.heads) for part in self.keys_values(told).chunk(2, -1))
-        dropout = self.dropout if self.training else 0.0
-        heard_BHLK = self.attend(q, k, v, pattern, there=there, bias=bias, dropout=dropout)
-        return self.out(heard_BHLK.transpose(1, 2).flatten(2))
-
-
-def split_heads(x: States, heads: int) -> Float[Tensor, "batch heads places key"]:
-    """What each head gets of a state, the heads before the places."""
-    batch, places, width = x.shape
-    return x.reshape(batch, places, heads, width // heads).transpose(1, 2)
 
 
 class FeedForward(nn.Module):

@@ -14,8 +14,9 @@ from grapevine.core.heads import (
     prune_heads,
     without_each,
 )
+from grapevine.core.multihead import Attention
 from grapevine.core.patterns import Causal, Complete
-from grapevine.core.transformer import Attention, HSTULayer, TransformerLayer
+from grapevine.core.transformer import HSTULayer, TransformerLayer
 
 
 def inputs(*shape, dtype=torch.float64):
