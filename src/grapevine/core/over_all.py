@@ -18,8 +18,9 @@ from torch import Tensor
 from grapevine.core.kernels.fused import LOW, Precision
 from grapevine.core.kernels.rowloss import bpr_rows, gbce_rows, softmax_rows
 
-ROWS = 256
-"""Positions that are scored at once: their scores by some thousand items stay in the cache."""
+ROWS, SCORES = 256, 2**21
+"""Positions that are scored at once, and more of few items, up to so many scores: they stay in the
+cache, and threads are woken less often."""
 
 RowLoss = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], None]
 """Puts gradients in the place of scores: `(scores, answers, weights, lost, first row)`."""
@@ -70,10 +71,11 @@ def log_shares_over_all(
     """Log of each answer's share among all items, without a gradient; see `softmax_over_all`."""
     low = LOW[precision]
     x, items, answers = x_TD.to(low), items_ID.to(low), answers_T.numpy()
-    lost, none = torch.empty(len(x)), np.zeros(min(ROWS, len(x)), np.float32)
-    scores = torch.empty(min(ROWS, len(x)), len(items), dtype=low)
-    for start in range(0, len(x), ROWS):
-        here = slice(start, min(start + ROWS, len(x)))
+    rows = _rows(len(items))
+    lost, none = torch.empty(len(x)), np.zeros(min(rows, len(x)), np.float32)
+    scores = torch.empty(min(rows, len(x)), len(items), dtype=low)
+    for start in range(0, len(x), rows):
+        here = slice(start, min(start + rows, len(x)))
         block = scores[: here.stop - start]
         torch.mm(x[here], items.T, out=block)
         if bias_I is not None:
@@ -208,9 +210,10 @@ class _OverAll(torch.autograd.Function):
         by_items = torch.zeros(items_ID.shape, dtype=torch.float32)
         by_bias = None if bias_I is None else torch.zeros(len(items_ID))
         lost = np.empty(len(x), np.float32)
-        scores = torch.empty(min(ROWS, len(x)), len(items), dtype=low)
-        for start in range(0, len(x), ROWS):
-            here = slice(start, min(start + ROWS, len(x)))
+        rows = _rows(len(items))
+        scores = torch.empty(min(rows, len(x)), len(items), dtype=low)
+        for start in range(0, len(x), rows):
+            here = slice(start, min(start + rows, len(x)))
             block = scores[: here.stop - start]
             torch.mm(x[here], items.T, out=block)
             if bias_I is not None:
@@ -228,6 +231,11 @@ class _OverAll(torch.autograd.Function):
         (scale,) = gradients
         kept = [None if one is None else one * scale for one in ctx.saved_tensors]
         return (*kept, None, None, None, None)
+
+
+def _rows(items: int) -> int:
+    """Positions that are scored at once, by so many items."""
+    return max(ROWS, SCORES // max(items, 1))
 
 
 def _raw(block: Tensor) -> np.ndarray:

@@ -30,6 +30,12 @@ def gradients(loss, *leaves):
     return [loss.detach(), *torch.autograd.grad(loss, leaves)]
 
 
+@pytest.fixture(autouse=True)
+def _blocks(monkeypatch):
+    """Few items would be scored by all positions at once."""
+    monkeypatch.setattr("grapevine.core.over_all.SCORES", 0)
+
+
 @pytest.mark.parametrize("positions", [1, 255, 256, 300, 520])
 def test_the_softmax_is_that_of_the_whole_table(positions):
     x, table, bias, answers = drawn(positions)
@@ -65,6 +71,13 @@ def test_rounded_products_lose_a_hundredth_at_most():
     )
     for one, other in zip(low, whole):
         assert (one - other).norm() < 0.01 * other.norm()
+
+
+def test_more_positions_at_once_change_nothing_but_the_rounding(monkeypatch):
+    x, table, bias, answers = drawn(600)
+    few = softmax_over_all(x, table, answers, bias_I=bias)
+    monkeypatch.setattr("grapevine.core.over_all.SCORES", 2**21)
+    torch.testing.assert_close(softmax_over_all(x, table, answers, bias_I=bias), few)
 
 
 def test_no_positions_lose_nothing():
