@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -127,14 +127,20 @@ class Reader:
     def _read(self, batch: Batch, *, asks: bool) -> Float32[np.ndarray, "queries width"]:
         import torch
 
+        from grapevine.core.kernels.apart import apart
         from grapevine.models.sequence.reading import read
 
-        events, asked_at = self.heard(batch)
+        network, (events, asked_at) = self.network, self.heard(batch)
         out = np.zeros((len(batch), self.config.width), np.float32)
-        with torch.no_grad():
-            for rows in blocks(events):
-                last_BD = read(self.network, events, rows, asked_at[rows])
-                out[rows] = (self.network.ask(last_BD) if asks else last_BD).numpy()
+
+        def answer(rows: Int64[np.ndarray, " rows"]) -> None:
+            with torch.no_grad():
+                last_BD = read(network, events, rows, asked_at[rows])
+                out[rows] = (network.ask(last_BD) if asks else last_BD).numpy()
+
+        # The longest first, so that no thread is left alone with them.
+        tasks = [partial(answer, rows) for rows in reversed(list(blocks(events)))]
+        apart(tasks)
         return out
 
     def attention(self, asked: Batch) -> "Overheard | None":
