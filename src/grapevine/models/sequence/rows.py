@@ -49,7 +49,7 @@ class SASRec(Sequence):
                 "negatives": 1,
                 "windows": "latest",
                 "epochs": 200,
-                "patience": 20,
+                "patience": 200,  # all of them, and the best is kept
                 "warm_up": 0.0,
                 "clip": 0.0,
                 "precision": "float32",
