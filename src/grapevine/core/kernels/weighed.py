@@ -145,7 +145,7 @@ def _share_row(
     line: np.ndarray, notes: np.ndarray, lets: np.ndarray, stop: int, scale: np.float32
 ) -> None:
     """Shares of the first keys in the place of their products, and 0 for the others."""
-    until = min((stop + STEP - 1) // STEP * STEP, len(line))
+    until = _whole(stop, len(line))
     for key in range(stop, until):
         line[key] = LEAST
     peak = greatest(line[:until]) * scale
