@@ -41,7 +41,7 @@ OF_DATA: dict[str, dict[str, dict[str, Any]]] = {
     "retailrocket": {"sasrec": {"once": True}, "vine": {"once": True, "begun": False}},
     # Nobody rates a film again; and there are so many events that few users need be held back.
     "ml-1m-5core": {
-        "sasrec": LARGE | {"scaled": True},  # as the recipe `ml-1m-sasrec`: its runs are these
+        "sasrec": LARGE | {"scaled": True},
         "vine": LARGE | {"begun": False, "reach": 50, "honest": 0.1},
     },
 }  # fmt: skip
