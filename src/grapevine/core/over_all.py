@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from grapevine.core.kernels.fused import LOW, Precision
+from grapevine.core.kernels.fused import LOW, Precision, raw
 from grapevine.core.kernels.rowloss import bpr_rows, gbce_rows, softmax_rows
 
 ROWS, SCORES = 256, 2**21
@@ -80,7 +80,7 @@ def log_shares_over_all(
         torch.mm(x[here], items.T, out=block)
         if bias_I is not None:
             block += bias_I
-        softmax_rows(_raw(block), answers[here], none[: len(block)], lost[here].numpy())
+        softmax_rows(raw(block), answers[here], none[: len(block)], lost[here].numpy())
     return -lost
 
 
@@ -218,7 +218,7 @@ class _OverAll(torch.autograd.Function):
             torch.mm(x[here], items.T, out=block)
             if bias_I is not None:
                 block += bias_I.detach()
-            row_loss(_raw(block), answers[here], weights[here], lost[here], start)
+            row_loss(raw(block), answers[here], weights[here], lost[here], start)
             torch.mm(block, items, out=by_x[here])
             by_items += block.T @ x[here]
             if by_bias is not None:
@@ -236,8 +236,3 @@ class _OverAll(torch.autograd.Function):
 def _rows(items: int) -> int:
     """Positions that are scored at once, by so many items."""
     return max(ROWS, SCORES // max(items, 1))
-
-
-def _raw(block: Tensor) -> np.ndarray:
-    """The same memory as numpy sees it; bfloat16 as uint16."""
-    return (block.view(torch.uint16) if block.dtype == torch.bfloat16 else block).numpy()

@@ -99,7 +99,7 @@ class _Normed(torch.autograd.Function):
         out = torch.empty(x.shape, dtype=LOW[precision])
         told = torch.empty(len(x), 2)  # mean, and one by the deviation
         with threads_for(x.numel()):
-            _norm(_raw(x), _raw(gain), _raw(shift), np.float32(eps), _raw(out), _raw(told))
+            _norm(raw(x), raw(gain), raw(shift), np.float32(eps), raw(out), raw(told))
         ctx.save_for_backward(x, gain, told)
         return out
 
@@ -109,7 +109,7 @@ class _Normed(torch.autograd.Function):
         pull, by_x = gradients[0].contiguous(), torch.empty_like(x)
         sums = torch.empty(-(-len(x) // ROWS), 2, x.shape[1])
         with threads_for(x.numel()):
-            _norm_back(_raw(pull), _raw(x), _raw(told), _raw(gain), _raw(by_x), _raw(sums))
+            _norm_back(raw(pull), raw(x), raw(told), raw(gain), raw(by_x), raw(sums))
         by_gain, by_shift = sums.sum(0)
         return by_x, by_gain, by_shift, None, None
 
@@ -122,7 +122,7 @@ class _BentLinear(torch.autograd.Function):
         # What is bent is needed on the way back, what is only added to is not.
         out = torch.empty_like(said) if code else said
         with threads_for(said.numel()):
-            bend(_raw(said), _raw(bias), _raw(out), code)
+            bend(raw(said), raw(bias), raw(out), code)
         ctx.code = code
         ctx.save_for_backward(y, light, bias, said if code else None)
         return out
@@ -134,8 +134,8 @@ class _BentLinear(torch.autograd.Function):
         out = pull if said is None else torch.empty_like(pull)
         by_bias = torch.empty(-(-len(y) // ROWS), pull.shape[1])
         with threads_for(pull.numel()):
-            before = _raw(pull if said is None else said)
-            bend_back(_raw(pull), before, _raw(bias), _raw(out), _raw(by_bias), ctx.code)
+            before = raw(pull if said is None else said)
+            bend_back(raw(pull), before, raw(bias), raw(out), raw(by_bias), ctx.code)
         by_weight = torch.mm(out.T, y).float()
         return torch.mm(out, light), by_weight, by_bias.sum(0), None
 
@@ -151,7 +151,7 @@ class _LinearAdd(torch.autograd.Function):
         ctx.save_for_backward(y, light)
         ctx.drawn = draws(share, key)
         with threads_for(x.numel()):
-            _add(_raw(x.contiguous()), _raw(said), _raw(bias), ctx.drawn, _raw(out))
+            _add(raw(x.contiguous()), raw(said), raw(bias), ctx.drawn, raw(out))
         return out
 
     @staticmethod
@@ -161,12 +161,12 @@ class _LinearAdd(torch.autograd.Function):
         by_said = torch.empty(out.shape, dtype=y.dtype)
         sums = torch.empty(-(-len(out) // ROWS), out.shape[1])
         with threads_for(out.numel()):
-            _add_back(_raw(out), ctx.drawn, _raw(by_said), _raw(sums))
+            _add_back(raw(out), ctx.drawn, raw(by_said), raw(sums))
         by_y, by_weight = torch.mm(by_said, light), torch.mm(by_said.T, y).float()
         return out, by_y, by_weight, sums.sum(0), None, None
 
 
-def _raw(x: Tensor) -> np.ndarray:
+def raw(x: Tensor) -> np.ndarray:
     """The same memory as numpy sees it; bfloat16 as uint16."""
     x = x.detach()
     return (x.view(torch.uint16) if x.dtype == torch.bfloat16 else x).numpy()

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from numba import njit, prange
 from torch import Tensor
 
+from grapevine.core.kernels.fused import raw
 from grapevine.core.kernels.rowloss import exp, greatest
 from grapevine.core.kernels.spmm import narrow, widen
 from grapevine.core.kernels.threads import threads_for
@@ -79,7 +80,7 @@ class _Weighed(torch.autograd.Function):
         for here in _parts(shares):
             torch.bmm(q[here], k[here].transpose(1, 2), out=shares[here])
             with threads_for(shares[here].numel()):
-                _share(_raw(shares[here]), heard, heads, here.start, causal, np.float32(scale))
+                _share(raw(shares[here]), heard, heads, here.start, causal, np.float32(scale))
             torch.bmm(shares[here], v[here], out=out[here])
         ctx.save_for_backward(q, k, v, shares)
         ctx.rest = heads, causal, scale
@@ -97,7 +98,7 @@ class _Weighed(torch.autograd.Function):
             torch.bmm(pull[here], v[here].transpose(1, 2), out=mine)
             torch.bmm(shares[here].transpose(1, 2), pull[here], out=by_v[here])
             with threads_for(mine.numel()):
-                _share_back(_raw(shares[here]), _raw(mine), causal, np.float32(scale))
+                _share_back(raw(shares[here]), raw(mine), causal, np.float32(scale))
             torch.bmm(mine, k[here], out=by_q[here])
             torch.bmm(mine.transpose(1, 2), q[here], out=by_k[here])
         by_q, by_k, by_v = (one.view(-1, heads, *one.shape[1:]) for one in (by_q, by_k, by_v))
@@ -109,10 +110,6 @@ def _parts(shares: Tensor) -> list[slice]:
     at_once = max(AT_ONCE // max(shares.shape[1] * shares.shape[2], 1), 1)
     stop = max(len(shares), 1)
     return [slice(at, min(at + at_once, stop)) for at in range(0, stop, at_once)]
-
-
-def _raw(x: Tensor) -> np.ndarray:
-    return x.view(torch.uint16).numpy()
 
 
 @njit(inline="always", cache=True)
