@@ -36,10 +36,10 @@ MOVIELENS = {
         config=BERT4Rec.Config(),
     ),
     "ml-1m-gsasrec": Recipe(
-        about="gSASRec as its authors' code has it: 256 items drawn, made up for how few they are",
+        about="gSASRec: 256 items drawn, made up for how few they are, from popularity on",
         data=DATA,
         split_by=SPLIT,
-        config=GSASRec.Config(),
+        config=GSASRec.Config(**QUICK, **OF_SASREC),
     ),
     "ml-1m-gru4rec": Recipe(
         about="a GRU with the share among all items for a loss",

@@ -101,6 +101,9 @@ class Config:
     """Whether items that are asked for have the vectors of those that were met."""
     head: bool = False
     """Whether a dense layer, GELU and a norm stand before the items, and a bias on them."""
+    prior: bool = False
+    """Whether items have a bias that starts at what popularity alone would answer, so that what is
+    left to learn is what histories tell: see `prior`."""
     dropout: float = 0.2
     """Of the input and of what each layer adds."""
     attention_dropout: float = 0.0
@@ -231,6 +234,12 @@ class Config:
             raise ConfigError(
                 "item vectors that are made of more than ids are those of answers too",
                 hint='set model.tied=true, or model.item_vectors="ids" and model.graph_layers=0',
+            )
+        if self.prior and self.made:
+            raise ConfigError(
+                "model.prior=true says how often each item was met, and items that are told by "
+                "more than their ids may be new",
+                hint='set model.prior=false, or model.item_vectors="ids" and model.graph_layers=0',
             )
         if ("run" in self.parts) != bool(self.items_from):
             raise ConfigError(

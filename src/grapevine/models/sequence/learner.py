@@ -21,6 +21,7 @@ from grapevine.models.sequence.lanes import LaneBatches, Lanes, along, cleared
 from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.model import Reader, Sequence
 from grapevine.models.sequence.network import EVERYTHING, Network
+from grapevine.models.sequence.prior import starting_bias
 from grapevine.models.sequence.proposal import Proposal
 from grapevine.models.sequence.sources import Sources
 from grapevine.random import stream
@@ -42,15 +43,19 @@ class SequenceLearner(GradientLearner):
         # Nobody could have taken an item that is not yet there, and none is told off for it.
         self.rows = None if self.sources is None else torch.from_numpy(np.flatnonzero(counts))
         self.answering = train.schema.target_row if config.answers == "target" else -1
-        drawn = counts
-        if self.answering >= 0 and config.drawn in {"in-batch", "mixed"}:
-            # Of a batch answers are drawn, and not all events are.
+        answers = counts
+        if self.answering >= 0:
             taken = self.events.items[self.events.behaviours == self.answering]
-            drawn = np.bincount(taken, minlength=len(counts))
+            answers = np.bincount(taken, minlength=len(counts))
+        # Of a batch answers are drawn, and not all events are.
+        drawn = answers if config.drawn in {"in-batch", "mixed"} else counts
         self.proposal = Proposal.of(config, drawn if self.rows is None else drawn[counts > 0])
         torch.manual_seed(int(stream(seed, "sequence", "start").integers(2**63)))
+        network = self._network(train, self.sources)
+        if config.prior and network.bias is not None:
+            network.bias.data.copy_(torch.from_numpy(starting_bias(config, answers)))
         super().__init__(
-            self._network(train, self.sources),
+            network,
             seed=seed,
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,

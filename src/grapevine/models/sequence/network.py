@@ -72,7 +72,8 @@ class Network(nn.Module):
         self.dense = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
         if not config.head:
             self.dense = nn.Identity()
-        self.bias = nn.Parameter(torch.zeros(num_items)) if config.head else None
+        biased = config.head or config.prior
+        self.bias = nn.Parameter(torch.zeros(num_items)) if biased else None
         hstu = config.encoder == "hstu"
         self.near = nn.Parameter(torch.empty(config.length)) if hstu else None
         gaps = hstu and config.times and times

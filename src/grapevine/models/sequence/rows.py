@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 from grapevine.models.histories import Behaviours
 from grapevine.models.schedules import Decay
 from grapevine.models.sequence.config import (
-    Activation,
     Asks,
     Config,
     Encoder,
@@ -65,24 +64,41 @@ class GSASRec(Sequence):
     """SASRec with many items drawn for each answer, and a loss that makes up for how few they are.
 
     Without it a model that sees one negative for each positive is much too sure of all of them.
+
+    The network is that of `SASRec`, and the items' biases start where popularity leaves them: on
+    ML-1M it is then past popularity after one epoch, and after dozens without. The settings of the
+    authors' code are `Config.paper()`.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
     class Config(Config):
-        """As `sequence.Config`, with the settings of the authors' code for ML-1M."""
+        """As `sequence.Config`."""
 
-        width: int = 128
-        heads: int = 1
-        hidden: int = 128
-        norm: Order = "sasrec"
-        activation: Activation = "relu"
-        scaled: bool = True
-        tied: bool = False
-        dropout: float = 0.5
         loss: Loss = "gbce"
-        # It tells items apart late: for a dozen epochs it is as good as popularity.
-        epochs: int = 300
-        patience: int = 50
+        prior: bool = True
+
+        @classmethod
+        def paper(cls, **changes: Any) -> Self:
+            """The settings of the authors' code for ML-1M.
+
+            Args:
+                changes: options that shall differ, such as `length=50`.
+            """
+            said: dict[str, Any] = {
+                "width": 128,
+                "heads": 1,
+                "hidden": 128,
+                "norm": "sasrec",
+                "activation": "relu",
+                "scaled": True,
+                "tied": False,
+                "prior": False,
+                "dropout": 0.5,
+                # It tells items apart late: for dozens of epochs it is as good as popularity.
+                "epochs": 300,
+                "patience": 50,
+            }
+            return cls(**{**said, **changes})
 
     paper: ClassVar[str] = (
         "Petrov, Macdonald: gSASRec: Reducing overconfidence in sequential recommendation trained "
