@@ -5,7 +5,9 @@
 
 With `--search`, every row that is trained is tuned for so many minutes on the validation questions
 of each log, in the space that `grapevine tune` has for its model; its seeds are then trained with
-what was best. A search that is done stays in results/kept as well, and its rows say so.
+what was best. A search that is done stays in results/kept as well, and its rows say so. Vine and
+the Transformer beside it are not searched: they are those of vine.py, which has a table of its own
+of the parts of Vine.
 
 Every item is a candidate, and what a user has bought already is left out; of a log whose test has
 no pair that training has under any behaviour, whatever was met is. Beside it stands the protocol of
@@ -15,19 +17,27 @@ results/kept. The result goes to results/behaviours.md.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from grapevine.data.split import Split
 from grapevine.models.base import Trained
-from resumable import Budget, Row, about, asked, cell, heading, prepared
+from resumable import Budget, Row, about, asked, better, cell, heading, prepared
 from rows import Rows
 from searched import Found, searched
+from vine import OF_DATA
+from vine import ROWS as OF_VINE
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
 WAYS: dict[str, dict[str, Any]] = {"": {}, ", 1 of 100": {"candidates": "uniform-99"}}
 METRICS = ("hr@10", "ndcg@10")
+MERGED = "lightgcn, all as one"
+"""What every other row is held to, pair by pair: with one graph of all that was done."""
+JOINT = ("sasrec, all behaviours", "vine")
+ORDERED = ("markov, all as one", "sasrec, all behaviours")
+"""Rows that need to know what came after what."""
 
 
 def rows() -> Sequence[Row]:
@@ -43,19 +53,29 @@ def rows() -> Sequence[Row]:
         Row("item-knn, all as one", "item-knn", {"behaviours": "all"}),
         Row("ease, all as one", "ease", {"behaviours": "all"}),
     ]
-    return found
+    return [*found, *(row for row in OF_VINE if row.label in JOINT)]
+
+
+def changed(row: Row, data: str) -> Row:
+    """The row as a log wants it."""
+    more = OF_DATA.get(data, {}).get(row.model, {}) if row.label in JOINT else {}
+    return replace(row, changes={**row.changes, **more})
+
+
+def searches(row: Row) -> bool:
+    """Whether its options are searched where rows are."""
+    return isinstance(row.config, Trained) and row.label not in JOINT
 
 
 def tuned(
     data: str, parts: Split, wanted: Sequence[Row], minutes: float, folder: Path, budget: Budget
 ) -> dict[str, Found]:
-    """What the search found for each row that is trained; those whose search is not done lack."""
+    """What the search found for each of these rows; those whose search is not done lack."""
     found = {}
     for row in wanted:
-        if isinstance(row.config, Trained):
-            kept = f"behaviours/{data}/search"
-            one = searched(row.label, row.config, parts, minutes, folder / data, kept, budget)
-            found |= {row.label: one} if one else {}
+        kept = f"behaviours/{data}/search"
+        one = searched(row.label, row.config, parts, minutes, folder / data, kept, budget)
+        found |= {row.label: one} if one else {}
     return found
 
 
@@ -66,9 +86,10 @@ def section(
     print(data, flush=True)
     parts = prepared(data)
     ordered = parts.train.schema.clock != "none"
-    wanted = [row for row in wanted if ordered or row.model != "markov"]
-    found = tuned(data, parts, wanted, minutes, folder, budget) if minutes else {}
-    plain = [row for row in wanted if not (minutes and isinstance(row.config, Trained))]
+    wanted = [changed(row, data) for row in wanted if ordered or row.label not in ORDERED]
+    plain = [row for row in wanted if not (minutes and searches(row))]
+    tried = [row for row in wanted if row not in plain]
+    found = tuned(data, parts, tried, minutes, folder, budget)
     configs = {row.label: row.config for row in plain}
     configs |= {f"{label}, tuned": one.config for label, one in found.items()}
     rows = Rows.of(
@@ -83,9 +104,8 @@ def section(
     lines = [*about(data, parts), *table(parts, rows), *rows.note]
     if not minutes:
         return [*lines, ""]
-    unsearched = [row.label for row in wanted if row not in plain and row.label not in found]
     told = [f"- {label}: {one.told}" for label, one in found.items()]
-    told += [f"- {label}: not searched yet" for label in unsearched]
+    told += [f"- {row.label}: not searched yet" for row in tried if row.label not in found]
     return [*lines, "", "Tuned on the validation questions:", "", *told, ""]
 
 
@@ -93,15 +113,17 @@ def table(parts: Split, rows: Rows) -> list[str]:
     """All runs on the same questions; seeds of a row are one line."""
     found = [rows.report(parts, METRICS, **way) for way in WAYS.values()]
     heads = [f"{metric}{way}" for way in WAYS for metric in METRICS]
+    merged = next((one.model for one in found[0].results if one.model.startswith(MERGED)), "")
     lines = [
-        f"| model | {' | '.join(heads)} | epochs | minutes |",
-        "|---" * (len(heads) + 3) + "|",
+        f"| model | {' | '.join(heads)} | ndcg@10 ahead of {MERGED} | p | epochs | minutes |",
+        "|---" * (len(heads) + 5) + "|",
     ]
     for results in zip(*(report.results for report in found), strict=True):
         label = results[0].model
         cells = " | ".join(cell(one.metrics[metric]) for one in results for metric in METRICS)
         minutes = results[0].train_seconds / 60
-        lines.append(f"| {label} | {cells} | {rows.of_seeds(label)} | {minutes:.1f} |")
+        ahead, epochs = better(found[0], label, merged), rows.of_seeds(label)
+        lines.append(f"| {label} | {cells} | {ahead} | {epochs} | {minutes:.1f} |")
     return lines
 
 

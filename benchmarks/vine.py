@@ -36,9 +36,11 @@ QUICK: dict[str, Any] = {
 ALONE: dict[str, Any] = {"auxiliary": 0.0, "chances": 0.0, "ratings": 0.0}
 ALL: dict[str, Any] = {"behaviours": "all"}
 LARGE: dict[str, Any] = {"length": 200, "average": 0.998, "patience": 20, "epochs": 100}
+# What was met is not asked for there.
+UNMET = {"sasrec": {"once": True}, "vine": {"once": True, "begun": False}}
 OF_DATA: dict[str, dict[str, dict[str, Any]]] = {
-    # What was met is not asked for there.
-    "retailrocket": {"sasrec": {"once": True}, "vine": {"once": True, "begun": False}},
+    "retailrocket": UNMET,
+    "tmall-mb": UNMET,
     # Nobody rates a film again; and there are so many events that few users need be held back.
     "ml-1m-5core": {
         "sasrec": LARGE | {"scaled": True},
