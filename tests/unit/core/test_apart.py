@@ -87,3 +87,10 @@ def test_no_bit_depends_on_the_threads(threads):
     wanted = [(one @ right).sum(1).numpy() for one in left]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("threads", [2], indirect=True)
+@pytest.mark.parametrize("small", [False, True])
+def test_a_small_task_has_no_other_threads_to_wait_for(threads, small):
+    assert apart([torch.get_num_threads], small=small) == [1 if small else 2]
+    assert torch.get_num_threads() == threads

@@ -21,15 +21,17 @@ from grapevine.core.kernels.threads import loops_may_meet
 T = TypeVar("T")
 
 
-def apart(tasks: Sequence[Callable[[], T]]) -> list[T]:
+def apart(tasks: Sequence[Callable[[], T]], *, small: bool = False) -> list[T]:
     """What the tasks return, in their order; each is done on one thread, some of them at a time.
 
-    The first fault of a task is raised when all have ended.
+    One task that is all there is has every thread, unless it is small. The first fault of a task is
+    raised when all have ended.
 
     Args:
         tasks: none of which may wait for another.
+        small: whether one of them is too little for more threads than one.
     """
-    if len(tasks) == 1:
+    if len(tasks) == 1 and not small:
         return [tasks[0]()]
     threads = min(torch.get_num_threads(), len(tasks))
     if threads < 2 or not loops_may_meet():

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # torch is loaded when something is asked
 
 BLOCK = 128
 """Histories that are read at once, of like length."""
+FEW = 8
+"""Questions up to which one thread answers sooner than two that wait for each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,7 @@ class Reader:
 
         # The longest first, so that no thread is left alone with them.
         tasks = [partial(answer, rows) for rows in reversed(list(blocks(events)))]
-        apart(tasks)
+        apart(tasks, small=len(batch) <= FEW)
         return out
 
     def attention(self, asked: Batch) -> "Overheard | None":

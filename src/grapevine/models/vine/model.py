@@ -1,7 +1,7 @@
 """What training leaves of Vine: a sequence model that can be asked several questions."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from grapevine.errors import ConfigError
 from grapevine.graph.listen import listen_sparse
 from grapevine.models.calibration import Table, platt, sigmoid, table_of
-from grapevine.models.sequence.model import Reader, blocks
+from grapevine.models.sequence.model import FEW, Reader, blocks
 from grapevine.models.vine.begun import WARMTHS
 from grapevine.models.vine.config import Config as VineConfig
 from grapevine.models.vine.links import KINDS
@@ -108,21 +108,27 @@ class Vine(Reader):
         """
         import torch
 
+        from grapevine.core.kernels.apart import apart
         from grapevine.models.sequence.reading import seen_by
 
-        events, asked_at = self.heard(batch)
+        network, (events, asked_at) = self.network, self.heard(batch)
         out = np.zeros((len(batch), len(self.items)), np.float32)
-        points = self.network.pointer is not None and self.network.asking == self.network.target
-        with torch.no_grad():
-            for rows in blocks(events):
-                seen, lengths = seen_by(self.network, events, rows, asked_at[rows])
-                h_BD = self.network.at(seen, lengths - 1)
-                out[rows] = self.network.ask(h_BD).numpy() @ self.items.T
+        points = network.pointer is not None and network.asking == network.target
+
+        def answer(rows: Int64[np.ndarray, " rows"]) -> None:
+            with torch.no_grad():
+                seen, lengths = seen_by(network, events, rows, asked_at[rows])
+                h_BD = network.at(seen, lengths - 1)
+                said = network.ask(h_BD).numpy() @ self.items.T
                 if len(self.bias):
-                    out[rows] += self.bias
+                    said += self.bias
                 if points:
-                    pointed = self.network.point(h_BD, seen, torch.arange(len(rows)), lengths - 1)
-                    out[rows] = self._told(out[rows], seen.items.numpy(), pointed)
+                    pointed = network.point(h_BD, seen, torch.arange(len(rows)), lengths - 1)
+                    said = self._told(said, seen.items.numpy(), pointed)
+                out[rows] = said
+
+        tasks = [partial(answer, rows) for rows in reversed(list(blocks(events)))]
+        apart(tasks, small=len(batch) <= FEW)
         return out
 
     def _told(
