@@ -4,8 +4,8 @@
         [--search 10]
 
 With `--search`, every row that is trained is tuned for so many minutes on the validation questions
-of each log, in the space that `grapevine tune` has for its model; its seeds are then trained with
-what was best. A search that is done stays in results/kept as well, and its rows say so. Vine and
+of each log, in the space that `grapevine tune` has for its model, by trials so short that some fit;
+its seeds are then trained with what was best. A search that is done stays in results/kept as well, and its rows say so. Vine and
 the Transformer beside it are not searched: they are those of vine.py, which has a table of its own
 of the parts of Vine.
 

@@ -1,7 +1,8 @@
 """What a search found for a row of a table, which is kept beside the results like its answers."""
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ import grapevine as gv
 from grapevine import config as configs
 from grapevine.data.split import Split
 from grapevine.errors import CheckFailed
+from grapevine.training import train_with
 from resumable import Budget
 from rows import KEPT, named
+
+
+TRIALS, LEAST = 8, 4
+"""Trials that shall come to their end, and the fewest epochs of one: a trial is cut to what fits."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class Found:
         options: those that were searched.
         minutes: of the search.
         trials: that came to their end or were given up; 0 where not one did.
+        epochs: of a trial, at most.
         worth: of the best on the validation questions.
     """
 
@@ -29,6 +36,7 @@ class Found:
     options: dict[str, Any]
     minutes: float
     trials: int
+    epochs: int
     worth: float
 
     @property
@@ -37,7 +45,10 @@ class Found:
         if not self.trials:
             return f"as it is: not one trial came to its end in {self.minutes:g} minutes"
         options = ", ".join(f"{name} {_short(value)}" for name, value in self.options.items())
-        return f"{options} ({self.trials} trials in {self.minutes:g} minutes, {self.worth:.4f})"
+        return (
+            f"{options} ({self.trials} trials of at most {self.epochs} epochs in {self.minutes:g} "
+            f"minutes, {self.worth:.4f})"
+        )
 
 
 def searched(
@@ -76,16 +87,22 @@ def searched(
     given = {**configs.to_dict(config), **facts["options"]}
     return Found(
         config=configs.from_dict(type(config), given, "model"),
-        **{name: facts[name] for name in ("options", "minutes", "trials", "worth")},
+        **{name: facts[name] for name in ("options", "minutes", "trials", "epochs", "worth")},
     )
 
 
 def _search(config: Any, parts: Split, minutes: float, out: Path) -> dict[str, Any]:
+    began = time.monotonic()
+    first = train_with(replace(config, epochs=1), parts.train).epochs[0]["seconds"]
+    epochs = min(max(round(60 * minutes / TRIALS / first), LEAST), config.epochs)
+    left = 60 * minutes - (time.monotonic() - began)
+    trial = replace(config, epochs=epochs)
     try:
-        found = gv.tune(config, parts.train, out=out, time_limit=60 * minutes, force=True)
+        found = gv.tune(trial, parts.train, out=out, time_limit=left, force=True)
     except CheckFailed:  # not one came to its end: the row stays as it is
-        return {"options": {}, "minutes": minutes, "trials": 0, "worth": 0.0}
+        return {"options": {}, "minutes": minutes, "trials": 0, "epochs": epochs, "worth": 0.0}
     return {
+        "epochs": epochs,
         "options": found.best.options,
         "minutes": minutes,
         "trials": len(found.trials),
