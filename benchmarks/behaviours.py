@@ -5,9 +5,9 @@
 
 With `--search`, every row that is trained is tuned for so many minutes on the validation questions
 of each log, in the space that `grapevine tune` has for its model, by trials so short that some fit;
-its seeds are then trained with what was best. A search that is done stays in results/kept as well, and its rows say so. Vine and
-the Transformer beside it are not searched: they are those of vine.py, which has a table of its own
-of the parts of Vine.
+its seeds are then trained with what was best. A search that is done stays in results/kept as well,
+and its rows say so. Vine and the Transformer beside it are not searched: they are those of vine.py,
+which has a table of its own of the parts of Vine.
 
 Every item is a candidate, and what a user has bought already is left out; of a log whose test has
 no pair that training has under any behaviour, whatever was met is. Beside it stands the protocol of

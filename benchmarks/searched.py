@@ -14,9 +14,8 @@ from grapevine.training import train_with
 from resumable import Budget
 from rows import KEPT, named
 
-
 TRIALS, LEAST = 8, 4
-"""Trials that shall come to their end, and the fewest epochs of one: a trial is cut to what fits."""
+"""Trials that shall come to their end, and the fewest epochs of one: it is cut to what fits."""
 
 
 @dataclass(frozen=True)
