@@ -61,7 +61,8 @@ def test_an_item_that_nobody_met_scores_no_more_than_a_vector_of_zeros(name):
     for batch in (data.interactions.batch(np.arange(len(data.users))), strangers(HISTORIES)):
         assert np.asarray(model.score(batch))[:, cold_rows(name)].max() <= 0
     if isinstance(model, Factored):
-        assert not model.products(strangers(HISTORIES)).items[cold_rows(name)].any()
+        # Nothing, or a bias that says how seldom such an item is taken.
+        assert (model.products(strangers(HISTORIES)).items[cold_rows(name)] <= 0).all()
     if isinstance(model, Embeds):
         assert not model.item_vectors()[0][cold_rows(name)].any()
 

@@ -80,7 +80,8 @@ class Reader:
         return cls(
             config=config,
             items=np.where(met[:, None], table, 0).astype(np.float32),
-            bias=np.where(met, weights["bias"], 0)
+            # Others may all be below 0: what nobody met must not come before them.
+            bias=np.where(met, weights["bias"], np.minimum(weights["bias"], 0))
             if "bias" in weights
             else np.empty(0, np.float32),
             met=met,

@@ -76,6 +76,16 @@ def test_a_network_that_knows_nothing_answers_with_popularity(name, walks):
     assert scores.std() > 0
 
 
+def test_an_item_that_nobody_met_comes_after_all_that_were():
+    """Whose scores are all below 0, so that nothing known would be too much."""
+    seen = [(f"u{user}", item, "buy") for user in range(20) for item in ("a", "b", "c")]
+    data = world(seen, items=("new",), behaviours=("buy",))
+    model = training.fit(small("gsasrec", epochs=1, negatives=2), data, seed=0)
+    scores = np.asarray(model.score(met(0)))[0]
+    assert scores.argmin() == data.items.rows(["new"])[0]
+    assert scores.max() < 0
+
+
 def met(item):
     """One stranger who met an item."""
     return Batch(
