@@ -20,7 +20,7 @@ it would be otherwise in half the epochs. And how long after the film before a f
 one evening from the next."""
 OF_BERT4REC: dict[str, Any] = {
     "norm": "pre", "scaled": True, "head": False, "prior": True, "masked": 0.4,
-    "weight_decay": 0.0, "decay": "constant", "clip": 1.0,
+    "gap_input": True, "weight_decay": 0.0, "decay": "constant", "clip": 1.0,
 }  # fmt: skip
 """Its authors' code takes 400,000 steps, 4,000 epochs of so many: it is at popularity for long."""
 BRIEF: dict[str, Any] = {"patience": 3}
