@@ -5,9 +5,11 @@
 Every item is a candidate, and what a user has bought already is left out. Beside each ranking model
 stands its retriever alone. How long the second stage takes for one user is measured apart, on 200
 candidates that the first has brought. A run that is in `--folder` is taken from there, and one that
-was stopped goes on; `--minutes` ends this part. The result goes to results/ranking.md.
+was stopped goes on; `--minutes` ends this part. What a run on a log answered, and how soon, stays in
+results/kept. The result goes to results/ranking.md.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +21,7 @@ from grapevine.data.split import Split
 from grapevine.models.ranking import Ranker
 from grapevine.models.run import Run
 from resumable import Budget, Row, about, asked, cell, heading, prepared
-from rows import Rows
+from rows import KEPT, Rows
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("shop", "taobao-mb", "retailrocket", "tmall-mb", "beibei-mb")
@@ -60,6 +62,17 @@ def milliseconds(run: Run, parts: Split) -> str:
     return f"{np.median(found):.1f}"
 
 
+def soon(rows: Rows, parts: Split, kept: str) -> dict[str, str]:
+    """How long each row takes: measured where a run is at hand, else as it was."""
+    path = KEPT / kept / "milliseconds.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if kept and path.is_file() else {}
+    found |= {label: milliseconds(runs[-1], parts) for label, runs in rows.runs.items() if runs}
+    if kept and found:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
+
+
 def section(
     data: str, wanted: Sequence[Row], seeds: int, folder: Path, budget: Budget
 ) -> list[str]:
@@ -69,12 +82,14 @@ def section(
         gv.pipeline.make_shop(1000, out=folder / "shop-data")
     parts = prepared(data, gv.load(folder / "shop-data") if data == "shop" else None)
     configs = ((row.label, row.config) for row in wanted)
-    rows = Rows.of(configs, parts, seeds, folder / data, budget)
-    lines = [*about(data, parts), *table(parts, rows), *rows.note]
+    # A shop is made anew by any version; a log stays what it is.
+    kept = "" if data == "shop" else f"ranking/{data}"
+    rows = Rows.of(configs, parts, seeds, folder / data, budget, kept=kept)
+    lines = [*about(data, parts), *table(parts, rows, soon(rows, parts, kept)), *rows.note]
     return [*lines, ""]
 
 
-def table(parts: Split, rows: Rows) -> list[str]:
+def table(parts: Split, rows: Rows, spent: dict[str, str]) -> list[str]:
     """All runs on the same questions; seeds of a row are one line."""
     found = rows.report(parts, METRICS)
     lines = [
@@ -82,12 +97,11 @@ def table(parts: Split, rows: Rows) -> list[str]:
         "|---" * (len(METRICS) + 4) + "|",
     ]
     for result in found.results:
-        run = rows.runs[result.model][-1]
         cells = " | ".join(cell(result.metrics[metric]) for metric in METRICS)
         minutes = (result.train_seconds or 0) / 60
         lines.append(
             f"| {result.model} | {cells} | {rows.of_seeds(result.model)} | "
-            f"{minutes:.1f} | {milliseconds(run, parts)} |"
+            f"{minutes:.1f} | {spent.get(result.model, '-')} |"
         )
     return lines
 
