@@ -5,8 +5,8 @@
 Every item is a candidate, and what a user has bought already is left out. Beside each ranking model
 stands its retriever alone. How long the second stage takes for one user is measured apart, on 200
 candidates that the first has brought. A run that is in `--folder` is taken from there, and one that
-was stopped goes on; `--minutes` ends this part. What a run on a log answered, and how soon, stays in
-results/kept. The result goes to results/ranking.md.
+was stopped goes on; `--minutes` ends this part. What a run on a log answered, and how soon, stays
+in results/kept. The result goes to results/ranking.md.
 """
 
 import json
