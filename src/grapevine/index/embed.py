@@ -24,7 +24,7 @@ from grapevine.index.folder import (
 )
 from grapevine.log import track
 from grapevine.models.base import Factored
-from grapevine.models.embedding import item_vectors
+from grapevine.models.embedding import scored_vectors
 from grapevine.models.run import Run
 
 USER_VECTORS, USER_IDS = "user_vectors.npy", "user_ids.parquet"
@@ -63,7 +63,7 @@ def embed(run: Run, out: Path) -> dict[str, Any]:
         CheckFailed: a vector is not finite.
     """
     refuse_to_replace(out, "embeddings")
-    items, counted = item_vectors(run)
+    items, counted = scored_vectors(run)
     _check_finite(items, run, "item")
     users = len(run.users) if isinstance(run.model, Factored) else 0
     facts = {

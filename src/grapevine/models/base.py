@@ -189,8 +189,8 @@ class Attends(Protocol):
 class Embeds(Protocol):
     """A model that has a vector for every item, and knows how to make them all at once.
 
-    `grapevine embed` asks for this first; a model that is only `Factored` gives the item side of
-    its products.
+    `grapevine embed` writes these where scores are no products, and the item side of the products
+    where they are: that has a column more where items have a bias.
     """
 
     def item_vectors(self) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:

@@ -21,8 +21,7 @@ def item_vectors(run: Run) -> tuple[Float32[np.ndarray, "items width"], dict[str
     if isinstance(model, Embeds):
         return model.item_vectors()
     if isinstance(model, Factored):
-        # The item side is the same whoever asks: somebody without a history will do.
-        return model.products(Batch.of_histories(Jagged.empty(1))).items, {}
+        return _item_side(model), {}
     able = [
         name
         for name, row in MODELS.items()
@@ -32,3 +31,20 @@ def item_vectors(run: Run) -> tuple[Float32[np.ndarray, "items width"], dict[str
         f"{run.name} has no vectors: its scores are not products of one vector with another",
         hint=f"models that have: {', '.join(sorted(able))}",
     )
+
+
+def scored_vectors(run: Run) -> tuple[Float32[np.ndarray, "items width"], dict[str, int]]:
+    """What an item's score is a product with: its vector, and one column more for its bias.
+
+    Where scores are no products it is the vector.
+
+    Raises:
+        ConfigError: the model has none.
+    """
+    found, counted = item_vectors(run)
+    return (_item_side(run.model) if isinstance(run.model, Factored) else found), counted
+
+
+def _item_side(model: Factored) -> Float32[np.ndarray, "items width"]:
+    """It is the same whoever asks: somebody without a history will do."""
+    return model.products(Batch.of_histories(Jagged.empty(1))).items

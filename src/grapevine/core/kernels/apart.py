@@ -33,11 +33,13 @@ def apart(tasks: Sequence[Callable[[], T]], *, small: bool = False) -> list[T]:
     """
     if len(tasks) == 1 and not small:
         return [tasks[0]()]
-    threads = min(torch.get_num_threads(), len(tasks))
+    threads = torch.get_num_threads()
     if threads < 2 or not loops_may_meet():
         with _alone():
             return [task() for task in tasks]
-    # Not forgotten with its process: a fork has none of the threads.
+    # A small task goes there too: a thread that took its own count away and gave it back would show
+    # the lower one to threads that begin meanwhile. Not forgotten with its process: a fork has none
+    # of the threads.
     pool = _pool(threads, os.getpid())
     done = [pool.submit(task) for task in tasks]
     for one in done:

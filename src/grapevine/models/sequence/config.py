@@ -103,7 +103,7 @@ class Config:
     """Whether a dense layer, GELU and a norm stand before the items, and a bias on them."""
     prior: bool = False
     """Whether items have a bias that starts at what popularity alone would answer, so that what is
-    left to learn is what histories tell: see `prior`."""
+    left to learn is what histories tell: see `models.sequence.prior`."""
     dropout: float = 0.2
     """Of the input and of what each layer adds."""
     attention_dropout: float = 0.0
@@ -240,6 +240,12 @@ class Config:
                 "model.prior=true says how often each item was met, and items that are told by "
                 "more than their ids may be new",
                 hint='set model.prior=false, or model.item_vectors="ids" and model.graph_layers=0',
+            )
+        if self.prior and self.loss == "bpr-max":
+            raise ConfigError(
+                "model.prior=true starts scores far below 0, where model.bend keeps those of "
+                '"bpr-max" from moving',
+                hint='set model.prior=false, or model.loss="softmax"',
             )
         if ("run" in self.parts) != bool(self.items_from):
             raise ConfigError(

@@ -1,7 +1,7 @@
 """What training leaves of a sequence model: its network, asked about any history."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -80,10 +80,7 @@ class Reader:
         return cls(
             config=config,
             items=np.where(met[:, None], table, 0).astype(np.float32),
-            # Others may all be below 0: what nobody met must not come before them.
-            bias=np.where(met, weights["bias"], np.minimum(weights["bias"], 0))
-            if "bias" in weights
-            else np.empty(0, np.float32),
+            bias=_lowered(weights["bias"], met) if "bias" in weights else np.empty(0, np.float32),
             met=met,
             behaviour=behaviour,
             timed=np.array([times]),
@@ -98,8 +95,10 @@ class Reader:
         from grapevine.models.sequence.network import Network
 
         told = self.weights.get("inputs.behaviour")
+        # Runs of before there were such biases have none.
+        config = self.config if "bias" in self.weights else replace(self.config, prior=False)
         network = Network(
-            self.config,
+            config,
             len(self.items),
             times=bool(self.timed[0]),
             behaviours=1 if told is None else len(told) - 1,
@@ -206,6 +205,13 @@ class Sequence(Reader):
             asking = np.column_stack([asking, np.ones(len(asking), np.float32)])
             items = np.column_stack([items, self.bias])
         return Products(asking, items)
+
+
+def _lowered(
+    bias: Float32[np.ndarray, " items"], met: Bool[np.ndarray, " items"]
+) -> Float32[np.ndarray, " items"]:
+    """Biases with that of items which nobody met no higher than any other: all may be below 0."""
+    return np.where(met, bias, bias[met].min(initial=0)).astype(np.float32)
 
 
 def blocks(events: Interactions) -> Iterator[Int64[np.ndarray, " rows"]]:

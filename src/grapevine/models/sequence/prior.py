@@ -21,9 +21,10 @@ def starting_bias(
 ) -> Float32[np.ndarray, " items"]:
     """The scores that are best for a loss where nothing is known but how often items were met.
 
-    With P an item's share of the events: log P, the best of a softmax; and for those that draw
-    a = k / (I - 1) of the items for each answer, log (b P) / (a (1 - P)) with b the power of "gbce"
-    or 1 (Petrov and Macdonald, RecSys 2023, section 4.2).
+    With P an item's share of the events: log P, the best of a softmax and of "bpr"; and for those
+    that draw a = k / (I - 1) of the items for each answer, log (b P) / (a (1 - P)) with b the power
+    of "gbce" or 1 (Petrov and Macdonald, RecSys 2023, section 4.2). A sampled softmax has log P
+    where it makes up for how items were drawn.
 
     Args:
         config: the options.
@@ -35,6 +36,5 @@ def starting_bias(
     calibration = config.calibration if config.loss == "gbce" else 0.0
     power = gbce_power(config.negatives, len(counts), calibration)
     drawn = config.negatives / max(len(counts) - 1, 1)
-    return np.log(power * shares / (drawn * np.maximum(1 - shares, UNSEEN / len(counts)))).astype(
-        np.float32
-    )
+    others = np.maximum(1 - shares, UNSEEN / max(len(counts), 1))
+    return np.log(power * shares / (drawn * others)).astype(np.float32)

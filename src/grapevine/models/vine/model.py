@@ -112,6 +112,7 @@ class Vine(Reader):
         from grapevine.models.sequence.reading import seen_by
 
         network, (events, asked_at) = self.network, self.heard(batch)
+        items = torch.from_numpy(self.items)
         out = np.zeros((len(batch), len(self.items)), np.float32)
         points = network.pointer is not None and network.asking == network.target
 
@@ -119,7 +120,8 @@ class Vine(Reader):
             with torch.no_grad():
                 seen, lengths = seen_by(network, events, rows, asked_at[rows])
                 h_BD = network.at(seen, lengths - 1)
-                said = network.ask(h_BD).numpy() @ self.items.T
+                # Not numpy's: its library of products has threads of its own.
+                said = (network.ask(h_BD) @ items.T).numpy()
                 if len(self.bias):
                     said += self.bias
                 if points:

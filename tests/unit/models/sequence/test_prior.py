@@ -76,14 +76,20 @@ def test_a_network_that_knows_nothing_answers_with_popularity(name, walks):
     assert scores.std() > 0
 
 
-def test_an_item_that_nobody_met_comes_after_all_that_were():
-    """Whose scores are all below 0, so that nothing known would be too much."""
+def test_an_item_that_nobody_met_has_the_lowest_bias():
+    """All biases are below 0, so that none at all would be too much."""
     seen = [(f"u{user}", item, "buy") for user in range(20) for item in ("a", "b", "c")]
     data = world(seen, items=("new",), behaviours=("buy",))
     model = training.fit(small("gsasrec", epochs=1, negatives=2), data, seed=0)
-    scores = np.asarray(model.score(met(0)))[0]
-    assert scores.argmin() == data.items.rows(["new"])[0]
-    assert scores.max() < 0
+    new = data.items.rows(["new"])[0]
+    assert model.bias[new] == model.bias.min() < 0
+    assert np.asarray(model.score(met(0)))[0, new] == model.bias[new]
+
+
+def test_a_run_of_before_there_were_such_biases_is_asked_without(walks):
+    model = training.fit(small("gsasrec", prior=False, epochs=1), walks, seed=0)
+    older = type(model).restore(replace(model.config, prior=True), model.state())
+    np.testing.assert_array_equal(older.score(met(0)), model.score(met(0)))
 
 
 def met(item):
@@ -114,6 +120,11 @@ def named_first(model, data):
     scores = np.concatenate([np.asarray(model.score(met(place))) for place, *_ in places])
     named = [ids[row] for row in scores.argmax(1)]
     return np.mean([f"{a}-{(b + 1) % 8}" == one for (_, a, b), one in zip(places, named)])
+
+
+def test_a_loss_that_bends_what_is_low_cannot_start_there():
+    with pytest.raises(ConfigError, match="bpr-max"):
+        small("gru4rec", prior=True, loss="bpr-max")
 
 
 def test_items_that_may_be_new_have_no_share_of_what_was():
