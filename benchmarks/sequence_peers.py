@@ -9,6 +9,7 @@ steps, or "rank", comes in; their seconds go out. See `sequence_speed.py`.
 import sys
 import tempfile
 import time
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def rectools(name: str, path: str, batch: int) -> None:
 
 
 def recbole(name: str, path: str, batch: int) -> None:
-    """The same of RecBole, which learns one answer of a history in each sample."""
+    """The same of RecBole: every beginning of a history is a sample."""
     import torch
 
     _as_before_numpy_2()
@@ -97,7 +98,7 @@ def recbole(name: str, path: str, batch: int) -> None:
 
     held = np.load(path)
     torch.set_num_threads(int(held["threads"]))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):  # its trainer writes logs here
         (Path(folder) / "ml").mkdir()
         columns = np.column_stack([held["users"], held["items"], held["places"]])
         np.savetxt(

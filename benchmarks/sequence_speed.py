@@ -6,10 +6,13 @@ Each PYTHON has that library (`rectools[torch]`, `recbole`). All get the same hi
 (items with 5 events or more, each user's last two events left out), the same sizes (width 64, two
 blocks, two heads, 200 places, full softmax) and the same number of threads, and take turns: first
 of an epoch or a few steps each, then of the ten best items for every user. Ours and RecTools leave
-out those of the history, and RecBole does not. It learns one answer of a history in each sample, so
-that an epoch of it has a sample for each of the answers that the others ask for at once. The peer
-is a process of its own that waits for its turn; its allocator is tuned as GLIBC_TUNABLES in its
-environment say, see --tuned. The result goes to results/sequence_speed.md.
+out those of the history, and RecBole does not. What is compared is how many histories a second go
+through a step of training, and how many users are ranked. Every beginning of a history is a sample
+of RecBole's, so that an epoch of it has 160 times as many; its SASRec learns one answer of each,
+its BERT4Rec those that it masks. Ours multiplies in bfloat16, which is its default, and the others
+in float32, which is theirs. The peer is a process of its own that waits for its turn; its allocator
+is tuned as GLIBC_TUNABLES in its environment say, see --tuned. The result goes to
+results/sequence_speed.md.
 """
 
 import argparse
@@ -145,13 +148,13 @@ def measured(
     ours, users = Ours(name, train, options.batch), len(train.users)
     peer = Peer(library, name, path, options)
     label = f"{name} beside {library}"
-    epochs = Turns(f"{label}, an epoch", {"ours": users, "peer": peer.size or users})
+    epochs = Turns(f"{label}, trained", {"ours": users, "peer": peer.size or users})
     for turn in range(options.turns + 1):
         # Lengths differ much from batch to batch of ours: an epoch has all of them.
         for side, one, many in (("ours", ours, len(ours)), ("peer", peer, options.steps)):
             seconds, samples = one.take(many)
             epochs.add(turn, side, seconds * epochs.sizes[side] / samples)
-    ranks = Turns(f"{label}, all users ranked", {"ours": users, "peer": users})
+    ranks = Turns(f"{label}, users ranked", {"ours": users, "peer": users})
     rank = ours.rank()
     for turn in range(options.turns + 1):
         for side, one in (("ours", rank), ("peer", peer.rank)):
@@ -161,7 +164,7 @@ def measured(
 
 
 class Turns:
-    """What both sides took for the same work, turn by turn.
+    """What both sides took for an epoch or for all users, turn by turn.
 
     Args:
         what: the work.
@@ -182,11 +185,11 @@ class Turns:
     def line(self) -> str:
         """Of the table: medians, how many a second, and the ratio."""
         middle = {side: statistics.median(values) for side, values in self.seconds.items()}
+        rates = {side: self.sizes[side] / seconds for side, seconds in middle.items()}
         cells = [
-            f"{seconds:,.1f} s ({self.sizes[side] / seconds:,.0f} a second)"
-            for side, seconds in middle.items()
+            f"{rates[side]:,.0f} a second ({seconds:,.1f} s)" for side, seconds in middle.items()
         ]
-        ratio = middle["peer"] / middle["ours"]
+        ratio = rates["ours"] / rates["peer"]
         return f"| {self.what} | {' | '.join(cells)} | {ratio:,.1f} |"
 
 
@@ -235,7 +238,7 @@ def main() -> None:
             f"{date.today()}, `python benchmarks/sequence_speed.py --batch {options.batch}"
             f"{' --tuned' if options.tuned else ''}`, {os.cpu_count()} cores, {platform.system()}. "
             f"ML-1M, {len(train.users):,} histories of up to {LENGTH} of {len(train.items):,} "
-            "items; in turns, medians. In brackets histories and users, and answers of RecBole.",
+            "items; in turns, medians.",
             "",
             "| | ours | theirs | ratio |",
             "|---|---:|---:|---:|",

@@ -65,9 +65,8 @@ class GSASRec(Sequence):
 
     Without it a model that sees one negative for each positive is much too sure of all of them.
 
-    The network is that of `SASRec`, and the items' biases start where popularity leaves them: on
-    ML-1M it is then past popularity after one epoch, and after dozens without. The settings of the
-    authors' code are `Config.paper()`.
+    The network is that of `SASRec`, and the items' biases start where popularity leaves them:
+    without them it stays there for long. The settings of the authors' code are `Config.paper()`.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +93,7 @@ class GSASRec(Sequence):
                 "tied": False,
                 "prior": False,
                 "dropout": 0.5,
-                # It tells items apart late: for dozens of epochs it is as good as popularity.
+                # It tells items apart late: for long it is as good as popularity.
                 "epochs": 300,
                 "patience": 50,
             }
