@@ -10,12 +10,15 @@ import grapevine as gv
 from grapevine import config as configs
 from grapevine.data.split import Split
 from grapevine.errors import CheckFailed
+from grapevine.pipeline import VALIDATION
 from grapevine.training import train_with
-from resumable import Budget
+from resumable import Budget, trained
 from rows import KEPT, named
 
 TRIALS, LEAST = 8, 4
 """Trials that shall come to their end, and the fewest epochs of one: it is cut to what fits."""
+
+AS_IT_IS, TUNED = "as it is", "tuned"
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,12 @@ class Found:
     """The best options of a row, and what was spent on finding them.
 
     Attributes:
-        config: the row's, with these options.
+        config: the row's, with these options where they are better in a whole training.
         options: those that were searched.
         minutes: of the search.
         trials: that came to their end or were given up; 0 where not one did.
         epochs: of a trial, at most.
-        worth: of the best on the validation questions.
+        whole: what a whole training is worth on the validation questions, as the row is and tuned.
     """
 
     config: Any
@@ -36,17 +39,18 @@ class Found:
     minutes: float
     trials: int
     epochs: int
-    worth: float
+    whole: dict[str, float]
 
     @property
     def told(self) -> str:
         """In a line."""
-        if not self.trials:
-            return f"as it is: not one trial came to its end in {self.minutes:g} minutes"
+        if not self.options:
+            return f"as it is, the best of {self.trials} trials in {self.minutes:g} minutes"
         options = ", ".join(f"{name} {_short(value)}" for name, value in self.options.items())
+        whole = ", ".join(f"{way} {value:.4f}" for way, value in self.whole.items())
         return (
             f"{options} ({self.trials} trials of at most {self.epochs} epochs in {self.minutes:g} "
-            f"minutes, {self.worth:.4f})"
+            f"minutes; trained whole, seed 0: {whole}, and the better is measured)"
         )
 
 
@@ -60,6 +64,9 @@ def searched(
     budget: Budget,
 ) -> Found | None:
     """What is kept of a row's search, or found now; none if the time does not suffice for it.
+
+    Trials are short, and favour what learns fast: so the best of them is trained whole, and the row
+    as it is beside it.
 
     Args:
         label: of the row.
@@ -81,13 +88,44 @@ def searched(
         print(f"  search of {label}", flush=True)
         out = folder / f"{label}-search"
         facts = _search(config, parts, minutes, out) | {"fingerprint": parts.train.fingerprint}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    given = {**configs.to_dict(config), **facts["options"]}
-    return Found(
-        config=configs.from_dict(type(config), given, "model"),
-        **{name: facts[name] for name in ("options", "minutes", "trials", "epochs", "worth")},
+        _write(path, facts)
+    given = configs.from_dict(
+        type(config), {**configs.to_dict(config), **facts["options"]}, "model"
     )
+    if given == config:
+        facts |= {"options": {}, "whole": {}}
+    elif "whole" not in facts:
+        whole = _trained_whole({AS_IT_IS: config, TUNED: given}, label, parts, folder, budget)
+        if whole is None:
+            return None
+        facts["whole"] = whole
+        _write(path, facts)
+    whole = facts["whole"]
+    better = bool(whole) and whole[TUNED] > whole[AS_IT_IS]
+    return Found(
+        config=given if better else config,
+        **{name: facts[name] for name in ("options", "minutes", "trials", "epochs", "whole")},
+    )
+
+
+def _trained_whole(
+    ways: dict[str, Any], label: str, parts: Split, folder: Path, budget: Budget
+) -> dict[str, float] | None:
+    """What each comes to on the validation questions; the run of the better is that of seed 0."""
+    whole = dict[str, float]()
+    for way, config in ways.items():
+        run = trained(config, parts.train, 0, folder / f"{label}, {way}, tried", budget)
+        if run is None:
+            return None
+        whole[way] = run.record["validation"][VALIDATION]
+    best = max(whole, key=lambda way: whole[way])
+    (folder / f"{label}, {best}, tried").rename(folder / f"{label}, tuned-0")
+    return whole
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def _search(config: Any, parts: Split, minutes: float, out: Path) -> dict[str, Any]:
@@ -99,13 +137,12 @@ def _search(config: Any, parts: Split, minutes: float, out: Path) -> dict[str, A
     try:
         found = gv.tune(trial, parts.train, out=out, time_limit=left, force=True)
     except CheckFailed:  # not one came to its end: the row stays as it is
-        return {"options": {}, "minutes": minutes, "trials": 0, "epochs": epochs, "worth": 0.0}
+        return {"options": {}, "minutes": minutes, "trials": 0, "epochs": epochs}
     return {
         "epochs": epochs,
         "options": found.best.options,
         "minutes": minutes,
         "trials": len(found.trials),
-        "worth": found.best.value,
     }
 
 
