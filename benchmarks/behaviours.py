@@ -7,7 +7,8 @@ With `--search`, every row that is trained is tuned for so many minutes on the v
 of each log, in the space that `grapevine tune` has for its model, by trials so short that some fit;
 its seeds are then trained with what was best. A search that is done stays in results/kept as well,
 and its rows say so. Vine and the Transformer beside it are not searched: they are those of vine.py,
-which has a table of its own of the parts of Vine.
+which has a table of its own of the parts of Vine. "vine and lightgcn" adds up the scores of their
+runs, each scaled to a mean square of 1; nothing of it is searched either.
 
 Every item is a candidate, and what a user has bought already is left out; of a log whose test has
 no pair that training has under any behaviour, whatever was met is. Beside it stands the protocol of
@@ -16,15 +17,18 @@ stopped goes on; `--minutes` ends this part. What a run that is done answered st
 results/kept. The result goes to results/behaviours.md.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grapevine as gv
 from grapevine.data.split import Split
 from grapevine.models.base import Trained
-from resumable import Budget, Row, about, asked, better, cell, heading, prepared
-from rows import Rows
+from grapevine.models.run import Run
+from resumable import Budget, Row, about, asked, better, cell, heading, prepared, trained
+from rows import Learn, Rows
 from searched import Found, searched
 from vine import OF_DATA
 from vine import ROWS as OF_VINE
@@ -36,6 +40,7 @@ METRICS = ("hr@10", "ndcg@10")
 MERGED = "lightgcn, all as one"
 """What every other row is held to, pair by pair: with one graph of all that was done."""
 JOINT = ("sasrec, all behaviours", "vine")
+TOGETHER = "vine and lightgcn"
 ORDERED = ("markov, all as one", "sasrec, all behaviours")
 """Rows that need to know what came after what."""
 
@@ -53,7 +58,8 @@ def rows() -> Sequence[Row]:
         Row("item-knn, all as one", "item-knn", {"behaviours": "all"}),
         Row("ease, all as one", "ease", {"behaviours": "all"}),
     ]
-    return [*found, *(row for row in OF_VINE if row.label in JOINT)]
+    found += [row for row in OF_VINE if row.label in JOINT]
+    return [*found, Row(TOGETHER, "blend", {"parts": ("vine", "lightgcn")})]
 
 
 def changed(row: Row, data: str) -> Row:
@@ -62,9 +68,37 @@ def changed(row: Row, data: str) -> Row:
     return replace(row, changes={**row.changes, **more})
 
 
+def parts_of(data: str) -> list[Row]:
+    """The rows whose runs are asked together."""
+    return [changed(row, data) for row in rows() if row.label in {"vine", MERGED}][::-1]
+
+
+def together(data: str) -> Row:
+    """The row of them, with their options."""
+    settings = tuple(
+        f"{row.model}.{option}={json.dumps(value)}"
+        for row in parts_of(data)
+        for option, value in row.changes.items()
+    )
+    return Row(TOGETHER, "blend", {"parts": ("vine", "lightgcn"), "settings": settings})
+
+
+def learnt(data: str, parts: Split, folder: Path, budget: Budget) -> Learn:
+    """What trains a row of a log, and makes the one that is of others of their runs."""
+
+    def learn(label: str, config: Any, seed: int) -> Run | None:
+        if label != TOGETHER:
+            return trained(config, parts.train, seed, folder / f"{label}-{seed}", budget)
+        found = [learn(row.label, row.config, seed) for row in parts_of(data)]
+        there = [run for run in found if run]
+        return gv.blend(there) if len(there) == len(found) else None
+
+    return learn
+
+
 def searches(row: Row) -> bool:
     """Whether its options are searched where rows are."""
-    return isinstance(row.config, Trained) and row.label not in JOINT
+    return isinstance(row.config, Trained) and row.label not in {*JOINT, TOGETHER}
 
 
 def tuned(
@@ -86,7 +120,11 @@ def section(
     print(data, flush=True)
     parts = prepared(data)
     ordered = parts.train.schema.clock != "none"
-    wanted = [changed(row, data) for row in wanted if ordered or row.label not in ORDERED]
+    wanted = [
+        together(data) if row.label == TOGETHER else changed(row, data)
+        for row in wanted
+        if ordered or row.label not in ORDERED
+    ]
     plain = [row for row in wanted if not (minutes and searches(row))]
     tried = [row for row in wanted if row not in plain]
     found = tuned(data, parts, tried, minutes, folder, budget)
@@ -100,6 +138,7 @@ def section(
         budget,
         kept=f"behaviours/{data}",
         ways=list(WAYS.values()),
+        learn=learnt(data, parts, folder / data, budget),
     )
     lines = [*about(data, parts), *table(parts, rows), *rows.note]
     if not minutes:
