@@ -2,8 +2,8 @@
 
 A loss that says yes to one item and no to hundreds first has to learn that almost all is no. A
 network without a bias learns it by all its places holding the same, and is stuck for long where
-every history gets what is popular. Detectors of rare objects start where the rare is
-rare for that reason (Lin et al., Focal loss for dense object detection, ICCV 2017, section 4.1).
+every history gets what is popular. Detectors of rare objects start where the rare is rare for that
+reason (Lin et al., Focal loss for dense object detection, ICCV 2017, section 4.1).
 """
 
 import numpy as np
