@@ -229,7 +229,9 @@ class _OverAll(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (scale,) = gradients
-        kept = [None if one is None else one * scale for one in ctx.saved_tensors]
+        kept = ctx.saved_tensors
+        if scale != 1:
+            kept = [None if one is None else one * scale for one in kept]
         return (*kept, None, None, None, None)
 
 

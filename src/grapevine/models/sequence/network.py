@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from grapevine.core.kernels.dropout import Dropout
+from grapevine.core.kernels.unit import unit_rows
 from grapevine.core.patterns import Causal, Complete, Pattern
 from grapevine.core.positions.relative import log_times
 from grapevine.core.transformer import HSTULayer, TransformerLayer
@@ -210,14 +210,16 @@ class Network(nn.Module):
             vectors = self._looked_up(torch.arange(self.num_items) if rows is None else rows)
         else:
             table = self.items if self.asked is None else self.asked
-            vectors = table.weight[: self.num_items] if rows is None else table(rows)
-        return normalize(vectors, dim=1) if self.config.cosine else vectors
+            vectors = table.weight if rows is None else table(rows)
+        # Of the table all but the rows of padding and of a mask.
+        count = self.num_items if rows is None else len(rows)
+        return unit_rows(vectors, count) if self.config.cosine else vectors[:count]
 
     def ask(self, h_TD: Float[Tensor, "asking width"]) -> Float[Tensor, "asking width"]:
         """What a place asks with: its product with an item's vector is the score."""
         h_TD = self.dense(h_TD)
         if self.config.cosine:
-            h_TD = normalize(h_TD, dim=1) / self.config.temperature
+            h_TD = unit_rows(h_TD) / self.config.temperature
         return h_TD
 
 
