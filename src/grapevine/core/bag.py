@@ -12,6 +12,7 @@ from torch.nn.functional import dropout
 
 from grapevine.core.edges import Edges
 from grapevine.core.edgewise import weighted_sum
+from grapevine.core.kernels.dropout import Dropout
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def dropped(x: Tensor | Bag, share: float, training: bool) -> Tensor | Bag:
     """Entries dropped in training and the others scaled up; what is zero stays zero."""
     if isinstance(x, Bag):
         return replace(x, values=dropout(x.values, share, training))
-    return dropout(x, share, training)
+    return Dropout(share).train(training)(x)
 
 
 def project(linear: nn.Linear, x: Tensor | Bag) -> Float[Tensor, "rows out"]:

@@ -1,4 +1,4 @@
-"""A labelled graph as what layers take: features as a bag, edges as a neighbourhood."""
+"""A labelled graph as what layers take: features as a bag or a table, edges as a neighbourhood."""
 
 from dataclasses import replace
 
@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Int64
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
+from torch import Tensor
 
 from grapevine.core.bag import Bag
 from grapevine.core.edges import Edges
@@ -14,6 +15,9 @@ from grapevine.data.sources.graphs import LabelledGraph
 from grapevine.random import stream
 from grapevine.structs.graph import Graph
 from grapevine.structs.jagged import Jagged, gather_index, offsets_of
+
+DENSE = 0.1
+"""Share of the features that nodes have from which on a product with all of them is quicker."""
 
 
 def edges_of(graph: LabelledGraph) -> Graph:
@@ -32,6 +36,20 @@ def bag_of(graph: LabelledGraph, *, shares: bool = True) -> Bag:
         totals = np.bincount(rows, values, minlength=graph.num_nodes)
         values = (values / np.where(totals > 0, totals, 1)[rows]).astype(np.float32)
     return Bag(Edges.from_lists(columns, graph.num_features), torch.as_tensor(values))
+
+
+def features_of(graph: LabelledGraph, *, shares: bool = True) -> Tensor | Bag:
+    """The same, as a table `(nodes, features)` where most nodes have many of them."""
+    bag = bag_of(graph, shares=shares)
+    if len(bag.values) < DENSE * len(bag) * bag.width:
+        return bag
+    table = torch.zeros(len(bag), bag.width)
+    rows = np.repeat(np.arange(graph.num_nodes), np.diff(graph.feature_offsets))
+    return table.index_put_(
+        (torch.from_numpy(rows), torch.from_numpy(graph.feature_columns).long()),
+        bag.values,
+        accumulate=True,
+    )
 
 
 def induced(graph: LabelledGraph, keep: Bool[np.ndarray, " nodes"]) -> LabelledGraph:

@@ -17,7 +17,7 @@ from grapevine.errors import DataError
 from grapevine.random import stream
 from grapevine.structs.graph import Graph
 from grapevine.tasks.descent import Trace, descend
-from grapevine.tasks.inputs import bag_of, edges_of
+from grapevine.tasks.inputs import edges_of, features_of
 from grapevine.tasks.networks import Shape, neighbourhood_of, network_of
 
 Pairs = Int64[np.ndarray, "pairs 2"]
@@ -142,7 +142,7 @@ def fit(config: Config, graph: LabelledGraph, held: Held, *, seed: int = 0) -> L
         held: what is known and what is asked.
         seed: names what is drawn.
     """
-    features = bag_of(graph, shares=config.shares)
+    features = features_of(graph, shares=config.shares)
     neighbourhood = neighbourhood_of(config.shape, held.known)
     torch.manual_seed(int(stream(seed, "links", "start").integers(2**63)))
     network = network_of(config.shape, held.known, graph.num_features, config.width)

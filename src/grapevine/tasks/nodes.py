@@ -17,7 +17,7 @@ from grapevine.data.sources.graphs import LabelledGraph
 from grapevine.errors import ConfigError, DataError
 from grapevine.random import stream
 from grapevine.tasks.descent import Trace, descend
-from grapevine.tasks.inputs import bag_of, edges_of
+from grapevine.tasks.inputs import edges_of, features_of
 from grapevine.tasks.networks import Shape, neighbourhood_of, network_of
 
 
@@ -103,7 +103,7 @@ def fit(config: Config, graph: LabelledGraph, *, seed: int = 0) -> Classifier:
         DataError: the graph has no split, or no node to train or to validate with.
     """
     train, validation = _part(graph, "train"), _part(graph, "validation")
-    features = bag_of(graph, shares=config.shares)
+    features = features_of(graph, shares=config.shares)
     edges = edges_of(graph)
     neighbourhood = neighbourhood_of(config.shape, edges)
     labels = torch.as_tensor(graph.labels).long()

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from grapevine.core.bag import Bag, project
 from grapevine.tasks.inputs import (
     bag_of,
     edges_of,
+    features_of,
     induced,
     largest_component,
     several,
@@ -77,3 +81,20 @@ def test_several_graphs_keep_their_edges_in_any_order(rings_and_stars):
     ring = {(7 + at, 7 + (at + 1) % 7) for at in range(7)}
     assert edges(part) == {*star, *ring, *((b, a) for a, b in star | ring)}
     assert torch.equal(edges_of(part).receivers, edges_of(part).receivers.sort().values)
+
+
+def test_many_features_are_a_table_and_few_a_bag():
+    small = labelled([[1], [0], [1]], [0, 1, 1], [2, 0, 2])
+    wide = replace(small, num_features=100)
+    expected = [[0, 0, 1], [1, 0, 0], [0, 0, 1]]
+
+    table, bag = features_of(small), features_of(wide)
+
+    assert isinstance(table, torch.Tensor)
+    assert table.tolist() == expected
+    assert isinstance(bag, Bag)
+    assert bag.width == 100
+    linear = torch.nn.Linear(100, 4)
+    part = torch.nn.Linear(3, 4)
+    part.load_state_dict({"weight": linear.weight[:, :3], "bias": linear.bias})
+    torch.testing.assert_close(project(part, table), project(linear, bag))
