@@ -18,6 +18,7 @@ from grapevine.core.isomorphism import GIN
 from grapevine.core.neighbourhoods import Adjacency, with_self_loops
 from grapevine.core.positions import flipped, laplacian
 from grapevine.core.propagate import symmetric_normalised
+from grapevine.errors import ConfigError
 from grapevine.random import stream
 from grapevine.structs.graph import Graph
 
@@ -49,6 +50,12 @@ class Shape:
 
     def __post_init__(self) -> None:
         check_bounds(self, "shape", "depth", "width", "heads", "last_heads", least=1)
+        check_bounds(self, "shape", "drop", "drop_inputs", "drop_edges", least=0, most=1)
+        if self.drop_edges and self.layer in ("gcn", "mean", "graph-transformer", "gin"):
+            raise ConfigError(
+                f"shape: drop_edges says nothing to {self.layer!r}",
+                hint="set it to 0, or take an attention or grand",
+            )
 
 
 class Network(nn.Module):

@@ -103,3 +103,12 @@ def test_gcn_on_cora_is_as_published(mirror, tmp_path):
     graph = load_graph(fetch("cora", tmp_path / "cora", mirror))
     found = nodes.fit(nodes.GCN, graph)
     assert 0.80 <= found.accuracy(graph, graph.test) <= 0.845
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"drop_edges": 0.3}, "says nothing to 'gcn'"), ({"drop": 1.5}, "<= 1")],
+)
+def test_options_of_a_shape_that_do_nothing_are_refused(options, words):
+    with pytest.raises(ConfigError, match=words):
+        Shape(**options)

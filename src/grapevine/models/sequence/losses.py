@@ -1,8 +1,8 @@
 """The losses of the sequence models: each one function of what was asked, by its name.
 
 Three of them score every item of a small catalogue, though they only draw from it: a product of
-matrices is then less work than gathering rows. In a large one what was drawn is gathered, and no
-step costs more for there being more items (`gathers` says which it is).
+matrices is less work than gathering rows, unless few are drawn. In a large one what was drawn is
+gathered, and no step costs more for there being more items (`gathers` says which it is).
 """
 
 from collections.abc import Callable
@@ -21,6 +21,9 @@ from grapevine.models.sequence.config import Config, Loss
 from grapevine.models.sequence.network import Network
 from grapevine.models.sequence.proposal import Proposal
 from grapevine.random import stream
+
+ALL = 100
+"""Items that are scored, by a product of matrices, while one that was drawn is gathered."""
 
 # T = positions that ask, I = items, S = items drawn for all positions, B = positions of a block
 
@@ -86,7 +89,7 @@ def bce(asked: Asked) -> Tensor:
 
 def _yes_and_no(asked: Asked, calibration: float) -> Tensor:
     count, num_items = asked.config.negatives, asked.num_items
-    if not asked.network.gathers:
+    if _all_is_less(asked):
         return gbce_over_all(**asked.whole, negatives=count, calibration=calibration, key=asked.key)
     beta = gbce_power(count, num_items, calibration)
     return _of_own(asked, lambda near, far, keep, _: losses.gbce(near, far, keep, beta=beta))
@@ -94,9 +97,14 @@ def _yes_and_no(asked: Asked, calibration: float) -> Tensor:
 
 def bpr(asked: Asked) -> Tensor:
     """-log of the chance that the answer comes before an item drawn for it."""
-    if not asked.network.gathers:
+    if _all_is_less(asked):
         return bpr_over_all(**asked.whole, negatives=asked.config.negatives, key=asked.key)
     return _of_own(asked, lambda near, far, keep, _: losses.bpr(near, far, keep))
+
+
+def _all_is_less(asked: Asked) -> bool:
+    """Whether to score every item is less work than to gather those drawn for each position."""
+    return not asked.network.gathers and ALL * asked.config.negatives >= asked.num_items
 
 
 def _of_own(asked: Asked, loss: BlockLoss) -> Tensor:

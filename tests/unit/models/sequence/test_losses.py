@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from grapevine import training
 from grapevine.models import MODELS
+from grapevine.models.sequence import losses
 from grapevine.models.sequence import network as networks
 from grapevine.models.sequence.losses import LOSSES, Asked
 from grapevine.models.sequence.network import Network
@@ -49,6 +50,18 @@ def test_losses_over_large_catalogues_are_those_over_small_ones(loss, monkeypatc
     small = lost(options)
     monkeypatch.setattr(networks, "EVERYTHING", 3)
     for one, other in zip(small[:3], lost(options)[:3]):
+        assert (one - other).norm() < 0.1 * one.norm()
+
+
+@pytest.mark.parametrize("loss", ["bce", "gbce", "bpr"])
+def test_few_draws_lose_gathered_what_they_lose_among_all(loss, monkeypatch):
+    """As above; whether draws are few is a matter of `ALL`."""
+    options = config(loss=loss, negatives=4000)
+    among_all = lost(options)
+    monkeypatch.setattr(losses, "ALL", 0)
+    gathered = lost(options)
+    assert not torch.equal(among_all[1], gathered[1])
+    for one, other in zip(among_all[:3], gathered[:3]):
         assert (one - other).norm() < 0.1 * one.norm()
 
 
