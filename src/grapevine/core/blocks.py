@@ -22,8 +22,9 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import normalize, relu
+from torch.nn.functional import relu
 
+from grapevine.core.kernels.unit import unit_rows
 from grapevine.core.listen import listen
 from grapevine.core.neighbourhoods import Neighbourhood, Table
 from grapevine.core.table import Merge
@@ -189,7 +190,7 @@ class UnitLength(nn.Module):
 
 def unit_length(x_ND: Float[Tensor, "nodes width"]) -> Float[Tensor, "nodes width"]:
     """Each row scaled to length one; ReLU can leave a zero row, which stays zero."""
-    return normalize(x_ND, dim=1, eps=1e-12)
+    return unit_rows(x_ND)
 
 
 def norm_of(norm: Norm, width: int) -> nn.Module:

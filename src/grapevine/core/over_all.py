@@ -229,6 +229,7 @@ class _OverAll(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (scale,) = gradients
+        # As they are, they are not to be written into by whoever keeps the graph.
         kept = ctx.saved_tensors
         if scale != 1:
             kept = [None if one is None else one * scale for one in kept]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float32, Int64
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -30,26 +30,26 @@ def edges_of(graph: LabelledGraph) -> Graph:
 def bag_of(graph: LabelledGraph, *, shares: bool = True) -> Bag:
     """Its features; as shares of what a node has, where they are counts of words."""
     columns = Jagged(graph.feature_offsets, graph.feature_columns)
-    values = graph.feature_values
-    if shares:
-        rows = np.repeat(np.arange(graph.num_nodes), columns.lengths)
-        totals = np.bincount(rows, values, minlength=graph.num_nodes)
-        values = (values / np.where(totals > 0, totals, 1)[rows]).astype(np.float32)
+    values = _values(graph, shares)
     return Bag(Edges.from_lists(columns, graph.num_features), torch.as_tensor(values))
 
 
 def features_of(graph: LabelledGraph, *, shares: bool = True) -> Tensor | Bag:
-    """The same, as a table `(nodes, features)` where most nodes have many of them."""
-    bag = bag_of(graph, shares=shares)
-    if len(bag.values) < DENSE * len(bag) * bag.width:
-        return bag
-    table = torch.zeros(len(bag), bag.width)
+    """The same, as a table `(nodes, features)` where nodes have many of them."""
+    shape = graph.num_nodes, graph.num_features
+    if len(graph.feature_values) < DENSE * shape[0] * shape[1]:
+        return bag_of(graph, shares=shares)
+    entries = _values(graph, shares), graph.feature_columns, graph.feature_offsets
+    return torch.from_numpy(csr_matrix(entries, shape=shape).toarray())
+
+
+def _values(graph: LabelledGraph, shares: bool) -> Float32[np.ndarray, " entries"]:
+    values = graph.feature_values
+    if not shares:
+        return values
     rows = np.repeat(np.arange(graph.num_nodes), np.diff(graph.feature_offsets))
-    return table.index_put_(
-        (torch.from_numpy(rows), torch.from_numpy(graph.feature_columns).long()),
-        bag.values,
-        accumulate=True,
-    )
+    totals = np.bincount(rows, values, minlength=graph.num_nodes)
+    return (values / np.where(totals > 0, totals, 1)[rows]).astype(np.float32)
 
 
 def induced(graph: LabelledGraph, keep: Bool[np.ndarray, " nodes"]) -> LabelledGraph:

@@ -56,6 +56,11 @@ class Shape:
                 f"shape: drop_edges says nothing to {self.layer!r}",
                 hint="set it to 0, or take an attention or grand",
             )
+        if self.positions and self.layer not in ("graph-transformer", "gin"):
+            raise ConfigError(
+                f"shape: positions say nothing to {self.layer!r}",
+                hint="set it to 0, or take graph-transformer or gin",
+            )
 
 
 class Network(nn.Module):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import normalize
 
 from grapevine.core.kernels.unit import EPS, unit_rows
@@ -37,6 +38,24 @@ def test_tiny_rows_are_divided_by_the_least_length() -> None:
     assert not found[0].any()
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_what_is_no_number_stays_none() -> None:
+    start = _table(3)
+    start[1, 5] = torch.nan
+
+    assert unit_rows(start).isnan().all(1).tolist() == [False, True, False]
+
+
+def test_is_exported_for_any_number_of_rows() -> None:
+    class Unit(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return unit_rows(x)
+
+    rows = torch.export.Dim("rows", min=2)
+    exported = torch.export.export(Unit(), (_table(3),), dynamic_shapes=({0: rows},))
+
+    torch.testing.assert_close(exported.module()(_table(7)), unit_rows(_table(7)))
 
 
 def test_other_types_take_torchs_way() -> None:

@@ -107,7 +107,11 @@ def test_gcn_on_cora_is_as_published(mirror, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"drop_edges": 0.3}, "says nothing to 'gcn'"), ({"drop": 1.5}, "<= 1")],
+    [
+        ({"drop_edges": 0.3}, "says nothing to 'gcn'"),
+        ({"layer": "gat", "positions": 3}, "say nothing to 'gat'"),
+        ({"drop": 1.5}, "<= 1"),
+    ],
 )
 def test_options_of_a_shape_that_do_nothing_are_refused(options, words):
     with pytest.raises(ConfigError, match=words):

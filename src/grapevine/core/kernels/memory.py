@@ -31,6 +31,12 @@ def zeros(shape: int | Sequence[int], dtype: Any) -> np.ndarray:
     return torch.zeros(shape, dtype=_kind(dtype)).numpy()
 
 
+def compiled(x: Tensor) -> bool:
+    """Whether a compiled loop can have this memory: on the processor, and in no exported graph."""
+    traced = torch.compiler.is_exporting() or torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not traced
+
+
 def _kind(dtype: Any) -> torch.dtype:
     return torch.as_tensor(np.empty(0, dtype)).dtype
 

@@ -17,6 +17,7 @@ from numba import njit, prange
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from grapevine.core.kernels.memory import compiled
 from grapevine.core.kernels.threads import threads_for
 
 EPS = 1e-12
@@ -34,11 +35,11 @@ def unit_rows(
         x_TD: any rows; float32 on the processor takes the quick way.
         count: how many of them, from the first; all if not given. The others get no gradient.
     """
-    count = len(x_TD) if count is None else count
-    if x_TD.dtype != torch.float32 or x_TD.device.type != "cpu":
-        return normalize(x_TD[:count], dim=1)
+    # Before the length is looked at, which would be a constant of a graph that is exported.
+    if x_TD.dtype != torch.float32 or not compiled(x_TD):
+        return normalize(x_TD if count is None else x_TD[:count], dim=1)
     apply: Callable[..., Tensor] = cast("Any", _UnitRows).apply
-    return apply(x_TD, count)
+    return apply(x_TD, len(x_TD) if count is None else count)
 
 
 class _UnitRows(torch.autograd.Function):
@@ -64,7 +65,8 @@ class _UnitRows(torch.autograd.Function):
         return by_x, None
 
 
-@njit(inline="always", cache=True, fastmath={"reassoc", "contract"})
+# A function of its own, which writes nothing (see `memory`); inlined by numba it loses its flags.
+@njit(cache=True, fastmath={"reassoc", "contract"})
 def _product(a: np.ndarray, b: np.ndarray) -> Any:
     total = np.float32(0)
     for d in range(len(a)):
@@ -77,8 +79,9 @@ def _scale(x: np.ndarray, out: np.ndarray, over: np.ndarray) -> None:
     for block in prange((len(x) + BLOCK - 1) // BLOCK):
         for row in range(block * BLOCK, min((block + 1) * BLOCK, len(x))):
             length = np.sqrt(_product(x[row], x[row]))
-            # Where the length is cut off it is a constant, and the row is only multiplied.
-            over[row] = np.float32(1) / length if length > EPS else np.float32(-1 / EPS)
+            # Where the length is cut off it is a constant, and the row is only multiplied. One that
+            # is no number is not cut off.
+            over[row] = np.float32(-1 / EPS) if length <= EPS else np.float32(1) / length
             for d in range(x.shape[1]):
                 out[row, d] = x[row, d] * abs(over[row])
 
@@ -88,7 +91,7 @@ def _scale_back(out: np.ndarray, over: np.ndarray, by_out: np.ndarray, by_x: np.
     for block in prange((len(out) + BLOCK - 1) // BLOCK):
         for row in range(block * BLOCK, min((block + 1) * BLOCK, len(out))):
             along = np.float32(0)
-            if over[row] > 0:
+            if not over[row] < 0:
                 along = _product(out[row], by_out[row])
             for d in range(out.shape[1]):
                 by_x[row, d] = abs(over[row]) * (by_out[row, d] - along * out[row, d])

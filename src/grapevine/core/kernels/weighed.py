@@ -17,6 +17,7 @@ from numba import njit, prange
 from torch import Tensor
 
 from grapevine.core.kernels.fused import raw
+from grapevine.core.kernels.memory import compiled
 from grapevine.core.kernels.rowloss import exp, greatest
 from grapevine.core.kernels.spmm import narrow, widen
 from grapevine.core.kernels.threads import threads_for
@@ -63,9 +64,7 @@ def weighed(
 def serves(q: Tensor, k: Tensor) -> bool:
     """Whether `weighed` is for these: bfloat16 on the processor, not too short nor too long."""
     fits = k.shape[-2] >= SHORTEST and max(q.shape[-2], k.shape[-2]) <= LONGEST
-    # What is compiled here is no operation of a graph.
-    exported = torch.compiler.is_exporting() or torch.compiler.is_compiling()
-    return q.dtype == torch.bfloat16 and q.device.type == "cpu" and fits and not exported
+    return q.dtype == torch.bfloat16 and fits and compiled(q)
 
 
 class _Weighed(torch.autograd.Function):

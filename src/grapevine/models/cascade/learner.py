@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from grapevine.core.all_pairs import all_pairs
 from grapevine.core.kernels.spmm import Sparse
+from grapevine.core.kernels.unit import unit_rows
 from grapevine.core.losses import bpr
 from grapevine.core.neighbourhoods import Adjacency
 from grapevine.core.over_all import softmax_over_all
@@ -164,7 +164,7 @@ class CascadeLearner(GradientLearner):
         asking = view.nodes[torch.from_numpy(one.users)] * view.weights
         items = view.nodes[first:]
         if self.config.cosine:
-            asking, items = normalize(asking), normalize(items)
+            asking, items = unit_rows(asking), unit_rows(items)
         answers = torch.from_numpy(one.items)
         return softmax_over_all(asking / self.config.temperature, items, answers)
 

@@ -11,8 +11,9 @@ from typing import cast
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import dropout, leaky_relu, normalize
+from torch.nn.functional import dropout, leaky_relu
 
+from grapevine.core.kernels.unit import unit_rows
 from grapevine.core.listen import listen
 from grapevine.core.neighbourhoods import Adjacency
 from grapevine.models.cascade.config import Config
@@ -202,7 +203,7 @@ class Network(nn.Module):
             for _ in range(self.config.layers):
                 said_ND = listen(graph, said_ND, "importance")
                 total_ND = total_ND + said_ND
-            heard_ND = normalize(total_ND)
+            heard_ND = unit_rows(total_ND)
             if self.config.through == "residual":
                 x_ND = x_ND + heard_ND
                 out.append(x_ND)

@@ -1,8 +1,8 @@
 """The losses of the sequence models: each one function of what was asked, by its name.
 
 Three of them score every item of a small catalogue, though they only draw from it: a product of
-matrices is less work than gathering rows, unless few are drawn. In a large one what was drawn is
-gathered, and no step costs more for there being more items (`gathers` says which it is).
+matrices is less work than gathering rows, unless few are drawn. In a large one (`gathers`) what was
+drawn is always gathered, and no step costs more for there being more items.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ from grapevine.models.sequence.returns import Returns
 from grapevine.models.sequence.sources import Sources
 
 EVERYTHING = 20_000
-"""Items up to which all are scored rather than some gathered, where a loss draws from them."""
+"""Items up to which gradients are of the whole table, where a loss draws from them."""
 
 States = Float[Tensor, "batch places width"]
 
@@ -211,9 +211,12 @@ class Network(nn.Module):
         else:
             table = self.items if self.asked is None else self.asked
             vectors = table.weight if rows is None else table(rows)
-        # Of the table all but the rows of padding and of a mask.
-        count = self.num_items if rows is None else len(rows)
-        return unit_rows(vectors, count) if self.config.cosine else vectors[:count]
+        # Of a table all but the rows of padding and of a mask.
+        longer = self.made is None and rows is None and self.asked is None
+        count = self.num_items if longer else None
+        if self.config.cosine:
+            return unit_rows(vectors, count)
+        return vectors[:count] if longer else vectors
 
     def ask(self, h_TD: Float[Tensor, "asking width"]) -> Float[Tensor, "asking width"]:
         """What a place asks with: its product with an item's vector is the score."""

@@ -53,6 +53,18 @@ def test_losses_over_large_catalogues_are_those_over_small_ones(loss, monkeypatc
         assert (one - other).norm() < 0.1 * one.norm()
 
 
+def test_what_few_are_is_a_matter_of_how_many_items_there_are(monkeypatch):
+    many = config(loss="bce", negatives=4000)
+    for negatives, ratio, gathers in ((1, 7, True), (1, 8, False), (2, 3, True), (2, 4, False)):
+        monkeypatch.setattr(losses, "ALL", ratio)
+        few = replace(many, negatives=negatives)
+        asked = Asked(
+            torch.zeros(1, 8), torch.zeros(1).long(), Network(few, len(COUNTS)), few,
+            Proposal.of(few, COUNTS), 7,
+        )  # fmt: skip
+        assert losses._all_is_less(asked) != gathers
+
+
 @pytest.mark.parametrize("loss", ["bce", "gbce", "bpr"])
 def test_few_draws_lose_gathered_what_they_lose_among_all(loss, monkeypatch):
     """As above; whether draws are few is a matter of `ALL`."""
@@ -60,7 +72,7 @@ def test_few_draws_lose_gathered_what_they_lose_among_all(loss, monkeypatch):
     among_all = lost(options)
     monkeypatch.setattr(losses, "ALL", 0)
     gathered = lost(options)
-    assert not torch.equal(among_all[1], gathered[1])
+    assert not torch.equal(among_all[1], gathered[1])  # the other way was taken
     for one, other in zip(among_all[:3], gathered[:3]):
         assert (one - other).norm() < 0.1 * one.norm()
 
