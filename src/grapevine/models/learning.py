@@ -40,6 +40,7 @@ class GradientLearner:
         seed: int,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
+        beta2: float = 0.999,
         clip: float = 0.0,
         schedule: Callable[[int, int, int], float] | None = None,
         precision: Precision = "float32",
@@ -52,6 +53,7 @@ class GradientLearner:
             seed: for dropout.
             learning_rate: of every step, where no schedule says otherwise.
             weight_decay: decoupled (Loshchilov and Hutter, arXiv:1711.05101).
+            beta2: how much of the mean of squared gradients stays at each step of Adam.
             clip: longest gradient, as a norm over all parameters; 0 for any length.
             schedule: the rate by epoch, step and steps in the epoch: see `models.schedules`.
             precision: of the products within `loss`; weights and updates are float32 in any case.
@@ -78,11 +80,14 @@ class GradientLearner:
                     [*([{"params": rest}] if rest else []), *map(dict, groups)],
                     lr=learning_rate,
                     weight_decay=weight_decay,
+                    betas=(0.9, beta2),
                     fused=True,
                 )
             )
         if tables:
-            self._optimisers.append(RowAdam(tables, lr=learning_rate, weight_decay=weight_decay))
+            self._optimisers.append(
+                RowAdam(tables, lr=learning_rate, weight_decay=weight_decay, betas=(0.9, beta2))
+            )
         for group in (group for one in self._optimisers for group in one.param_groups):
             group["factor"] = group["lr"] / learning_rate if group["lr"] != learning_rate else 1.0
 

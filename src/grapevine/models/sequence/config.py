@@ -122,6 +122,8 @@ class Config:
     """The answer's share among all items, or how it stands to items drawn: see `losses`."""
     negatives: int = 256
     """Items drawn: for each answer, or for a batch with "bpr-max" and "sampled-softmax"."""
+    unmet: bool = False
+    """Whether nothing is drawn for an answer that its user has met; of "bce", "gbce" and "bpr"."""
     drawn: Drawn = "uniform"
     """From what a batch draws its items, with "bpr-max" and "sampled-softmax"."""
     alpha: float = 0.75
@@ -152,6 +154,8 @@ class Config:
     """Epochs until it is reached."""
     decay: Decay = "constant"
     """How it goes down to a hundredth over all epochs."""
+    beta2: float = 0.999
+    """Of Adam: how much of the mean of squared gradients stays at each step."""
     weight_decay: float = 0.0
     """Pull of all weights towards 0."""
     clip: float = 1.0
@@ -186,7 +190,7 @@ class Config:
             most=1,
         )
         check_bounds(self, "sequence", "temperature", "learning_rate", above=0)
-        check_bounds(self, "sequence", "average", least=0, most=0.99999)
+        check_bounds(self, "sequence", "average", "beta2", least=0, most=0.99999)
         if self.width % self.heads:
             raise ConfigError(
                 f"model.width={self.width} cannot be shared by model.heads={self.heads}",
@@ -204,6 +208,16 @@ class Config:
                 'model.windows="lanes" carries the states of a chain from step to step, and '
                 f'"{self.encoder}" that asks "{self.asks}" has none',
                 hint='set model.encoder="gru" and model.asks="next", or model.windows="random"',
+            )
+        if self.unmet and self.loss not in ("bce", "gbce", "bpr"):
+            raise ConfigError(
+                f'model.unmet is of items drawn for each answer, and "{self.loss}" draws none',
+                hint='set model.unmet=false, or model.loss="bce", "gbce" or "bpr"',
+            )
+        if self.unmet and (self.asks == "cloze" or self.windows == "lanes"):
+            raise ConfigError(
+                "model.unmet wants to know whose an answer is, which neither masks nor lanes tell",
+                hint='set model.asks="next" and model.windows="random"',
             )
         if self.returns != "none" and (self.encoder != "transformer" or self.asks != "next"):
             raise ConfigError(

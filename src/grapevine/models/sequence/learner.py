@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from grapevine.models.sequence.config import Config
 from grapevine.models.sequence.items import written_out
 from grapevine.models.sequence.lanes import LaneBatches, Lanes, along, cleared
 from grapevine.models.sequence.losses import LOSSES, Asked
+from grapevine.models.sequence.met import Met
 from grapevine.models.sequence.model import Reader, Sequence
 from grapevine.models.sequence.network import EVERYTHING, Network
 from grapevine.models.sequence.prior import starting_bias
@@ -50,6 +52,7 @@ class SequenceLearner(GradientLearner):
         # Of a batch answers are drawn, and not all events are.
         drawn = answers if config.drawn in {"in-batch", "mixed"} else counts
         self.proposal = Proposal.of(config, drawn if self.rows is None else drawn[counts > 0])
+        self.met = Met.of(self.events) if config.unmet else None
         torch.manual_seed(int(stream(seed, "sequence", "start").integers(2**63)))
         network = self._network(train, self.sources)
         if config.prior and network.bias is not None:
@@ -59,6 +62,7 @@ class SequenceLearner(GradientLearner):
             seed=seed,
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
+            beta2=config.beta2,
             clip=config.clip,
             schedule=Schedule(
                 peak=config.learning_rate, epochs=config.epochs, warm_up=config.warm_up,
@@ -153,7 +157,11 @@ class SequenceLearner(GradientLearner):
                 network(batch.places) if batch.carried is None else along(network, batch, self.held)
             )
             h_TD = network.ask(states_BLD.flatten(0, 1)[batch.asking])
-            asked = Asked(h_TD, answers, network, config, self.proposal, batch.key, self.rows)
+            met, after = self.met, batch.after
+            known = None if met is None or after is None else partial(met.among, after)
+            asked = Asked(
+                h_TD, answers, network, config, self.proposal, batch.key, self.rows, known
+            )
             return {config.loss: LOSSES[config.loss](asked)}
 
     def model(self) -> Reader:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from grapevine.core import losses
@@ -24,6 +24,11 @@ from grapevine.random import stream
 
 ALL = 100
 """Items that are scored, by a product of matrices, while one that was drawn is gathered."""
+
+TRIES = 20
+"""Times that an item is drawn anew whose user has met it; then nearly all is met, and it stays."""
+
+Known = Callable[[Int64[np.ndarray, "asking drawn"]], Bool[np.ndarray, "asking drawn"]]
 
 # T = positions that ask, I = items, S = items drawn for all positions, B = positions of a block
 
@@ -40,6 +45,8 @@ class Asked:
         proposal: how negatives are drawn.
         key: names the draws of this step.
         rows: the items that may be answers; all if not given.
+        known: which of some item rows, `(T, drawn)`, the user of each position has met; not given
+            where that does not matter.
     """
 
     h: Float[Tensor, "asking width"]
@@ -49,6 +56,7 @@ class Asked:
     proposal: Proposal
     key: int
     rows: Int64[Tensor, " items"] | None = None
+    known: Known | None = None
 
     @property
     def num_items(self) -> int:
@@ -104,15 +112,24 @@ def bpr(asked: Asked) -> Tensor:
 
 def _all_is_less(asked: Asked) -> bool:
     """Whether to score every item is less work than to gather those drawn for each position."""
+    if asked.known is not None:  # what is drawn among all is drawn by a loop that knows no users
+        return False
     return not asked.network.gathers and ALL * asked.config.negatives >= asked.num_items
 
 
 def _of_own(asked: Asked, loss: BlockLoss) -> Tensor:
-    """Of items drawn for each position: uniform over all but its answer."""
+    """Of items drawn for each position: uniform over all but its answer, or all that is unmet."""
     answers, items = asked.answers.numpy(), asked.num_items
     draw = stream(asked.key, "sequence", "negatives")
     drawn = draw.integers(items - 1, size=(len(answers), asked.config.negatives))
-    return _gathered(asked, loss, drawn + (drawn >= answers[:, None]))
+    drawn += drawn >= answers[:, None]
+    if asked.known is not None:
+        for _ in range(TRIES):
+            met = asked.known(drawn if asked.rows is None else asked.rows.numpy()[drawn])
+            if not met.any():
+                break
+            drawn[met] = draw.integers(items, size=int(met.sum()))
+    return _gathered(asked, loss, drawn)
 
 
 def bpr_max(asked: Asked) -> Tensor:

@@ -46,6 +46,8 @@ class SASRec(Sequence):
                 "attention_dropout": 0.2,
                 "loss": "bce",
                 "negatives": 1,
+                "unmet": True,
+                "beta2": 0.98,
                 "windows": "latest",
                 "epochs": 200,
                 "patience": 200,  # all of them, and the best is kept
