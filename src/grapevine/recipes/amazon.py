@@ -41,8 +41,8 @@ def _together(name: str) -> Blend.Config:
 
 
 MEASURED: dict[str, tuple[float, dict[str, float]]] = {
-    "beauty-sasrec": (80, {"ndcg@10": 0.0358, "hr@10": 0.0576}),
-    "beauty-best": (80, {"ndcg@10": 0.0404, "hr@10": 0.0628}),
+    "beauty-sasrec": (34, {"ndcg@10": 0.0362, "hr@10": 0.0582}),
+    "beauty-best": (34, {"ndcg@10": 0.0404, "hr@10": 0.0630}),
     "s3rec-beauty-sasrec": (12, {"ndcg@10": 0.0508, "hr@10": 0.0845}),
     "s3rec-beauty-best": (12, {"ndcg@10": 0.0572, "hr@10": 0.0956}),
     "s3rec-toys-sasrec": (13, {"ndcg@10": 0.0460, "hr@10": 0.0761}),
