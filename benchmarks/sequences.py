@@ -15,16 +15,18 @@ import os
 import platform
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import grapevine as gv
 from grapevine.data.split import Split
+from grapevine.evaluation.report import Report
 from grapevine.models import MODELS
 from grapevine.models.blend import Blend
 from grapevine.models.run import Run
 from grapevine.recipes import RECIPES
-from resumable import Budget, cell, trained
+from resumable import Budget, better, cell, trained
 from rows import Rows
 
 RESULTS = Path(__file__).parent / "results"
@@ -118,7 +120,18 @@ def section(
             f"| {label} | {of_seeds} | {' | '.join(cells)} | {rows.of_seeds(label)} | "
             f"{minutes:.1f} |"
         )
-    return [*lines, *rows.note, ""]
+    return [*lines, *rows.note, "", *steps(found[0], names), ""]
+
+
+def steps(report: Report, names: Sequence[str]) -> list[str]:
+    """By how much each recipe is ahead of the next, of the same questions and seeds."""
+    means = {one.model: one.metrics["ndcg@10"].mean for one in report.results}
+    order = sorted((name for name in names if name in means), key=lambda name: -means[name])
+    told: list[str] = []
+    for one, other in pairwise(order):
+        ahead, p = better(report, one, other).split(" | ")
+        told.append(f"`{one}` before `{other}` {ahead}, p {p}")
+    return [f"ndcg@10, paired, p by Holm: {'; '.join(told)}."] if told else []
 
 
 def main() -> None:
