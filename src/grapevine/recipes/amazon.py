@@ -43,14 +43,14 @@ def _together(name: str) -> Blend.Config:
 MEASURED: dict[str, tuple[float, dict[str, float]]] = {
     "beauty-sasrec": (34, {"ndcg@10": 0.0362, "hr@10": 0.0582}),
     "beauty-best": (34, {"ndcg@10": 0.0404, "hr@10": 0.0630}),
-    "s3rec-beauty-sasrec": (12, {"ndcg@10": 0.0508, "hr@10": 0.0845}),
-    "s3rec-beauty-best": (12, {"ndcg@10": 0.0572, "hr@10": 0.0956}),
-    "s3rec-toys-sasrec": (13, {"ndcg@10": 0.0460, "hr@10": 0.0761}),
-    "s3rec-toys-best": (14, {"ndcg@10": 0.0656, "hr@10": 0.1046}),
-    "s3rec-sports-sasrec": (15, {"ndcg@10": 0.0224, "hr@10": 0.0405}),
-    "s3rec-sports-best": (17, {"ndcg@10": 0.0334, "hr@10": 0.0588}),
+    "s3rec-beauty-sasrec": (4, {"ndcg@10": 0.0503, "hr@10": 0.0826}),
+    "s3rec-beauty-best": (5, {"ndcg@10": 0.0569, "hr@10": 0.0944}),
+    "s3rec-toys-sasrec": (4, {"ndcg@10": 0.0529, "hr@10": 0.0857}),
+    "s3rec-toys-best": (4, {"ndcg@10": 0.0662, "hr@10": 0.1048}),
+    "s3rec-sports-sasrec": (6, {"ndcg@10": 0.0250, "hr@10": 0.0446}),
+    "s3rec-sports-best": (8, {"ndcg@10": 0.0338, "hr@10": 0.0594}),
 }
-"""Minutes and scores of one seed: benchmarks/results/sequences.md."""
+"""Minutes of one training and scores of three seeds: benchmarks/results/sequences.md."""
 
 
 def _measured(name: str) -> dict[str, Any]:
