@@ -129,6 +129,10 @@ def _of_own(asked: Asked, loss: BlockLoss) -> Tensor:
             if not met.any():
                 break
             drawn[met] = draw.integers(items, size=int(met.sum()))
+        # Of one who has met everything all but the answer will do.
+        own = np.nonzero(drawn == answers[:, None])
+        others = draw.integers(items - 1, size=len(own[0]))
+        drawn[own] = others + (others >= answers[own[0]])
     return _gathered(asked, loss, drawn)
 
 

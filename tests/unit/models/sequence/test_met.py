@@ -58,7 +58,7 @@ def test_nothing_is_drawn_that_its_user_has_met(monkeypatch):
 def test_where_not_all_items_may_be_answers_it_is_still_of_items(monkeypatch):
     options, rows = config(negatives=40), torch.tensor([0, 2, 3, 6, 7])
     asked = Asked(
-        torch.zeros(3, 8), torch.tensor([0, 1, 4]), Network(options, 8), options,
+        torch.zeros(3, 8), torch.tensor([2, 3, 2]), Network(options, 8), options,
         Proposal.of(options, np.ones(5, np.int64)), 7, rows, lambda items: np.isin(items, [3, 6]),
     )  # fmt: skip
     drawn = []
@@ -71,13 +71,20 @@ def test_where_not_all_items_may_be_answers_it_is_still_of_items(monkeypatch):
     assert np.unique(drawn[0]).tolist() == [0, 1, 4]  # places among the rows
 
 
-def test_who_has_met_everything_is_told_something_else_than_the_answer():
+def test_who_has_met_everything_is_told_something_else_than_the_answer(monkeypatch):
     data = world([("a", 1), ("a", 2), ("a", 1), ("a", 2)])
-    learner = config().learner(data, seed=0)
+    learner = config(negatives=50).learner(data, seed=0)
+    drawn, gathered = [], losses._gathered
 
-    lost = learner.step(learner.batches(0)[0], 0.01)
+    def noted(asked, loss, items):
+        drawn.append(items)
+        return gathered(asked, loss, items)
 
-    assert np.isfinite(lost["bce"])
+    monkeypatch.setattr(losses, "_gathered", noted)
+    batch = learner.batches(0)[0]
+    learner.step(batch, 0.01)
+
+    assert (drawn[0] == 1 - batch.answers.numpy()[:, None]).all()
 
 
 @pytest.mark.parametrize(
