@@ -23,6 +23,19 @@ def config(**changes):
     return replace(MODELS["sasrec"].config, **{**small, "unmet": True, **changes})
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """What each step drew."""
+    found, gathered = [], losses._gathered
+
+    def noted(asked, loss, items):
+        found.append(items)
+        return gathered(asked, loss, items)
+
+    monkeypatch.setattr(losses, "_gathered", noted)
+    return found
+
+
 def test_who_has_met_what_is_told_by_the_event_that_answers():
     data = world(EVENTS)
     met, events = Met.of(data.interactions), data.interactions
@@ -36,16 +49,9 @@ def test_who_has_met_what_is_told_by_the_event_that_answers():
         assert set(np.flatnonzero(found[place]).tolist()) == theirs
 
 
-def test_nothing_is_drawn_that_its_user_has_met(monkeypatch):
+def test_nothing_is_drawn_that_its_user_has_met(drawn):
     data = world(EVENTS, items=range(1, 20))
     learner = config(batch=4).learner(data, seed=0)
-    drawn, gathered = [], losses._gathered
-
-    def noted(asked, loss, items):
-        drawn.append(items)
-        return gathered(asked, loss, items)
-
-    monkeypatch.setattr(losses, "_gathered", noted)
 
     for epoch in range(20):
         batch = learner.batches(epoch)[0]
@@ -71,16 +77,9 @@ def test_where_not_all_items_may_be_answers_it_is_still_of_items(monkeypatch):
     assert np.unique(drawn[0]).tolist() == [0, 1, 4]  # places among the rows
 
 
-def test_who_has_met_everything_is_told_something_else_than_the_answer(monkeypatch):
+def test_who_has_met_everything_is_told_something_else_than_the_answer(drawn):
     data = world([("a", 1), ("a", 2), ("a", 1), ("a", 2)])
     learner = config(negatives=50).learner(data, seed=0)
-    drawn, gathered = [], losses._gathered
-
-    def noted(asked, loss, items):
-        drawn.append(items)
-        return gathered(asked, loss, items)
-
-    monkeypatch.setattr(losses, "_gathered", noted)
     batch = learner.batches(0)[0]
     learner.step(batch, 0.01)
 
