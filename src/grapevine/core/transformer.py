@@ -18,9 +18,15 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, relu, silu
 
 from grapevine.core.attention import attend
-from grapevine.core.kernels.activations import Bent
 from grapevine.core.kernels.dropout import Dropout
-from grapevine.core.kernels.fused import LOW, Precision, bent_linear, linear_add, normed
+from grapevine.core.kernels.fused import (
+    LOW,
+    Precision,
+    bent_linear,
+    gated_add,
+    linear_add,
+    normed,
+)
 from grapevine.core.multihead import Asking, Attend, Attention, Bias, States, There, split_heads
 from grapevine.core.patterns import Pattern
 
@@ -71,7 +77,8 @@ class TransformerLayer(nn.Module):
       keys and values are not, and what is added to is the normed (code of Kang and McAuley, ICDM
       2018); one more norm belongs after the last layer.
 
-    `gated` multiplies what is added by `sigmoid(x W)`, as in LiGR (arXiv:2502.03417).
+    `gated` multiplies what is added by `sigmoid(x W)`, x being what it is added to, as in LiGR
+    (arXiv:2502.03417).
 
     Args:
         width: D.
@@ -140,19 +147,19 @@ class TransformerLayer(nn.Module):
         if self.norm == "sasrec":
             # What is dropped of the attention are weights, and nothing of what it says.
             normed = first(own)
-            y = second(normed + hear(normed, x))
-            return y + self.dropout(self.feed(y))
+            y = second(normed + self._through(0, normed, hear(normed, x), drop=False))
+            return y + self._through(1, y, self.feed(y))
         if self.norm == "post":
-            y = first(own + self.dropout(hear(own, x)))
-            return second(y + self.dropout(self.feed(y)))
+            y = first(own + self._through(0, own, hear(own, x)))
+            return second(y + self._through(1, y, self.feed(y)))
         told = first(x)
         y = own + self._through(0, own, hear(told if own is x else first(own), told))
         return y + self._through(1, y, self.feed(second(y)))
 
     def fusible(self, x: States) -> bool:
-        """Whether `fused` does the same: no gates, float32 on the processor, not to be exported."""
+        """Whether `fused` does the same: float32 on the processor, not to be exported."""
         # What is compiled here is no operation of a graph.
-        plain = not (len(self.gates) or torch.compiler.is_exporting()) and self.dropout.share < 1
+        plain = not torch.compiler.is_exporting() and self.dropout.share < 1
         here = x.dtype == torch.float32 and x.device.type == "cpu"
         return plain and here and not torch.is_autocast_enabled("cpu")
 
@@ -176,26 +183,31 @@ class TransformerLayer(nn.Module):
         heard = hears.attend(q, k, v, pattern, there=there, bias=bias, dropout=lost)
         heard = heard.transpose(1, 2).flatten(2)
         # What is dropped of the attention of SASRec are weights, and nothing of what it says.
-        y = self._added(x_normed, heard, hears.out, drop=self.norm != "sasrec")
+        y = self._added(0, x_normed, heard, hears.out, drop=self.norm != "sasrec")
         y = y if self.norm == "pre" else (first if self.norm == "post" else second)(y)
-        bent: Bent = "none" if feed.activation == "swiglu" else feed.activation
         told = self._normed(second, y) if self.norm == "pre" else y.to(low)
-        hidden = bent_linear(told, feed.up.weight, feed.up.bias, bent)
-        hidden = feed.activate(hidden) if bent == "none" else hidden
-        y = self._added(y, feed.dropout(hidden), feed.down)
+        hidden = bent_linear(told, feed.up.weight, feed.up.bias, feed.activation)
+        y = self._added(1, y, feed.dropout(hidden), feed.down)
         return second(y) if self.norm == "post" else y
 
     def _normed(self, by: nn.LayerNorm, x: States) -> States:
         return normed(x, by.weight, by.bias, eps=by.eps, precision=self.precision)
 
-    def _added(self, x: States, said: Tensor, out: nn.Linear, *, drop: bool = True) -> States:
-        """A product of what is said, dropped and added."""
+    def _added(
+        self, which: int, x: States, said: Tensor, out: nn.Linear, *, drop: bool = True
+    ) -> States:
+        """A product of what is said, dropped, through its gate where there is one, and added."""
         share = self.dropout.share if self.training and drop else 0.0
         key = int(torch.randint(2**62, ())) if share else 0
-        return linear_add(x, said, out.weight, out.bias, share=share, key=key)
+        if not len(self.gates):
+            return linear_add(x, said, out.weight, out.bias, share=share, key=key)
+        gate = cast("nn.Linear", self.gates[which])
+        said = bent_linear(said, out.weight, out.bias)
+        shut = bent_linear(x.to(said.dtype), gate.weight, gate.bias)
+        return gated_add(x, said, shut, share=share, key=key)
 
-    def _through(self, gate: int, x: Asking, said: Asking) -> Asking:
-        said = self.dropout(said)
+    def _through(self, gate: int, x: Asking, said: Asking, *, drop: bool = True) -> Asking:
+        said = self.dropout(said) if drop else said
         return said * torch.sigmoid(self.gates[gate](x)) if len(self.gates) else said
 
 

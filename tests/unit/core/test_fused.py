@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from torch.nn.functional import gelu, layer_norm, linear, relu
+from torch.nn.functional import gelu, layer_norm, linear, relu, silu
 
 from grapevine.core.kernels.dropout import dropout
-from grapevine.core.kernels.fused import bent_linear, linear_add, normed
+from grapevine.core.kernels.fused import bent_linear, gated_add, linear_add, normed
 
 
 def drawn(*sizes, seed=0):
@@ -22,18 +22,23 @@ def compare(found, wanted, leaves, *, bound):
         assert (one - other).norm() <= bound * other.norm() + 1e-12
 
 
+def swiglu(x):
+    one, other = x.chunk(2, -1)
+    return silu(one) * other
+
+
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-6), ("bfloat16", 0.01)])
 @pytest.mark.parametrize("rows", [(1,), (63,), (65,), (5, 40)])
-@pytest.mark.parametrize("bent", ["none", "relu", "gelu"])
+@pytest.mark.parametrize("bent", ["none", "relu", "gelu", "swiglu"])
 def test_a_norm_and_a_product(rows, precision, bound, bent):
-    leaves = drawn((*rows, 12), 12, 12, (7, 12), 7)
+    leaves = drawn((*rows, 12), 12, 12, (8, 12), 8)
     x, gain, shift, weight, bias = leaves
     if precision == "bfloat16" and bent != "none":
         with torch.no_grad():  # a rounded number near 0 may be bent the other way
-            bias += 20 * torch.tensor([1, -1, 1, 1, -1, 1, 1])
+            bias += 20 * torch.tensor([1, -1, 1, 1, -1, 1, 1, 1])
     between = normed(x, gain, shift, eps=1e-5, precision=precision)
     found = bent_linear(between, weight, bias, bent)
-    bend = {"none": lambda x: x, "relu": relu, "gelu": gelu}[bent]
+    bend = {"none": lambda x: x, "relu": relu, "gelu": gelu, "swiglu": swiglu}[bent]
     wanted = bend(linear(layer_norm(x, (12,), gain, shift, 1e-5), weight, bias))
     assert found.shape == wanted.shape
     compare(found, wanted, leaves, bound=bound)
@@ -55,3 +60,20 @@ def test_a_rounded_product_is_added_to_states_that_are_not():
     found = linear_add(x, y.bfloat16(), weight, bias, share=0.0, key=0)
     assert found.dtype == torch.float32
     compare(found, x + linear(y, weight, bias), (x, y, weight, bias), bound=0.01)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize("rows", [(1,), (63,), (65,), (5, 40)])
+def test_what_goes_through_a_gate_and_is_added(rows, share):
+    leaves = drawn((*rows, 8), (*rows, 8), (*rows, 8))
+    x, said, gate = leaves
+    found = gated_add(x, said, gate, share=share, key=3)
+    wanted = x + (dropout(said, share, 3) if share else said) * torch.sigmoid(gate)
+    compare(found, wanted, leaves, bound=1e-6)
+
+
+def test_gates_far_out_are_open_or_shut():
+    x, said = drawn((2, 3), (2, 3))
+    gate = torch.tensor([[-500.0, 0.0, 500.0]]).expand(2, 3)
+    found = gated_add(x, said, gate, share=0.0, key=0)
+    torch.testing.assert_close(found, x + said * torch.tensor([0.0, 0.5, 1.0]))

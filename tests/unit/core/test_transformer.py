@@ -55,12 +55,18 @@ def test_a_layer_of_torch_and_ours_are_the_same(first, causal, activation):
 
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("bfloat16", 0.02)])
 @pytest.mark.parametrize("activation", ["relu", "gelu", "swiglu"])
+@pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("norm", ["pre", "post", "sasrec"])
-def test_a_fused_layer_does_the_same(norm, activation, precision, bound, monkeypatch):
+def test_a_fused_layer_does_the_same(norm, gated, activation, precision, bound, monkeypatch):
     torch.manual_seed(5)
-    layer = TransformerLayer(8, 2, 12, norm=norm, activation=activation, precision=precision)
+    layer = TransformerLayer(
+        8, 2, 12, norm=norm, activation=activation, gated=gated, precision=precision
+    )
     for one in layer.norms:
         nn.init.normal_(one.weight)
+    if activation == "relu" and precision == "bfloat16":
+        with torch.no_grad():  # a rounded number near 0 may be bent the other way
+            layer.feed.up.bias += 20 * torch.tensor([1, -1]).repeat(6)
     x = torch.randn(3, 5, 8, requires_grad=True)
     leaves = [x, *layer.parameters()]
     assert layer.fusible(x)
@@ -71,7 +77,8 @@ def test_a_fused_layer_does_the_same(norm, activation, precision, bound, monkeyp
     plain = layer(x, Causal())
     by_plain = torch.autograd.grad(plain, leaves, pull)
     for one, other in [(fused, plain), *zip(by_fused, by_plain)]:
-        assert (one - other).norm() <= bound * other.norm() + 1e-5
+        # A gate is one more product that is rounded.
+        assert (one - other).norm() <= (1 + 2 * gated) * bound * other.norm() + 1e-5
 
 
 def test_the_form_of_sasrec_line_by_line():
@@ -111,12 +118,13 @@ def holds_back(layer):
         assert pulled[0, : place + 1].abs().sum(1).min() > 0
 
 
-def test_a_gate_that_is_shut_lets_nothing_through():
-    layer = TransformerLayer(8, 2, 8, gated=True)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_gate_that_is_shut_lets_nothing_through(dtype):
+    layer = TransformerLayer(8, 2, 8, gated=True).to(dtype)
     for gate in layer.gates:
         nn.init.zeros_(gate.weight)
         nn.init.constant_(gate.bias, -1e9)
-    x = torch.randn(2, 3, 8)
+    x = torch.randn(2, 3, 8, dtype=dtype)
     torch.testing.assert_close(layer(x, Complete()), x)
 
 

@@ -2,9 +2,10 @@
 
 Torch writes a bias into the whole result before the product and bends what comes out in a second
 pass; here the product is read once and written once. Numbers are float32, or uint16: the upper
-halves of float32 (bfloat16).
+halves of float32 (bfloat16). "swiglu" bends one half of what comes out of the product, and
+multiplies the other by it (Shazeer, arXiv:2002.05202), so that half as many numbers are written.
 
-T = rows, O = width
+T = rows, O = width, K = width of what is written: O, or half of it
 """
 
 from typing import Literal
@@ -15,9 +16,9 @@ from numba import njit, prange
 from grapevine.core.kernels.rowloss import exp
 from grapevine.core.kernels.spmm import narrow, widen
 
-Bent = Literal["none", "relu", "gelu"]
-NONE, RELU, GELU = 0, 1, 2
-CODES: dict[Bent, int] = {"none": NONE, "relu": RELU, "gelu": GELU}
+Bent = Literal["none", "relu", "gelu", "swiglu"]
+NONE, RELU, GELU, SWIGLU = 0, 1, 2, 3
+CODES: dict[Bent, int] = {"none": NONE, "relu": RELU, "gelu": GELU, "swiglu": SWIGLU}
 
 ROWS = 64
 """Rows that a thread takes at a time, and whose sums by column are added up on their own."""
@@ -38,6 +39,14 @@ def below(x: np.float32, density: np.float32) -> np.float32:
     return ONE - tail if x > ZERO else tail
 
 
+@njit(inline="always", cache=True)
+def sigmoid(x: np.float32) -> np.float32:
+    """`1 / (1 + e^-x)`, whatever x is."""
+    small = exp(-abs(x))
+    share = ONE / (ONE + small)
+    return share if x > ZERO else small * share
+
+
 @njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
 def bend(x: np.ndarray, bias: np.ndarray, out: np.ndarray, code: int) -> None:
     """Write `f(x + bias)`; x and out may be the same.
@@ -45,10 +54,10 @@ def bend(x: np.ndarray, bias: np.ndarray, out: np.ndarray, code: int) -> None:
     Args:
         x: `(T, O)`.
         bias: `(O,)` float32.
-        out: `(T, O)`, of the type of x.
+        out: `(T, K)`, of the type of x.
         code: which f: see `CODES`; "gelu" is `x` times the chance below x (arXiv:1606.08415).
     """
-    rows, width = x.shape
+    rows, width = out.shape
     for block in prange((rows + ROWS - 1) // ROWS):
         for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
             if code == GELU:
@@ -60,6 +69,11 @@ def bend(x: np.ndarray, bias: np.ndarray, out: np.ndarray, code: int) -> None:
                 for d in range(width):
                     one = np.float32(widen(x[row, d])) + bias[d]
                     out[row, d] = narrow(max(one, ZERO), out)
+            elif code == SWIGLU:
+                for d in range(width):
+                    one = np.float32(widen(x[row, d])) + bias[d]
+                    other = np.float32(widen(x[row, width + d])) + bias[width + d]
+                    out[row, d] = narrow(one * sigmoid(one) * other, out)
             else:
                 for d in range(width):
                     out[row, d] = narrow(np.float32(widen(x[row, d])) + bias[d], out)
@@ -77,7 +91,7 @@ def bend_back(
     """The gradient by x, and its sums by column: those are the gradient by the bias.
 
     Args:
-        pull: `(T, O)` the gradient by what `bend` wrote.
+        pull: `(T, K)` the gradient by what `bend` wrote.
         x: `(T, O)` what `bend` was given; not read with "none".
         bias: `(O,)`.
         out: `(T, O)` where the gradient by x goes; not written with "none", where it is `pull`.
@@ -102,6 +116,17 @@ def bend_back(
                     passed = np.float32(widen(pull[row, d])) if open_ else ZERO
                     sums[block, d] += passed
                     out[row, d] = narrow(passed, out)
+            elif code == SWIGLU:
+                for d in range(width):
+                    one = np.float32(widen(x[row, d])) + bias[d]
+                    other = np.float32(widen(x[row, width + d])) + bias[width + d]
+                    share, passed = sigmoid(one), np.float32(widen(pull[row, d]))
+                    by_one = passed * other * share * (ONE + one * (ONE - share))
+                    by_other = passed * one * share
+                    sums[block, d] += by_one
+                    sums[block, width + d] += by_other
+                    out[row, d] = narrow(by_one, out)
+                    out[row, width + d] = narrow(by_other, out)
             else:
                 for d in range(width):
                     sums[block, d] += np.float32(widen(pull[row, d]))

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from numba import njit, prange
 from torch import Tensor
 
-from grapevine.core.kernels.activations import CODES, ROWS, Bent, bend, bend_back
+from grapevine.core.kernels.activations import CODES, ROWS, SWIGLU, Bent, bend, bend_back, sigmoid
 from grapevine.core.kernels.dropout import Draws, draws, keeps
 from grapevine.core.kernels.spmm import narrow, widen
 from grapevine.core.kernels.threads import threads_for
@@ -52,8 +52,8 @@ def bent_linear(
     weight_OD: Float[Tensor, "out width"],
     bias_O: Float[Tensor, " out"],
     bent: Bent = "none",
-) -> Float[Tensor, "*rows out"]:
-    """`f(y W' + b)`, in the type of y.
+) -> Float[Tensor, "*rows bent"]:
+    """`f(y W' + b)`, in the type of y; with "swiglu" half as wide as the product.
 
     Args:
         y: float32 or bfloat16, which is the precision of the product.
@@ -63,7 +63,7 @@ def bent_linear(
     """
     apply: Callable[..., Tensor] = cast("Any", _BentLinear).apply
     out = apply(y.reshape(-1, y.shape[-1]), weight_OD, bias_O, CODES[bent])
-    return out.view(*y.shape[:-1], len(weight_OD))
+    return out.view(*y.shape[:-1], out.shape[-1])
 
 
 def linear_add(
@@ -88,6 +88,28 @@ def linear_add(
     apply: Callable[..., Tensor] = cast("Any", _LinearAdd).apply
     rows, flat = x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1])
     return apply(rows, flat, weight_DK, bias_D, share, key).view(x.shape)
+
+
+def gated_add(
+    x: Float[Tensor, "*rows width"],
+    said: Float[Tensor, "*rows width"],
+    gate: Float[Tensor, "*rows width"],
+    *,
+    share: float,
+    key: int,
+) -> Float[Tensor, "*rows width"]:
+    """`x + dropout(said) * sigmoid(gate)`, in float32: what is said goes through a gate (LiGR).
+
+    Args:
+        x: float32.
+        said: float32 or bfloat16.
+        gate: of the type of what is said.
+        share: of the numbers left out.
+        key: names the draws.
+    """
+    apply: Callable[..., Tensor] = cast("Any", _GatedAdd).apply
+    flat = (one.reshape(-1, x.shape[-1]) for one in (x, said, gate))
+    return apply(*flat, share, key).view(x.shape)
 
 
 class _Normed(torch.autograd.Function):
@@ -120,7 +142,8 @@ class _BentLinear(torch.autograd.Function):
         y, light = y.detach().contiguous(), weight.detach().to(y.dtype)
         said = torch.mm(y, light.T)
         # What is bent is needed on the way back, what is only added to is not.
-        out = torch.empty_like(said) if code else said
+        width = len(weight) // 2 if code == SWIGLU else len(weight)
+        out = said.new_empty(len(said), width) if code else said
         with threads_for(said.numel()):
             bend(raw(said), raw(bias), raw(out), code)
         ctx.code = code
@@ -131,8 +154,8 @@ class _BentLinear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         y, light, bias, said = ctx.saved_tensors
         pull = gradients[0].contiguous()
-        out = pull if said is None else torch.empty_like(pull)
-        by_bias = torch.empty(-(-len(y) // ROWS), pull.shape[1])
+        out = pull if said is None else torch.empty_like(said)
+        by_bias = torch.empty(-(-len(y) // ROWS), len(bias))
         with threads_for(pull.numel()):
             before = raw(pull if said is None else said)
             bend_back(raw(pull), before, raw(bias), raw(out), raw(by_bias), ctx.code)
@@ -164,6 +187,27 @@ class _LinearAdd(torch.autograd.Function):
             _add_back(raw(out), ctx.drawn, raw(by_said), raw(sums))
         by_y, by_weight = torch.mm(by_said, light), torch.mm(by_said.T, y).float()
         return out, by_y, by_weight, sums.sum(0), None, None
+
+
+class _GatedAdd(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, said: Tensor, gate: Tensor, share: float, key: int) -> Tensor:
+        said, gate = said.detach().contiguous(), gate.detach().contiguous()
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
+        ctx.save_for_backward(said, gate)
+        ctx.drawn = draws(share, key)
+        with threads_for(x.numel()):
+            _add_gated(raw(x.contiguous()), raw(said), raw(gate), ctx.drawn, raw(out))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        said, gate = ctx.saved_tensors
+        out = gradients[0].contiguous()
+        by_said, by_gate = torch.empty_like(said), torch.empty_like(gate)
+        with threads_for(out.numel()):
+            _add_gated_back(raw(out), raw(said), raw(gate), ctx.drawn, raw(by_said), raw(by_gate))
+        return out, by_said, by_gate, None, None
 
 
 def raw(x: Tensor) -> np.ndarray:
@@ -248,3 +292,36 @@ def _add_back(pull: np.ndarray, drawn: Draws, out: np.ndarray, sums: np.ndarray)
                 passed = pull[row, d] * keeps(row * width + d, drawn)
                 sums[block, d] += passed
                 out[row, d] = narrow(passed, out)
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _add_gated(
+    x: np.ndarray, said: np.ndarray, gate: np.ndarray, drawn: Draws, out: np.ndarray
+) -> None:
+    rows, width = x.shape
+    for block in prange((rows + ROWS - 1) // ROWS):
+        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
+            for d in range(width):
+                open_ = sigmoid(np.float32(widen(gate[row, d])))
+                told = np.float32(widen(said[row, d])) * keeps(row * width + d, drawn)
+                out[row, d] = x[row, d] + told * open_
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _add_gated_back(
+    pull: np.ndarray,
+    said: np.ndarray,
+    gate: np.ndarray,
+    drawn: Draws,
+    by_said: np.ndarray,
+    by_gate: np.ndarray,
+) -> None:
+    rows, width = pull.shape
+    for block in prange((rows + ROWS - 1) // ROWS):
+        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
+            for d in range(width):
+                open_ = sigmoid(np.float32(widen(gate[row, d])))
+                passed = pull[row, d] * keeps(row * width + d, drawn) * open_
+                told = np.float32(widen(said[row, d]))
+                by_said[row, d] = narrow(passed, by_said)
+                by_gate[row, d] = narrow(passed * told * (np.float32(1) - open_), by_gate)
