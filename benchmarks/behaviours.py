@@ -1,14 +1,16 @@
 """What it is worth to know more than purchases: models of several behaviours on real logs.
 
     python benchmarks/behaviours.py --mirror DIR --folder RUNS [--seeds 3] [--only NAME ...]
-        [--search 10]
+        [--search 10] [--most 5]
 
 With `--search`, every row that is trained is tuned for so many minutes on the validation questions
 of each log, in the space that `grapevine tune` has for its model, by trials so short that some fit;
 its seeds are then trained with what was best. A search that is done stays in results/kept as well,
-and its rows say so. Vine and the Transformer beside it are not searched: they are those of vine.py,
-which has a table of its own of the parts of Vine. "vine and lightgcn" adds up the scores of their
-runs, each scaled to a mean square of 1; nothing of it is searched either.
+and its rows say so. With `--most`, a training of a row that is searched ends after so many minutes
+and keeps its best epoch, but for merged LightGCN, to which the others are held. Vine and the
+Transformer beside it are not searched: they are those of vine.py, which has a table of its own of
+the parts of Vine. "vine and lightgcn" adds up the scores of their runs, each scaled to a mean
+square of 1; nothing of it is searched either.
 
 Every item is a candidate, and what a user has bought already is left out; of a log whose test has
 no pair that training has under any behaviour, whatever was met is. Beside it stands the protocol of
@@ -88,12 +90,19 @@ def learnt(data: str, parts: Split, folder: Path, budget: Budget) -> Learn:
 
     def learn(label: str, config: Any, seed: int) -> Run | None:
         if label != TOGETHER:
-            return trained(config, parts.train, seed, folder / f"{label}-{seed}", budget)
+            mine = allowed(label, budget)
+            return trained(config, parts.train, seed, folder / f"{label}-{seed}", mine)
         found = [learn(row.label, row.config, seed) for row in parts_of(data)]
         there = [run for run in found if run]
         return gv.blend(there) if len(there) == len(found) else None
 
     return learn
+
+
+def allowed(label: str, budget: Budget) -> Budget:
+    """What the trainings of a row may take: those that the others are held to, as long as it is."""
+    free = (MERGED, *JOINT)
+    return replace(budget, most=float("inf")) if label.startswith(free) else budget
 
 
 def searches(row: Row) -> bool:
@@ -108,7 +117,8 @@ def tuned(
     found = {}
     for row in wanted:
         kept = f"behaviours/{data}/search"
-        one = searched(row.label, row.config, parts, minutes, folder / data, kept, budget)
+        mine = allowed(row.label, budget)
+        one = searched(row.label, row.config, parts, minutes, folder / data, kept, mine)
         found |= {row.label: one} if one else {}
     return found
 
@@ -168,9 +178,10 @@ def table(parts: Split, rows: Rows) -> list[str]:
 
 def main() -> None:
     options = asked(__doc__ or "", DATA, RESULTS / "behaviours.md", search=True)
-    budget = Budget.of(options.minutes)
+    budget = Budget.of(options.minutes, options.most)
     wanted = [row for row in rows() if not options.rows or row.label in options.rows]
-    lines = heading("Models of several behaviours", "behaviours.py", options.seeds)
+    capped = f", at most {options.most:g} of a row that is searched" if options.most < 1e6 else ""
+    lines = heading("Models of several behaviours", "behaviours.py", options.seeds, capped)
     for data in options.only:
         lines += section(data, wanted, options.seeds, options.search, options.folder, budget)
         options.out.write_text("\n".join(lines), encoding="utf-8")

@@ -38,29 +38,43 @@ def prepared(name: str, data: Dataset | None = None) -> Split:
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds that this part of the benchmark may still train."""
+    """Seconds that this part of the benchmark may still train.
+
+    Attributes:
+        ends: when they are over.
+        most: of one training, which keeps its best epoch by then.
+    """
 
     ends: float
+    most: float = float("inf")
 
     @classmethod
-    def of(cls, minutes: float) -> "Budget":
-        """So many minutes from now."""
-        return cls(time.monotonic() + 60 * minutes)
+    def of(cls, minutes: float, most: float = float("inf")) -> "Budget":
+        """So many minutes from now, and so many of one training."""
+        return cls(time.monotonic() + 60 * minutes, 60 * most)
 
     @property
     def left(self) -> float:
         """How many are left."""
         return self.ends - time.monotonic()
 
+    def done(self, run: Run) -> bool:
+        """Whether a run is at its end, or has had what one training may have."""
+        stopped = run.record.get("stopped_by") == "time limit"
+        # A limit counts from when epochs begin, and seconds are rounded.
+        return not stopped or run.record["train_seconds"] >= self.most - 1
+
 
 def trained(config: Any, train: Dataset, seed: int, out: Path, budget: Budget) -> Run | None:
     """The run of a config: what is there, or trained now; none if the time did not suffice."""
+    had = 0.0
     if (out / "MANIFEST.json").is_file():
         run = gv.open_run(out)
         if run.model.config != config:
             raise SystemExit(f"{out} was trained with other settings: remove it to train it again")
-        if run.record.get("stopped_by") != "time limit":
+        if budget.done(run):
             return run
+        had = run.record["train_seconds"]
     if not isinstance(config, Trained):
         return gv.fit(config, train, out=out, seed=seed)
     if budget.left < 60:
@@ -72,9 +86,9 @@ def trained(config: Any, train: Dataset, seed: int, out: Path, budget: Budget) -
         out=out,
         seed=seed,
         resume=(out / "checkpoints").is_dir(),
-        time_limit=budget.left,
+        time_limit=min(budget.left, budget.most - had),
     )
-    return None if run.record.get("stopped_by") == "time limit" else run
+    return run if budget.done(run) else None
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,7 @@ def asked(
     parser.add_argument("--minutes", type=float, default=1e6, help="of this part, at most")
     if search:
         parser.add_argument("--search", type=float, default=0.0, help="minutes that tune each row")
+        parser.add_argument("--most", type=float, default=1e6, help="minutes of one training")
     parser.add_argument("--out", type=Path, default=out)
     options = parser.parse_args()
     if options.mirror:
