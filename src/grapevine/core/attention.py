@@ -30,7 +30,14 @@ from grapevine.core.routes.along import along_edges, edges_of, gathered
 from grapevine.core.routes.ask import Ask, Bias, Keys, Merge, Places, Queries, Values
 from grapevine.core.routes.band import band, block_of
 from grapevine.core.routes.chunked import chunked
-from grapevine.core.routes.dense import bent, fused, is_plainly_bent, is_plainly_causal, matrix
+from grapevine.core.routes.dense import (
+    bent,
+    fused,
+    is_plainly_bent,
+    is_plainly_causal,
+    matrix,
+    weighed_serves,
+)
 from grapevine.core.routes.flex import flex
 from grapevine.core.routes.packed import packed
 
@@ -135,11 +142,12 @@ def _fastest(ask: Ask) -> Route:
             return "edges" if ask.q.device.type == "cpu" else "table"
     if is_plainly_bent(ask):
         return "bent"
-    written_out = ask.dropout > 0 or not isinstance(ask.bias, Tensor | None) or ask.merge == "silu"
+    # With dropout torch's own writes all weights out as well, and draws on one thread.
+    drawn = ask.dropout > 0 and not (ask.merge == "softmax" and weighed_serves(ask))
+    written_out = drawn or not isinstance(ask.bias, Tensor | None) or ask.merge == "silu"
     if written_out and ask.pairs > PAIRS:
         return "chunked"
-    # With dropout torch's own writes all weights out as well, and draws on one thread.
-    by_hand = ask.merge == "silu" or (ask.dropout > 0 and ask.q.device.type == "cpu")
+    by_hand = ask.merge == "silu" or (drawn and ask.q.device.type == "cpu")
     return "matrix" if by_hand else "fused"
 
 

@@ -5,6 +5,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from grapevine.core.attention import attend
+from grapevine.core.kernels import weighed as kernel
+from grapevine.core.kernels.dropout import dropout
 from grapevine.core.kernels.weighed import LONGEST, SHORTEST, serves, weighed
 from grapevine.core.patterns import Causal, Complete
 
@@ -40,6 +42,39 @@ def test_it_is_softmax_attention_and_so_are_its_gradients(length, causal):
     for one, other in zip(ours, theirs, strict=True):
         off = (one.double() - other).norm() / other.norm().clamp_min(1e-3)
         assert off < ROUNDING
+
+
+@pytest.mark.parametrize("length", [1, 33, 64])
+@pytest.mark.parametrize("causal", [True, False])
+def test_shares_are_left_out_as_dropout_leaves_them_out(length, causal, monkeypatch):
+    monkeypatch.setattr(kernel, "AT_ONCE", 4 * length * length)  # in two parts
+    q, k, v = drawn(length)
+    mask = torch.ones(length, length, dtype=torch.bool)
+    mask = mask.tril() if causal else mask
+    exact = [one.detach().double().requires_grad_() for one in (q, k, v)]
+    products = exact[0] @ exact[1].transpose(-1, -2) * 0.3
+    shares = products.masked_fill(~mask, float("-inf")).softmax(-1)
+    times = dropout(torch.ones(shares.shape), 0.3, 5)
+    assert 0 in times or length == 1
+    wanted = (shares * times) @ exact[2]
+    found = weighed(q, k, v, causal=causal, scale=0.3, dropout=0.3, key=5)
+    pull = torch.randn(found.shape).bfloat16()
+    torch.testing.assert_close(found.double(), wanted, atol=3 * ROUNDING, rtol=3 * ROUNDING)
+    ours = torch.autograd.grad(found, (q, k, v), pull)
+    theirs = torch.autograd.grad(wanted, exact, pull.double())
+    for one, other in zip(ours, theirs, strict=True):
+        off = (one.double() - other).norm() / other.norm().clamp_min(1e-3)
+        assert off < 1.5 * ROUNDING
+
+
+def test_draws_are_new_each_time_and_named_by_the_generator_of_torch():
+    q, k, v = (one.detach() for one in drawn(40))
+    first, second = (attend(q, k, v, Causal(), dropout=0.5) for _ in range(2))
+    assert not torch.equal(first, second)
+    torch.manual_seed(3)
+    again = attend(q, k, v, Causal(), dropout=0.5)
+    torch.manual_seed(3)
+    assert torch.equal(attend(q, k, v, Causal(), dropout=0.5), again)
 
 
 def test_keys_that_are_not_there_are_not_heard():

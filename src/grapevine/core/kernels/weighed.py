@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from numba import njit, prange
 from torch import Tensor
 
+from grapevine.core.kernels.dropout import Draws, draws, keeps
 from grapevine.core.kernels.fused import raw
 from grapevine.core.kernels.memory import compiled
 from grapevine.core.kernels.rowloss import exp, greatest
@@ -45,8 +46,10 @@ def weighed(
     there: Bool[Tensor, "batch keys"] | None = None,
     causal: bool = False,
     scale: float,
+    dropout: float = 0.0,
+    key: int = 0,
 ) -> Float[Tensor, "batch heads queries value"]:
-    """`softmax(q k' scale) v` in bfloat16; 0 for a query that may hear nobody.
+    """`dropout(softmax(q k' scale)) v` in bfloat16; 0 for a query that may hear nobody.
 
     Args:
         q: what the receivers ask, bfloat16.
@@ -55,10 +58,12 @@ def weighed(
         there: which keys exist; all if not given.
         causal: whether a query hears the keys up to its own place alone.
         scale: of the products, above 0.
+        dropout: share of the shares left out, in [0, 1).
+        key: names the draws, as in `kernels.dropout`.
     """
     apply: Callable[..., Tensor] = cast("Any", _Weighed).apply
     heard = ALL if there is None else there.contiguous().numpy()
-    return apply(q, k, v, heard, causal, scale)
+    return apply(q, k, v, heard, causal, scale, draws(dropout, key) if dropout else None)
 
 
 def serves(q: Tensor, k: Tensor) -> bool:
@@ -70,38 +75,58 @@ def serves(q: Tensor, k: Tensor) -> bool:
 class _Weighed(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, heard: np.ndarray, causal: bool, scale: float
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heard: np.ndarray,
+        causal: bool,
+        scale: float,
+        drawn: Draws | None,
     ) -> Tensor:
         heads, shape = q.shape[1], (*q.shape[:3], v.shape[3])
         q, k, v = (one.detach().flatten(0, 1).contiguous() for one in (q, k, v))
         shares = q.new_empty(len(q), q.shape[1], k.shape[1])
         out = q.new_empty(len(q), q.shape[1], v.shape[2])
-        for here in _parts(shares):
+        parts = _parts(shares)
+        kept = torch.empty_like(shares[parts[0]]) if drawn else None
+        for here in parts:
             torch.bmm(q[here], k[here].transpose(1, 2), out=shares[here])
             with threads_for(shares[here].numel()):
                 _share(raw(shares[here]), heard, heads, here.start, causal, np.float32(scale))
-            torch.bmm(shares[here], v[here], out=out[here])
+            told = shares[here]
+            if drawn and kept is not None:
+                told = kept[: len(told)]
+                with threads_for(told.numel()):
+                    _drop(raw(shares[here]), raw(told), here.start, causal, drawn)
+            torch.bmm(told, v[here], out=out[here])
         ctx.save_for_backward(q, k, v, shares)
-        ctx.rest = heads, causal, scale
+        ctx.rest = heads, causal, scale, drawn
         return out.view(shape)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, shares = ctx.saved_tensors
-        heads, causal, scale = ctx.rest
+        heads, causal, scale, drawn = ctx.rest
         pull = gradients[0].flatten(0, 1).contiguous()
         by_q, by_k, by_v = (torch.empty_like(one) for one in (q, k, v))
-        pulled = torch.empty_like(shares[_parts(shares)[0]])
-        for here in _parts(shares):
-            mine = pulled[: here.stop - here.start]
+        parts = _parts(shares)
+        pulled = torch.empty_like(shares[parts[0]])
+        kept = torch.empty_like(pulled) if drawn else None
+        for here in parts:
+            mine, told = pulled[: here.stop - here.start], shares[here]
             torch.bmm(pull[here], v[here].transpose(1, 2), out=mine)
-            torch.bmm(shares[here].transpose(1, 2), pull[here], out=by_v[here])
+            if drawn and kept is not None:
+                told = kept[: len(told)]
+                with threads_for(mine.numel()):
+                    _drop_back(raw(shares[here]), raw(mine), raw(told), here.start, causal, drawn)
+            torch.bmm(told.transpose(1, 2), pull[here], out=by_v[here])
             with threads_for(mine.numel()):
                 _share_back(raw(shares[here]), raw(mine), causal, np.float32(scale))
             torch.bmm(mine, k[here], out=by_q[here])
             torch.bmm(mine.transpose(1, 2), q[here], out=by_k[here])
         by_q, by_k, by_v = (one.view(-1, heads, *one.shape[1:]) for one in (by_q, by_k, by_v))
-        return by_q, by_k, by_v, None, None, None
+        return by_q, by_k, by_v, None, None, None, None
 
 
 def _parts(shares: Tensor) -> list[slice]:
@@ -175,3 +200,40 @@ def _share_back(shares: np.ndarray, pulled: np.ndarray, causal: bool, scale: np.
                 pull[key] = narrow(widen(line[key]) * (widen(pull[key]) - mean) * scale, pull)
             for key in range(until, keys):
                 pull[key] = 0
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _drop(shares: np.ndarray, out: np.ndarray, first: int, causal: bool, drawn: Draws) -> None:
+    """Shares, but for those that are left out."""
+    sequences, queries, keys = shares.shape
+    for at in prange(sequences):
+        for query in range(queries):
+            line, into = shares[at, query], out[at, query]
+            until = _whole(min(query + 1, keys) if causal else keys, keys)
+            place = ((first + at) * queries + query) * keys
+            for key in range(until):
+                into[key] = narrow(widen(line[key]) * keeps(place + key, drawn), into)
+            into[until:] = 0
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def _drop_back(
+    shares: np.ndarray,
+    pulled: np.ndarray,
+    out: np.ndarray,
+    first: int,
+    causal: bool,
+    drawn: Draws,
+) -> None:
+    """The same again, and gradients by shares in the place of those by what was kept of them."""
+    sequences, queries, keys = shares.shape
+    for at in prange(sequences):
+        for query in range(queries):
+            line, pull, into = shares[at, query], pulled[at, query], out[at, query]
+            until = _whole(min(query + 1, keys) if causal else keys, keys)
+            place = ((first + at) * queries + query) * keys
+            for key in range(until):
+                times = keeps(place + key, drawn)
+                into[key] = narrow(widen(line[key]) * times, into)
+                pull[key] = narrow(widen(pull[key]) * times, pull)
+            into[until:] = 0

@@ -22,7 +22,11 @@ def fused(ask: Ask) -> Tensor:
         raise ValueError(f"the fused kernel knows the softmax alone, not {ask.merge}")
     if weighed_serves(ask):
         causal = isinstance(ask.pattern, Causal) and ask.queries > 1
-        return weighed(ask.q, ask.k, ask.v, there=ask.there, causal=causal, scale=ask.scale)
+        key = int(torch.randint(2**62, ())) if ask.dropout else 0
+        return weighed(
+            ask.q, ask.k, ask.v, there=ask.there, causal=causal, scale=ask.scale,
+            dropout=ask.dropout, key=key,
+        )  # fmt: skip
     if is_plainly_causal(ask):
         return scaled_dot_product(
             ask.q, ask.k, ask.v, dropout=ask.dropout, causal=ask.queries > 1, scale=ask.scale
@@ -33,10 +37,10 @@ def fused(ask: Ask) -> Tensor:
 
 
 def weighed_serves(ask: Ask) -> bool:
-    """Whether `kernels.weighed` does the same: plain shares in bfloat16, and none left out."""
+    """Whether `kernels.weighed` does the same: plain shares in bfloat16."""
     same = ask.queries == ask.keys or ask.queries == 1
     who = ask.everyone() or (isinstance(ask.pattern, Causal) and same)
-    return who and ask.bias is None and not ask.dropout and serves(ask.q, ask.k)
+    return who and ask.bias is None and ask.dropout < 1 and serves(ask.q, ask.k)
 
 
 def is_plainly_causal(ask: Ask) -> bool:
