@@ -15,6 +15,7 @@ from grapevine.core.edges import Edges
 from grapevine.core.graph_convolution import GraphConvolution, RandomPropagation
 from grapevine.core.graph_transformer import GraphAttention, GraphTransformer
 from grapevine.core.isomorphism import GIN
+from grapevine.core.kernels.unit import unit_rows
 from grapevine.core.neighbourhoods import Adjacency, with_self_loops
 from grapevine.core.positions import flipped, laplacian
 from grapevine.core.propagate import symmetric_normalised
@@ -47,6 +48,9 @@ class Shape:
     """Eigenvectors of the Laplacian that tell "graph-transformer" and "gin" where a node stands."""
     drop_edges: float = 0.0
     """Share of the weights of attention; of "grand" the share of nodes that say nothing."""
+    unit: bool = False
+    """Whether states between layers of "gcn" and "mean" are scaled to length one, as GraphSAGE's
+    are (Hamilton et al., NeurIPS 2017, algorithm 1, line 7)."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "shape", "depth", "width", "heads", "last_heads", least=1)
@@ -55,6 +59,10 @@ class Shape:
             raise ConfigError(
                 f"shape: drop_edges says nothing to {self.layer!r}",
                 hint="set it to 0, or take an attention or grand",
+            )
+        if self.unit and self.layer not in ("gcn", "mean"):
+            raise ConfigError(
+                f"shape: unit says nothing to {self.layer!r}", hint="leave it out, or take mean"
             )
         if self.positions and self.layer not in ("graph-transformer", "gin"):
             raise ConfigError(
@@ -91,7 +99,9 @@ class Network(nn.Module):
         first, *others = self.layers
         h: Tensor = first(dropped(h_ND, self.shape.drop_inputs, self.training), neighbourhood)
         for layer in others:
-            h = layer(dropout(self.bend(h), self.shape.drop, self.training), neighbourhood)
+            h = self.bend(h)
+            h = unit_rows(h) if self.shape.unit else h
+            h = layer(dropout(h, self.shape.drop, self.training), neighbourhood)
         return h
 
 

@@ -9,12 +9,13 @@ from grapevine.data.sources.graphs import load_graph
 from grapevine.errors import ConfigError, DataError
 from grapevine.tasks import nodes
 from grapevine.tasks.descent import descend
-from grapevine.tasks.inputs import with_split
-from grapevine.tasks.networks import Shape
+from grapevine.tasks.inputs import edges_of, features_of, with_split
+from grapevine.tasks.networks import Shape, neighbourhood_of, network_of
 
 QUICK = {
     "gcn": Shape(),
     "mean": Shape(layer="mean"),
+    "graphsage": Shape(layer="mean", unit=True),
     "gat": Shape(layer="gat", width=4, heads=2),
     "gatv2": Shape(layer="gatv2", width=4, heads=2, last_heads=2),
     "attention": Shape(layer="attention", width=4, heads=2),
@@ -39,6 +40,20 @@ def test_the_same_seed_gives_the_same_and_another_another(communities):
     first, again, other = (nodes.fit(config, graph, seed=seed).logits for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+def test_of_states_of_length_one_the_direction_alone_counts(communities):
+    edges, features = edges_of(communities), features_of(communities)
+    for unit in (False, True):
+        shape = Shape(layer="mean", unit=unit)
+        network = network_of(shape, edges, communities.num_features, 3).eval()
+        heard = neighbourhood_of(shape, edges)
+        with torch.no_grad():
+            before = network(features, heard)
+            for one in network.layers[0].parameters():
+                one *= 10
+            after = network(features, heard)
+        assert torch.allclose(before, after, atol=1e-5) == unit
 
 
 def test_labels_of_the_test_are_not_looked_at(communities):
@@ -110,6 +125,7 @@ def test_gcn_on_cora_is_as_published(mirror, tmp_path):
     [
         ({"drop_edges": 0.3}, "says nothing to 'gcn'"),
         ({"layer": "gat", "positions": 3}, "say nothing to 'gat'"),
+        ({"layer": "gat", "unit": True}, "says nothing to 'gat'"),
         ({"drop": 1.5}, "<= 1"),
     ],
 )
