@@ -12,9 +12,6 @@ from grapevine.data.interactions import Interactions
 from grapevine.models.sequence.config import Config
 from grapevine.random import stream
 
-POOL = 8
-"""Batches whose histories are sorted by length together: like lengths meet, the order stays new."""
-
 # B = histories, L = places of the longest, I = items
 
 
@@ -194,9 +191,11 @@ class EpochBatches:
         draw = stream(self.seed, "sequence", "order", self.epoch)
         order = draw.permutation(asking)
         size, found = self.config.batch, list[np.ndarray]()
-        for start in range(0, len(order), POOL * size):
-            pool = order[start : start + POOL * size]
-            pool = pool[np.argsort((stops - firsts)[pool], kind="stable")]
+        together = self.config.pool * size
+        for start in range(0, len(order), together):
+            pool = order[start : start + together]
+            if self.config.pool > 1:
+                pool = pool[np.argsort((stops - firsts)[pool], kind="stable")]
             found += [pool[at : at + size] for at in range(0, len(pool), size)]
         return [found[place] for place in draw.permutation(len(found))]
 

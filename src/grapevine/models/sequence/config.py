@@ -148,6 +148,9 @@ class Config:
     """Epochs without a better validation that end the training; 0 never does."""
     batch: int = 128
     """Histories of a step."""
+    pool: int = 8
+    """Steps whose histories are sorted by length together, so that like lengths meet and little is
+    padded; 1 leaves them as they are drawn, and a step is of short and long ones alike."""
     learning_rate: float = 1e-3
     """The peak."""
     warm_up: float = 1.0
@@ -170,7 +173,7 @@ class Config:
     def __post_init__(self) -> None:
         check_bounds(
             self, "sequence", "length", "width", "blocks", "heads", "epochs", "batch", "negatives",
-            "lane_steps", "neighbours", "refresh", least=1,
+            "lane_steps", "neighbours", "refresh", "pool", least=1,
         )  # fmt: skip
         check_bounds(
             self, "sequence", "hidden", "patience", "warm_up", "weight_decay", "clip", "alpha",

@@ -49,11 +49,11 @@ class SASRec(Sequence):
                 "unmet": True,
                 "beta2": 0.98,
                 "windows": "latest",
+                "pool": 1,
                 "epochs": 200,
                 "patience": 200,  # all of them, and the best is kept
                 "warm_up": 0.0,
                 "clip": 0.0,
-                "precision": "float32",
             }
             return cls(**{**said, **changes})
 

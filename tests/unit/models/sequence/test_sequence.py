@@ -192,6 +192,20 @@ def test_every_history_is_in_an_epoch_once():
     assert [one.tolist() for one in batches.batches] != [one.tolist() for one in other.batches]
 
 
+def test_like_lengths_share_a_step_unless_they_are_left_as_drawn():
+    data = world(circling(users=200, vary=9))
+
+    def spread(pool):
+        batches = EpochBatches(small("sasrec", batch=10, pool=pool), data.interactions, 0, 1)
+        assert sorted(np.concatenate(batches.batches)) == list(range(200))
+        firsts, stops = batches.windows
+        return np.mean([np.ptp((stops - firsts)[one]) for one in batches.batches])
+
+    # Of ten lengths twenty steps have half each where all are sorted, and nearly all as drawn.
+    assert spread(pool=20) < 1
+    assert spread(pool=1) > 6
+
+
 def test_a_cloze_masks_its_share_and_of_some_the_last_alone():
     data = world(circling(users=200))
     config = small("bert4rec", masked=0.25, last_masked=0.3, batch=200)
