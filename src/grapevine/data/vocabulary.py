@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64, Shaped
 
+from grapevine.structs.rising import places
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -68,16 +70,12 @@ class Vocabulary:
     def _integer_rows(self, series: pl.Series) -> Int64[np.ndarray, " ids"]:
         known = series.is_not_null().to_numpy()
         wanted = series.fill_null(0).to_numpy()
-        if len(self) == 0:
-            return np.full(len(wanted), -1, np.int64)
-        table = self._table
+        table = self._table if len(self) else None
         if table is not None:
             low, high = self._numbers[0], self._numbers[-1]
             inside = known & (wanted >= low) & (wanted <= high)
             return np.where(inside, table[np.where(inside, wanted - low, 0)], -1)
-        place = np.searchsorted(self._numbers, wanted)
-        place = np.minimum(place, len(self) - 1)
-        return np.where(known & (self._numbers[place] == wanted), place, -1)
+        return np.where(known, places(self._numbers, wanted), -1)
 
     def take(self, rows: Shaped[np.ndarray, " rows"]) -> pl.Series:
         """The ID of each row; null for -1."""

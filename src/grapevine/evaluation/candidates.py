@@ -16,6 +16,7 @@ from grapevine.data.negatives import sample
 from grapevine.data.vocabulary import Vocabulary
 from grapevine.errors import BundleError, ConfigError
 from grapevine.structs.jagged import Jagged, offsets_of
+from grapevine.structs.rising import holds, places
 
 SAMPLED_WARNING = (
     "sampled metrics (`{name}`): they can put models in another order than full ranking does, so "
@@ -80,8 +81,7 @@ class Candidates:
         others = _keys(self._others(first, forbidden))
         keys = np.sort(np.concatenate([wanted, others]))
         first_time = np.diff(keys, prepend=-1) > 0
-        unseen = np.append(met, -1)[np.searchsorted(met, keys)] != keys
-        return _lists(keys[first_time & unseen], len(targets))
+        return _lists(keys[first_time & ~holds(met, keys)], len(targets))
 
     def _others(self, first: int, forbidden: Jagged) -> Jagged:
         """Negatives of the queries from the first one on; -1 is nobody."""
@@ -238,10 +238,10 @@ def gather(
     keys = np.repeat(np.arange(len(lists)), lists.lengths) * num_items + lists.values
     query = np.repeat(np.arange(len(targets)), targets.lengths)
     wanted = query * num_items + targets.values
-    place = np.searchsorted(keys, wanted)
-    known = (targets.values >= 0) & (np.append(keys, -1)[place] == wanted)
-    places = np.where(known, place - lists.offsets[query], -1).astype(np.int32)
-    return columns, block.astype(np.float32, copy=False), Jagged(targets.offsets, places)
+    place = places(keys, wanted)
+    known = (targets.values >= 0) & (place >= 0)
+    own = np.where(known, place - lists.offsets[query], -1).astype(np.int32)
+    return columns, block.astype(np.float32, copy=False), Jagged(targets.offsets, own)
 
 
 def _keys(lists: Jagged) -> Int64[np.ndarray, " known"]:

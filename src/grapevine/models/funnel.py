@@ -12,6 +12,7 @@ from grapevine.errors import ConfigError
 from grapevine.models.base import Fitted
 from grapevine.models.histories import Behaviours, training_events
 from grapevine.structs.batch import Batch
+from grapevine.structs.rising import places
 
 MOST = 62
 """Behaviours that fit into a number, a bit each."""
@@ -102,10 +103,10 @@ class Funnel(Fitted):
         )
         done = np.zeros(len(pairs), np.int64)
         np.bitwise_or.at(done, place, np.int64(1) << batch.behaviours[counts].astype(np.int64))
-        row = np.minimum(np.searchsorted(self.done, done), len(self.done) - 1)
+        row = places(self.done, done)
         # What nobody in training had behind them counts as what they had, on average.
         usual = self.chance[1:].mean() if len(self.chance) > 1 else self.chance[0]
-        chance = np.where(self.done[row] == done, self.chance[row], usual)
+        chance = np.where(row >= 0, self.chance[row], usual)
         more = self.config.smoothing
         shares = ((self.counts + more) / (mean + more))[pairs % items]
         begun = (chance * shares**self.config.popularity).astype(np.float32)

@@ -19,6 +19,7 @@ from grapevine.data.interactions import Interactions
 from grapevine.errors import unknown
 from grapevine.graph.links import Links
 from grapevine.structs.graph import Graph
+from grapevine.structs.rising import places
 from grapevine.structs.typed_graph import Relation, TypedGraph
 from grapevine.views.attributes import BANDS, Attribute, Side, attributes_of, chosen
 
@@ -170,10 +171,9 @@ class TypedView:
             items_from = self.offsets[1]
             keys = edges.senders * self.events.num_items + edges.receivers - items_from
             # Edges stand by user, then item, and those of both directions alike.
-            found = np.searchsorted(keys.numpy(), asked)
-            found = found[np.append(keys.numpy(), -1)[found] == asked]
+            found = places(keys.numpy(), asked)
             keep = np.ones(len(keys), np.bool_)
-            keep[found] = False
+            keep[found[found >= 0]] = False
             for place in (there, there + 1):
                 relations[place] = _kept(relations[place], keep)
         return replace(graph, relations=tuple(relations))

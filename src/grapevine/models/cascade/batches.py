@@ -8,6 +8,7 @@ from jaxtyping import Int64
 
 from grapevine.models.tables import Pairs
 from grapevine.random import stream
+from grapevine.structs.rising import holds
 
 ROUNDS = 100
 """How often an item that was taken is drawn again; then it stands, as where a user took all."""
@@ -144,11 +145,3 @@ class ByUsers:
             places = np.repeat(np.arange(len(users)), lengths)
             found[row] = Asked(places, items, np.empty((len(items), 0), np.int64))
         return Step(found, users)
-
-
-def holds(rising: Int64[np.ndarray, " taken"], asked: Int64[np.ndarray, "..."]) -> np.ndarray:
-    """Which of the numbers are among those that rise."""
-    if not len(rising):
-        return np.zeros(asked.shape, bool)
-    place = np.minimum(np.searchsorted(rising, asked), len(rising) - 1)
-    return rising[place] == asked

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from grapevine.models.cascade.batches import holds
 from grapevine.models.ranking.config import Config
 from grapevine.models.ranking.facts import Facts
 from grapevine.models.ranking.inputs import Inputs, heard, inputs_of
 from grapevine.models.ranking.questions import Pool, Questions
 from grapevine.models.ranking.shortlist import numbers_of
 from grapevine.random import stream
+from grapevine.structs.rising import holds
 
 STEPS = 32
 """An epoch of fewer steps than this has smaller batches, where they are not small already."""

@@ -24,6 +24,7 @@ from grapevine.models.ranking.shortlist import Shortlist
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import offsets_of
+from grapevine.structs.rising import places
 
 FEW = 1000
 """Questions of a behaviour that are always learnt from, if there are so many."""
@@ -291,7 +292,7 @@ class Taken:
         behaviours = asked.behaviours
         for behaviour in np.unique(behaviours).tolist():
             here, keys = behaviours == behaviour, self.keys[behaviour]
-            place = np.minimum(np.searchsorted(keys, wanted[here]), len(keys) - 1)
+            place = places(keys, wanted[here])
             later = self.last[behaviour][place] >= asked.rows[here, None]
-            out[here] = (keys[place] == wanted[here]) & later & (items[here] >= 0)
+            out[here] = (place >= 0) & later & (items[here] >= 0)
         return out

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from grapevine.data.interactions import Interactions
+from grapevine.structs.rising import holds
 
 # T = positions that ask, K = items drawn for each
 
@@ -42,5 +43,4 @@ class Met:
         """
         users = np.searchsorted(self.offsets, after, side="right") - 1
         wanted = users[:, None] * np.int64(self.num_items) + items
-        place = np.minimum(np.searchsorted(self.pairs, wanted), len(self.pairs) - 1)
-        return self.pairs[place] == wanted
+        return holds(self.pairs, wanted)

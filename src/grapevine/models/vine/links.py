@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from grapevine.data.interactions import Interactions
 from grapevine.graph.cooccurrence import distinct, nearest_items
 from grapevine.structs.jagged import offsets_of
+from grapevine.structs.rising import places
 
 # I = items, E = links, P = pairs of an item that speaks and one that is asked for
 
@@ -157,14 +158,13 @@ class Lookup:
         if not len(self.keys):
             return np.zeros(len(speaks), np.float32)
         key = speaks * np.int64(self.links.num_items) + wanted
-        place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
-        there = self.keys[place] == key
+        place = places(self.keys, key)
         weight = self.links.weights[place]
         said = np.where(own, self.links.left[place], weight)
         whole = self.totals[speaks] - weight + said
         # A sum of float32 is not exact, and a share is no more than all there is.
         share = np.minimum(said / np.maximum(whole, np.float32(1e-6)), 1)
-        return np.where(there & (said > 0), share, 0).astype(np.float32)
+        return np.where((place >= 0) & (said > 0), share, 0).astype(np.float32)
 
 
 KINDS = ("after", "beside")

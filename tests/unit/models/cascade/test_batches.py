@@ -1,9 +1,8 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 
-from grapevine.models.cascade.batches import ByPairs, ByUsers, holds
+from grapevine.models.cascade.batches import ByPairs, ByUsers
 from grapevine.models.cascade.learner import _taken
 from grapevine.models.tables import Pairs
 from grapevine.random import stream
@@ -79,10 +78,3 @@ def test_a_user_who_took_everything_is_still_given_something():
     full = Pairs(np.zeros(3, np.int64), np.arange(3), 1, 3)
     batches = by_pairs({0: full}, _taken({0: full}))
     assert batches[0].asked[0].negatives.shape == (3, 3)
-
-
-@pytest.mark.parametrize("rising", [[], [3], [1, 4, 9]])
-def test_numbers_are_found(rising):
-    asked = np.arange(12).reshape(3, 4)
-    found = holds(np.array(rising, np.int64), asked)
-    np.testing.assert_array_equal(found, np.isin(asked, rising))
