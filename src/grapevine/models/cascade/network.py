@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu
 
+from grapevine.core.kernels.pairs import pair_products, pair_sums
 from grapevine.core.kernels.unit import unit_rows
 from grapevine.core.listen import listen
 from grapevine.core.neighbourhoods import Adjacency
@@ -30,10 +31,13 @@ class View:
     Attributes:
         nodes: `(N, D)`.
         weights: `(D,)` h, of the product of both ends.
+        shown: `(U, H)` and `(I, H)` what the first layer of its tower makes of users and of items,
+            where there is one.
     """
 
     nodes: Tensor
     weights: Tensor
+    shown: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Ends:
 
     Attributes:
         users: `(B, D)`.
-        items: `(B, S, D)` some for each user, or `(I, D)` the same for all.
+        items: `(I, D)` the same for all.
     """
 
     users: Tensor
@@ -71,8 +75,8 @@ class Scorer(nn.Module):
 
     def forward(
         self, place: int, ends: Ends, weights: Float[Tensor, " width"], deep: Ends
-    ) -> Float[Tensor, "pairs items"]:
-        """The scores.
+    ) -> Float[Tensor, "users items"]:
+        """The scores of all users with all items.
 
         Args:
             place: of the behaviour.
@@ -80,25 +84,54 @@ class Scorer(nn.Module):
             weights: of the product.
             deep: of the tower.
         """
+        score_BI = None
+        if self.kind != "mlp":
+            score_BI = (ends.users * weights) @ ends.items.T
+        if self.kind == "gmf":
+            assert score_BI is not None
+            return score_BI
+        of_users, of_items = self.shown(place, deep)
+        made_BI = self._made(place, torch.relu(of_users[:, None] + of_items))
+        return made_BI if score_BI is None else score_BI + made_BI
+
+    def of_pairs(
+        self,
+        place: int,
+        view: View,
+        users_B: Int64[Tensor, " pairs"],
+        items_BS: Int64[Tensor, "pairs items"],
+        num_users: int,
+    ) -> Float[Tensor, "pairs items"]:
+        """The same of users with some items each.
+
+        Args:
+            place: of the behaviour.
+            view: what all nodes hold for it.
+            users_B: rows.
+            items_BS: rows.
+            num_users: U.
+        """
         score_BS = None
         if self.kind != "mlp":
-            asking_BD = ends.users * weights
-            if ends.items.ndim == 2:
-                score_BS = asking_BD @ ends.items.T
-            else:
-                score_BS = (asking_BD[:, None] * ends.items).sum(2)
+            score_BS = pair_products(view.nodes, view.weights, users_B, items_BS + num_users)
         if self.kind == "gmf":
             assert score_BS is not None
             return score_BS
-        first, *rest = cast("nn.Sequential", self.towers[place])
-        first = cast("nn.Linear", first)
-        # Both ends go through the first layer apart, so that none is multiplied for each pair.
-        of_users, of_items = first.weight.chunk(2, 1)
-        x_BSH = (deep.users @ of_users.T)[:, None] + (deep.items @ of_items.T + first.bias)
-        for layer in rest:
-            x_BSH = layer(x_BSH)
-        made_BS = x_BSH[..., 0]
+        assert view.shown is not None
+        made_BS = self._made(place, pair_sums(*view.shown, users_B, items_BS))
         return made_BS if score_BS is None else score_BS + made_BS
+
+    def shown(self, place: int, ends: Ends) -> tuple[Tensor, Tensor]:
+        """Both ends through the first layer apart, so that none is multiplied for each pair."""
+        first = cast("nn.Linear", cast("nn.Sequential", self.towers[place])[0])
+        of_users, of_items = first.weight.chunk(2, 1)
+        return ends.users @ of_users.T, ends.items @ of_items.T + first.bias
+
+    def _made(self, place: int, x: Float[Tensor, "pairs items width"]) -> Tensor:
+        """What the other layers of a tower make of the first."""
+        for layer in [*cast("nn.Sequential", self.towers[place])][2:]:
+            x = layer(x)
+        return x[..., 0]
 
 
 class Network(nn.Module):
@@ -152,6 +185,18 @@ class Network(nn.Module):
 
     def views(self) -> list[View]:
         """What all nodes hold for each behaviour."""
+        plain = self._held_by_all()
+        if self.config.scorer == "gmf":
+            return plain
+        deep = self._dropped(self.deep.weight) if self.config.scorer == "neumf" else None
+        views: list[View] = []
+        for place, view in enumerate(plain):
+            x_ND = view.nodes if deep is None else deep
+            ends = Ends(x_ND[: self.num_users], x_ND[self.num_users :])
+            views.append(View(view.nodes, view.weights, self.scorer.shown(place, ends)))
+        return views
+
+    def _held_by_all(self) -> list[View]:
         x_ND = self._dropped(self.held.weight)
         if self.config.encoder == "relations":
             return self._related(x_ND)
@@ -179,13 +224,7 @@ class Network(nn.Module):
             users_B: their rows.
             items_BS: theirs.
         """
-        view, nodes_BS = views[place], items_BS + self.num_users
-        ends = Ends(view.nodes[users_B], view.nodes[nodes_BS])
-        deep = ends
-        if self.config.scorer == "neumf":
-            deep_ND = self._dropped(self.deep.weight)
-            deep = Ends(deep_ND[users_B], deep_ND[nodes_BS])
-        return self.scorer(place, ends, view.weights, deep)
+        return self.scorer.of_pairs(place, views[place], users_B, items_BS, self.num_users)
 
     def rows(self, nodes_B: Int64[Tensor, " rows"]) -> Float[Tensor, "rows columns"]:
         """What these nodes have of their own, all tables side by side."""

@@ -5,7 +5,7 @@ from torch.nn.functional import leaky_relu, normalize
 
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.learner import graph_of
-from grapevine.models.cascade.network import Ends, Network, Scorer
+from grapevine.models.cascade.network import Ends, Network
 from grapevine.models.tables import Pairs
 
 USERS, ITEMS, WIDTH = 4, 5, 6
@@ -95,21 +95,25 @@ def test_with_even_weights_a_product_is_that_of_matrix_factorisation():
     torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("kind", ["mlp", "neumf"])
-def test_a_tower_has_both_ends_side_by_side(kind):
-    scorer = Scorer(Config(width=WIDTH, scorer=kind), ["view", "buy"], seed=1)
-    draw = torch.Generator().manual_seed(0)
-    users, deep = torch.randn(2, 3, WIDTH, generator=draw)
-    items, deep_items = torch.randn(2, 3, 4, WIDTH, generator=draw)
-    weights = torch.rand(WIDTH, generator=draw)
-    if kind == "mlp":
-        deep, deep_items = users, items
-    found = scorer(1, Ends(users, items), weights, Ends(deep, deep_items))
-    both = torch.cat([deep[:, None].expand_as(deep_items), deep_items], 2)
-    wanted = scorer.towers[1](both)[..., 0]
-    if kind == "neumf":
-        wanted = wanted + torch.einsum("d,bd,bsd->bs", weights, users, items)
+@pytest.mark.parametrize("encoder", ["ids", "blocks", "relations"])
+@pytest.mark.parametrize("kind", ["gmf", "mlp", "neumf"])
+def test_a_tower_has_both_ends_side_by_side(kind, encoder):
+    made = network(scorer=kind, encoder=encoder)
+    users, items = torch.tensor([2, 0, 3]), torch.tensor([[1, 3], [0, 4], [4, 4]])
+    views = made.views()
+    view = views[1]
+    found = made.own(views, 1, users, items)
+    wanted = torch.zeros(3, 2)
+    if kind != "mlp":
+        ends = view.nodes[users], view.nodes[USERS + items]
+        wanted = torch.einsum("d,bd,bsd->bs", view.weights, *ends)
+    if kind != "gmf":
+        deep = view.nodes if kind == "mlp" else made.deep.weight
+        first = deep[users][:, None].expand(3, 2, WIDTH)
+        wanted = wanted + made.scorer.towers[1](torch.cat([first, deep[USERS + items]], 2))[..., 0]
     torch.testing.assert_close(found, wanted)
-    # The same items for all are those of each.
-    same = scorer(1, Ends(users, items[0]), weights, Ends(deep, deep_items[0]))
-    torch.testing.assert_close(same[0], found[0])
+    # And so where all items are asked for at once.
+    deep = made.deep.weight if kind == "neumf" else view.nodes
+    ends = [Ends(one[users], one[USERS:]) for one in (view.nodes, deep)]
+    every = made.scorer(1, ends[0], view.weights, ends[1])
+    torch.testing.assert_close(every.gather(1, items), found)
