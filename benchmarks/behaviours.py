@@ -6,8 +6,8 @@
 With `--search`, every row that is trained is tuned for so many minutes on the validation questions
 of each log, in the space that `grapevine tune` has for its model, by trials so short that some fit;
 its seeds are then trained with what was best. A search that is done stays in results/kept as well,
-and its rows say so. With `--most`, a training of a row that is searched ends after so many minutes
-and keeps its best epoch, but for merged LightGCN, to which the others are held. Vine and the
+and its rows say so. With `--most`, a training ends after so many minutes and keeps its best epoch,
+and a + stands behind its epochs; but for merged LightGCN, Vine and the Transformer. Vine and the
 Transformer beside it are not searched: they are those of vine.py, which has a table of its own of
 the parts of Vine. "vine and lightgcn" adds up the scores of their runs, each scaled to a mean
 square of 1; nothing of it is searched either.
@@ -100,7 +100,7 @@ def learnt(data: str, parts: Split, folder: Path, budget: Budget) -> Learn:
 
 
 def allowed(label: str, budget: Budget) -> Budget:
-    """What the trainings of a row may take: those that the others are held to, as long as it is."""
+    """What the trainings of a row may take: those that others are held to, as long as it takes."""
     free = (MERGED, *JOINT)
     return replace(budget, most=float("inf")) if label.startswith(free) else budget
 
@@ -180,7 +180,11 @@ def main() -> None:
     options = asked(__doc__ or "", DATA, RESULTS / "behaviours.md", search=True)
     budget = Budget.of(options.minutes, options.most)
     wanted = [row for row in rows() if not options.rows or row.label in options.rows]
-    capped = f", at most {options.most:g} of a row that is searched" if options.most < 1e6 else ""
+    capped = (
+        f", and with a + behind epochs it was ended after {options.most:g}"
+        if options.most < 1e6
+        else ""
+    )
     lines = heading("Models of several behaviours", "behaviours.py", options.seeds, capped)
     for data in options.only:
         lines += section(data, wanted, options.seeds, options.search, options.folder, budget)

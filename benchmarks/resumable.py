@@ -60,21 +60,30 @@ class Budget:
 
     def done(self, run: Run) -> bool:
         """Whether a run is at its end, or has had what one training may have."""
-        stopped = run.record.get("stopped_by") == "time limit"
-        # A limit counts from when epochs begin, and seconds are rounded.
-        return not stopped or run.record["train_seconds"] >= self.most - 1
+        if run.record.get("stopped_by") != "time limit":
+            return True
+        # Seconds are rounded, and of less than an epoch nothing can be kept.
+        return run.record["train_seconds"] >= self.most - 1 and "best_epoch" in run.record
+
+    def for_one(self, had: float) -> float:
+        """Seconds that a training may still take which had so many.
+
+        One whose first epoch takes longer than it may goes on to the end of that, and no cap is
+        what it should end by.
+        """
+        return min(self.left, self.most - had if had < self.most - 1 else float("inf"))
 
 
 def trained(config: Any, train: Dataset, seed: int, out: Path, budget: Budget) -> Run | None:
     """The run of a config: what is there, or trained now; none if the time did not suffice."""
-    had = 0.0
+    resume, had = (out / "checkpoints").is_dir(), 0.0
     if (out / "MANIFEST.json").is_file():
         run = gv.open_run(out)
         if run.model.config != config:
             raise SystemExit(f"{out} was trained with other settings: remove it to train it again")
         if budget.done(run):
             return run
-        had = run.record["train_seconds"]
+        had = run.record["train_seconds"] if resume else 0.0
     if not isinstance(config, Trained):
         return gv.fit(config, train, out=out, seed=seed)
     if budget.left < 60:
@@ -85,8 +94,8 @@ def trained(config: Any, train: Dataset, seed: int, out: Path, budget: Budget) -
         train,
         out=out,
         seed=seed,
-        resume=(out / "checkpoints").is_dir(),
-        time_limit=min(budget.left, budget.most - had),
+        resume=resume,
+        time_limit=budget.for_one(had),
     )
     return run if budget.done(run) else None
 

@@ -162,6 +162,7 @@ class Rows:
             self.runs[label].append(run)
             model, facts = run.model, {
                 "epochs": run.record.get("epochs", "-"),
+                "stopped_by": run.record.get("stopped_by", "-"),
                 "seconds": run.record["train_seconds"],
                 "config": plain(config),
                 "on": str(date.today()),
@@ -170,7 +171,8 @@ class Rows:
                 answered(run, parts, ways).save(path, **facts)
                 # As its other seeds: a blend of runs has the options of those, not of the row.
                 model, _ = Recorded.load(path, config)
-        self.epochs[label].append(facts["epochs"])
+        cut = "+" if facts.get("stopped_by") == "time limit" else ""
+        self.epochs[label].append(f"{facts['epochs']}{cut}")
         bound = BOUNDS.get(name_of(config), "")
         self.entries.append(
             Entry(

@@ -67,6 +67,8 @@ def test_points_stand_where_the_service_puts_them_and_are_chosen_by_a_click(look
     item = ask("/v1/items?k=1")["items"][0]["item_id"]
     watched.go(f"#/map?item={item}")
     near = [one["title"] for one in ask(f"/v1/items/{item}/related?k=10")["items"]]
+    # They are asked for when the map is there, and nothing says that they are on their way.
+    page.locator(".near button").nth(len(near) - 1).wait_for()
     assert [one.strip() for one in page.locator(".near button").all_text_contents()] == near
     chosen = page.locator(".chosen b").text_content()
     box = page.locator(".map").bounding_box()

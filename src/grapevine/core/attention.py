@@ -10,7 +10,7 @@
 | a sparse pattern of which few pairs are edges | `edges`, compiled; `table` on another device |
 | more pairs than memory should hold, where the fused kernel would write them out | `chunked` |
 | a merge without softmax, in float32 on a processor | `bent`, compiled |
-| dropout on a processor, or a merge without softmax | `matrix` |
+| dropout on a processor, but in bfloat16 of 32 to 512 keys, or a merge without softmax | `matrix` |
 | all else | `fused`: torch's own, or ours for short histories in bfloat16 |
 
 The first line that holds decides. Each route equals `core.propagate` with `dot_product` weights

@@ -60,9 +60,10 @@ class Shape:
                 f"shape: drop_edges says nothing to {self.layer!r}",
                 hint="set it to 0, or take an attention or grand",
             )
-        if self.unit and self.layer not in ("gcn", "mean"):
+        if self.unit and (self.layer not in ("gcn", "mean") or self.depth == 1):
             raise ConfigError(
-                f"shape: unit says nothing to {self.layer!r}", hint="leave it out, or take mean"
+                f"shape: unit says nothing to {self.layer!r} of depth {self.depth}",
+                hint="leave it out, or take mean of depth 2",
             )
         if self.positions and self.layer not in ("graph-transformer", "gin"):
             raise ConfigError(

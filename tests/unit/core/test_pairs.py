@@ -51,3 +51,26 @@ def test_other_numbers_take_the_way_of_torch():
     torch.testing.assert_close(
         found.float(), pair_products(x.float(), weights.float(), firsts, others)
     )
+
+
+def test_tables_of_rows_may_stand_in_any_order():
+    x, weights = drawn((10, 8), (8,))
+    firsts, others = rows(20, 3)
+    turned = others.T.contiguous().T
+    compare(
+        pair_products(x, weights, firsts, turned),
+        torch.einsum("d,bd,bsd->bs", weights, x[firsts], x[others]),
+        (x, weights),
+    )
+    compare(pair_sums(x, x, firsts, turned), torch.relu(x[firsts][:, None] + x[others]), (x,))
+
+
+@pytest.mark.parametrize("wrong", [-1, 10])
+def test_rows_that_are_not_there_are_refused(wrong):
+    x, weights = drawn((10, 8), (8,))
+    there, others = rows(4, 2)
+    others[3, 1] = wrong
+    with pytest.raises(IndexError, match="table of 10 rows"):
+        pair_products(x, weights, there, others)
+    with pytest.raises(IndexError, match="table of 10 rows"):
+        pair_sums(x, x, there, others)

@@ -138,12 +138,13 @@ def test_attend_takes_it_where_it_serves(pattern, monkeypatch):
     monkeypatch.setattr("grapevine.core.routes.dense.weighed", told)
     q, k, v = drawn(48)
     attend(q, k, v, pattern)
-    assert len(asked) == 1
+    attend(q, k, v, pattern, dropout=0.3)
+    assert [one["dropout"] for one in asked] == [0.0, 0.3]
     for lengths in (SHORTEST - 1, LONGEST + 1):
         attend(*drawn(lengths), pattern)
     attend(*(one.float() for one in (q, k, v)), pattern)
     attend(q, k, v, pattern, bias=torch.zeros(1, 1, 48, 48).bfloat16())
-    assert len(asked) == 1
+    assert len(asked) == 2
     assert not serves(q.float(), k.float())
 
 

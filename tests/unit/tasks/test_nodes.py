@@ -126,6 +126,7 @@ def test_gcn_on_cora_is_as_published(mirror, tmp_path):
         ({"drop_edges": 0.3}, "says nothing to 'gcn'"),
         ({"layer": "gat", "positions": 3}, "say nothing to 'gat'"),
         ({"layer": "gat", "unit": True}, "says nothing to 'gat'"),
+        ({"unit": True, "depth": 1}, "of depth 1"),
         ({"drop": 1.5}, "<= 1"),
     ],
 )

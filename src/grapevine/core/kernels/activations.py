@@ -49,7 +49,7 @@ def sigmoid(x: np.float32) -> np.float32:
 
 @njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
 def bend(x: np.ndarray, bias: np.ndarray, out: np.ndarray, code: int) -> None:
-    """Write `f(x + bias)`; x and out may be the same.
+    """Write `f(x + bias)`; x and out may be the same, but for "swiglu".
 
     Args:
         x: `(T, O)`.

@@ -60,7 +60,12 @@ def bent_linear(
         weight_OD: W.
         bias_O: b.
         bent: f.
+
+    Raises:
+        ValueError: "swiglu" of a width that has no halves.
     """
+    if bent == "swiglu" and len(weight_OD) % 2:
+        raise ValueError(f"swiglu multiplies two halves, and a width of {len(weight_OD)} has none")
     apply: Callable[..., Tensor] = cast("Any", _BentLinear).apply
     out = apply(y.reshape(-1, y.shape[-1]), weight_OD, bias_O, CODES[bent])
     return out.view(*y.shape[:-1], out.shape[-1])

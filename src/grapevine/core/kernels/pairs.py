@@ -39,11 +39,14 @@ def pair_products(
         weights_D: w.
         firsts_B: rows.
         seconds_BS: rows, some for each first.
+
+    Raises:
+        IndexError: there is no such row.
     """
-    if x_ND.dtype != torch.float32 or not compiled(x_ND):
+    if not _serves(x_ND, weights_D):
         return torch.einsum("d,bd,bsd->bs", weights_D, x_ND[firsts_B], x_ND[seconds_BS])
     apply: Callable[..., Tensor] = cast("Any", _Products).apply
-    return apply(x_ND, weights_D, firsts_B, seconds_BS)
+    return apply(x_ND, weights_D, _rows(firsts_B, x_ND), _rows(seconds_BS, x_ND))
 
 
 def pair_sums(
@@ -59,11 +62,25 @@ def pair_sums(
         y_MD: rows of another table.
         firsts_B: rows of the one.
         seconds_BS: rows of the other, some for each first.
+
+    Raises:
+        IndexError: there is no such row.
     """
-    if x_ND.dtype != torch.float32 or not compiled(x_ND):
+    if not _serves(x_ND, y_MD):
         return torch.relu(x_ND[firsts_B][:, None] + y_MD[seconds_BS])
     apply: Callable[..., Tensor] = cast("Any", _Sums).apply
-    return apply(x_ND, y_MD, firsts_B, seconds_BS)
+    return apply(x_ND, y_MD, _rows(firsts_B, x_ND), _rows(seconds_BS, y_MD))
+
+
+def _serves(*tables: Tensor) -> bool:
+    return all(one.dtype == torch.float32 and compiled(one) for one in tables)
+
+
+def _rows(named: Tensor, table_ND: Tensor) -> Tensor:
+    """As compiled loops want them, which look at no bounds."""
+    if named.numel() and not (int(named.min()) >= 0 and int(named.max()) < len(table_ND)):
+        raise IndexError(f"a row that is asked for is not in a table of {len(table_ND)} rows")
+    return named.contiguous()
 
 
 class _Products(torch.autograd.Function):

@@ -5,7 +5,7 @@ S = items of each
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -31,13 +31,14 @@ class View:
     Attributes:
         nodes: `(N, D)`.
         weights: `(D,)` h, of the product of both ends.
-        shown: `(U, H)` and `(I, H)` what the first layer of its tower makes of users and of items,
-            where there is one.
+        deep: `(N, D)` what its tower is shown.
+        made: what the first layer of the tower made of all users and of all items, if it did.
     """
 
     nodes: Tensor
     weights: Tensor
-    shown: tuple[Tensor, Tensor] | None = None
+    deep: Tensor
+    made: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class Scorer(nn.Module):
         if self.kind == "gmf":
             assert score_BI is not None
             return score_BI
-        of_users, of_items = self.shown(place, deep)
+        of_users = self._first(place, "users", deep.users)
+        of_items = self._first(place, "items", deep.items)
         made_BI = self._made(place, torch.relu(of_users[:, None] + of_items))
         return made_BI if score_BI is None else score_BI + made_BI
 
@@ -117,15 +119,33 @@ class Scorer(nn.Module):
         if self.kind == "gmf":
             assert score_BS is not None
             return score_BS
-        assert view.shown is not None
-        made_BS = self._made(place, pair_sums(*view.shown, users_B, items_BS))
+        wanted = (
+            ("users", view.deep[:num_users], users_B),
+            ("items", view.deep[num_users:], items_BS),
+        )
+        (x_ND, users_B), (y_ND, items_BS) = (self._shown(place, view, *one) for one in wanted)
+        made_BS = self._made(place, pair_sums(x_ND, y_ND, users_B, items_BS))
         return made_BS if score_BS is None else score_BS + made_BS
 
-    def shown(self, place: int, ends: Ends) -> tuple[Tensor, Tensor]:
-        """Both ends through the first layer apart, so that none is multiplied for each pair."""
+    def _shown(
+        self, place: int, view: View, side: str, table_ND: Tensor, rows: Int64[Tensor, " *rows"]
+    ) -> tuple[Tensor, Tensor]:
+        """Some of the users or items through the first layer, and where each of the rows is.
+
+        All of them once a step where rows are more than that, else those rows alone.
+        """
+        if rows.numel() < len(table_ND) and side not in view.made:
+            here = torch.arange(rows.numel()).view(rows.shape)
+            return self._first(place, side, table_ND[rows.flatten()]), here
+        if side not in view.made:
+            view.made[side] = self._first(place, side, table_ND)
+        return view.made[side], rows
+
+    def _first(self, place: int, side: str, x: Tensor) -> Tensor:
+        """The first layer for one end alone, so that none is multiplied for each pair."""
         first = cast("nn.Linear", cast("nn.Sequential", self.towers[place])[0])
         of_users, of_items = first.weight.chunk(2, 1)
-        return ends.users @ of_users.T, ends.items @ of_items.T + first.bias
+        return x @ of_users.T if side == "users" else x @ of_items.T + first.bias
 
     def _made(self, place: int, x: Float[Tensor, "pairs items width"]) -> Tensor:
         """What the other layers of a tower make of the first."""
@@ -185,29 +205,20 @@ class Network(nn.Module):
 
     def views(self) -> list[View]:
         """What all nodes hold for each behaviour."""
-        plain = self._held_by_all()
-        if self.config.scorer == "gmf":
-            return plain
-        deep = self._dropped(self.deep.weight) if self.config.scorer == "neumf" else None
-        views: list[View] = []
-        for place, view in enumerate(plain):
-            x_ND = view.nodes if deep is None else deep
-            ends = Ends(x_ND[: self.num_users], x_ND[self.num_users :])
-            views.append(View(view.nodes, view.weights, self.scorer.shown(place, ends)))
-        return views
-
-    def _held_by_all(self) -> list[View]:
         x_ND = self._dropped(self.held.weight)
+        deep = self._dropped(self.deep.weight) if self.config.scorer == "neumf" else None
         if self.config.encoder == "relations":
-            return self._related(x_ND)
-        if self.config.encoder == "blocks":
-            nodes = self._in_blocks(x_ND)
+            nodes, weights = self._related(x_ND)
         else:
-            nodes = [x_ND] * len(self.names)
-        weights = [*self.weights] or [torch.ones(self.config.width)] * len(self.names)
-        for turn in self.maps:
-            weights.append(turn(weights[-1]))
-        return [View(*both) for both in zip(nodes, weights, strict=True)]
+            blocks = self.config.encoder == "blocks"
+            nodes = self._in_blocks(x_ND) if blocks else [x_ND] * len(self.names)
+            weights = [*self.weights] or [torch.ones(self.config.width)] * len(self.names)
+            for turn in self.maps:
+                weights.append(turn(weights[-1]))
+        return [
+            View(one, weight, one if deep is None else deep)
+            for one, weight in zip(nodes, weights, strict=True)
+        ]
 
     def own(
         self,
@@ -251,7 +262,7 @@ class Network(nn.Module):
                 x_ND = self.turns[place](heard_ND) if place < len(self.turns) else heard_ND
         return out
 
-    def _related(self, x_ND: Tensor) -> list[View]:
+    def _related(self, x_ND: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """All behaviours at once, what is said being multiplied by the relation (GHCF)."""
         said_RD = torch.stack([*self.relations])
         nodes, relations = x_ND, said_RD
@@ -260,7 +271,7 @@ class Network(nn.Module):
             x_ND = self._dropped(x_ND)
             nodes, relations = nodes + x_ND, relations + said_RD
         share = 1 / (1 + len(self.layers))
-        return [View(nodes * share, one * share) for one in relations]
+        return [nodes * share] * len(relations), [one * share for one in relations]
 
 
 class Relational(nn.Module):

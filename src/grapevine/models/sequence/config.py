@@ -107,7 +107,7 @@ class Config:
     dropout: float = 0.2
     """Of the input and of what each layer adds."""
     attention_dropout: float = 0.0
-    """Of the weights of attention; above 0 all of them must be kept, which takes longer."""
+    """Of the weights of attention; above 0 it takes longer."""
 
     # What is asked
     asks: Asks = "next"
@@ -150,7 +150,8 @@ class Config:
     """Histories of a step."""
     pool: int = 8
     """Steps whose histories are sorted by length together, so that like lengths meet and little is
-    padded; 1 leaves them as they are drawn, and a step is of short and long ones alike."""
+    padded; 1 leaves them as they are drawn, and a step is of short and long ones alike. "lanes" go
+    on where they were, and are not sorted."""
     learning_rate: float = 1e-3
     """The peak."""
     warm_up: float = 1.0

@@ -102,16 +102,26 @@ def test_a_tower_has_both_ends_side_by_side(kind, encoder):
     users, items = torch.tensor([2, 0, 3]), torch.tensor([[1, 3], [0, 4], [4, 4]])
     views = made.views()
     view = views[1]
+    # Twice: where a tower sees every item once, and where there are more of them than pairs.
+    again = made.own(views, 1, users[:1], items[:1])
     found = made.own(views, 1, users, items)
+    torch.testing.assert_close(again, found[:1])
     wanted = torch.zeros(3, 2)
     if kind != "mlp":
         ends = view.nodes[users], view.nodes[USERS + items]
         wanted = torch.einsum("d,bd,bsd->bs", view.weights, *ends)
     if kind != "gmf":
         deep = view.nodes if kind == "mlp" else made.deep.weight
+        assert set(view.made) == {"items"}  # six for five, and three users of four
         first = deep[users][:, None].expand(3, 2, WIDTH)
         wanted = wanted + made.scorer.towers[1](torch.cat([first, deep[USERS + items]], 2))[..., 0]
     torch.testing.assert_close(found, wanted)
+    pull = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.0, 0.2]])
+    leaves = [one for one in made.parameters() if one.requires_grad]
+    ours = torch.autograd.grad(found, leaves, pull, retain_graph=True, allow_unused=True)
+    theirs = torch.autograd.grad(wanted, leaves, pull, retain_graph=True, allow_unused=True)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
     # And so where all items are asked for at once.
     deep = made.deep.weight if kind == "neumf" else view.nodes
     ends = [Ends(one[users], one[USERS:]) for one in (view.nodes, deep)]
