@@ -23,10 +23,10 @@ from grapevine.core.kernels.fused import (
     LOW,
     Precision,
     bent_linear,
-    gated_add,
     linear_add,
     normed,
 )
+from grapevine.core.kernels.gates import gated_add
 from grapevine.core.multihead import Asking, Attend, Attention, Bias, States, There, split_heads
 from grapevine.core.patterns import Pattern
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import gelu, layer_norm, linear, relu, silu
 
 from grapevine.core.kernels.dropout import dropout
-from grapevine.core.kernels.fused import bent_linear, gated_add, linear_add, normed
+from grapevine.core.kernels.fused import bent_linear, linear_add, normed
 
 
 def drawn(*sizes, seed=0):
@@ -60,20 +60,3 @@ def test_a_rounded_product_is_added_to_states_that_are_not():
     found = linear_add(x, y.bfloat16(), weight, bias, share=0.0, key=0)
     assert found.dtype == torch.float32
     compare(found, x + linear(y, weight, bias), (x, y, weight, bias), bound=0.01)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3])
-@pytest.mark.parametrize("rows", [(1,), (63,), (65,), (5, 40)])
-def test_what_goes_through_a_gate_and_is_added(rows, share):
-    leaves = drawn((*rows, 8), (*rows, 8), (*rows, 8))
-    x, said, gate = leaves
-    found = gated_add(x, said, gate, share=share, key=3)
-    wanted = x + (dropout(said, share, 3) if share else said) * torch.sigmoid(gate)
-    compare(found, wanted, leaves, bound=1e-6)
-
-
-def test_gates_far_out_are_open_or_shut():
-    x, said = drawn((2, 3), (2, 3))
-    gate = torch.tensor([[-500.0, 0.0, 500.0]]).expand(2, 3)
-    found = gated_add(x, said, gate, share=0.0, key=0)
-    torch.testing.assert_close(found, x + said * torch.tensor([0.0, 0.5, 1.0]))

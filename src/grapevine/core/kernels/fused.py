@@ -17,7 +17,7 @@ from jaxtyping import Float
 from numba import njit, prange
 from torch import Tensor
 
-from grapevine.core.kernels.activations import CODES, ROWS, SWIGLU, Bent, bend, bend_back, sigmoid
+from grapevine.core.kernels.activations import CODES, ROWS, SWIGLU, Bent, bend, bend_back
 from grapevine.core.kernels.dropout import Draws, draws, keeps
 from grapevine.core.kernels.spmm import narrow, widen
 from grapevine.core.kernels.threads import threads_for
@@ -95,28 +95,6 @@ def linear_add(
     return apply(rows, flat, weight_DK, bias_D, share, key).view(x.shape)
 
 
-def gated_add(
-    x: Float[Tensor, "*rows width"],
-    said: Float[Tensor, "*rows width"],
-    gate: Float[Tensor, "*rows width"],
-    *,
-    share: float,
-    key: int,
-) -> Float[Tensor, "*rows width"]:
-    """`x + dropout(said) * sigmoid(gate)`, in float32: what is said goes through a gate (LiGR).
-
-    Args:
-        x: float32.
-        said: float32 or bfloat16.
-        gate: of the type of what is said.
-        share: of the numbers left out.
-        key: names the draws.
-    """
-    apply: Callable[..., Tensor] = cast("Any", _GatedAdd).apply
-    flat = (one.reshape(-1, x.shape[-1]) for one in (x, said, gate))
-    return apply(*flat, share, key).view(x.shape)
-
-
 class _Normed(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -192,27 +170,6 @@ class _LinearAdd(torch.autograd.Function):
             _add_back(raw(out), ctx.drawn, raw(by_said), raw(sums))
         by_y, by_weight = torch.mm(by_said, light), torch.mm(by_said.T, y).float()
         return out, by_y, by_weight, sums.sum(0), None, None
-
-
-class _GatedAdd(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, said: Tensor, gate: Tensor, share: float, key: int) -> Tensor:
-        said, gate = said.detach().contiguous(), gate.detach().contiguous()
-        out = torch.empty_like(x, memory_format=torch.contiguous_format)
-        ctx.save_for_backward(said, gate)
-        ctx.drawn = draws(share, key)
-        with threads_for(x.numel()):
-            _add_gated(raw(x.contiguous()), raw(said), raw(gate), ctx.drawn, raw(out))
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        said, gate = ctx.saved_tensors
-        out = gradients[0].contiguous()
-        by_said, by_gate = torch.empty_like(said), torch.empty_like(gate)
-        with threads_for(out.numel()):
-            _add_gated_back(raw(out), raw(said), raw(gate), ctx.drawn, raw(by_said), raw(by_gate))
-        return out, by_said, by_gate, None, None
 
 
 def raw(x: Tensor) -> np.ndarray:
@@ -297,36 +254,3 @@ def _add_back(pull: np.ndarray, drawn: Draws, out: np.ndarray, sums: np.ndarray)
                 passed = pull[row, d] * keeps(row * width + d, drawn)
                 sums[block, d] += passed
                 out[row, d] = narrow(passed, out)
-
-
-@njit(parallel=True, nogil=True, cache=True)
-def _add_gated(
-    x: np.ndarray, said: np.ndarray, gate: np.ndarray, drawn: Draws, out: np.ndarray
-) -> None:
-    rows, width = x.shape
-    for block in prange((rows + ROWS - 1) // ROWS):
-        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
-            for d in range(width):
-                open_ = sigmoid(np.float32(widen(gate[row, d])))
-                told = np.float32(widen(said[row, d])) * keeps(row * width + d, drawn)
-                out[row, d] = x[row, d] + told * open_
-
-
-@njit(parallel=True, nogil=True, cache=True)
-def _add_gated_back(
-    pull: np.ndarray,
-    said: np.ndarray,
-    gate: np.ndarray,
-    drawn: Draws,
-    by_said: np.ndarray,
-    by_gate: np.ndarray,
-) -> None:
-    rows, width = pull.shape
-    for block in prange((rows + ROWS - 1) // ROWS):
-        for row in range(block * ROWS, min((block + 1) * ROWS, rows)):
-            for d in range(width):
-                open_ = sigmoid(np.float32(widen(gate[row, d])))
-                passed = pull[row, d] * keeps(row * width + d, drawn) * open_
-                told = np.float32(widen(said[row, d]))
-                by_said[row, d] = narrow(passed, by_said)
-                by_gate[row, d] = narrow(passed * told * (np.float32(1) - open_), by_gate)

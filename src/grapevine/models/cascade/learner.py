@@ -18,7 +18,8 @@ from grapevine.models.base import Layout
 from grapevine.models.cascade.batches import Asked, ByPairs, ByUsers, Step
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
-from grapevine.models.cascade.network import Network, View
+from grapevine.models.cascade.network import Network
+from grapevine.models.cascade.scorer import View
 from grapevine.models.learning import GradientLearner
 from grapevine.models.schedules import Schedule
 from grapevine.models.tables import Pairs

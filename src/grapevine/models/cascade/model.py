@@ -17,7 +17,7 @@ from grapevine.structs.products import Products
 if TYPE_CHECKING:  # torch is loaded when something is learnt or asked
     from torch import Tensor
 
-    from grapevine.models.cascade.network import Scorer
+    from grapevine.models.cascade.scorer import Scorer
 
 BLOCK = 2**22
 """Numbers that a tower holds at once while it scores."""
@@ -101,7 +101,7 @@ class CascadePairs:
         """The scorer, ready to be asked."""
         import torch
 
-        from grapevine.models.cascade.network import Scorer
+        from grapevine.models.cascade.scorer import Scorer
 
         scorer = Scorer(self.config, self.names)
         scorer.load_state_dict({name: torch.from_numpy(one) for name, one in self.towers.items()})
@@ -128,7 +128,7 @@ class CascadePairs:
     def _target(self, users: dict[str, "Tensor"], items: dict[str, "Tensor"]) -> "Tensor":
         import torch
 
-        from grapevine.models.cascade.network import Ends
+        from grapevine.models.cascade.scorer import Ends
         from grapevine.tasks.cascade import cascaded
 
         def ends(name: str) -> Ends:
@@ -192,7 +192,7 @@ def _check_tables(
     model: type, config: Any, names: tuple[str, ...], parts: dict[str, dict[str, np.ndarray]]
 ) -> None:
     """Let every table and every parameter of the towers be there, and no other."""
-    from grapevine.models.cascade.network import Scorer
+    from grapevine.models.cascade.scorer import Scorer
 
     tables = [*(["held"] if config.encoder == "ids" else names)]
     tables += ["deep"] if config.scorer == "neumf" else []

@@ -5,7 +5,8 @@ from torch.nn.functional import leaky_relu, normalize
 
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.learner import graph_of
-from grapevine.models.cascade.network import Ends, Network
+from grapevine.models.cascade.network import Network
+from grapevine.models.cascade.scorer import Ends
 from grapevine.models.tables import Pairs
 
 USERS, ITEMS, WIDTH = 4, 5, 6
