@@ -68,8 +68,7 @@ class Budget:
     def for_one(self, had: float) -> float:
         """Seconds that a training may still take which had so many.
 
-        One whose first epoch takes longer than it may goes on to the end of that, and no cap is
-        what it should end by.
+        One that had all of it and not one epoch to keep has no cap when it goes on.
         """
         return min(self.left, self.most - had if had < self.most - 1 else float("inf"))
 
