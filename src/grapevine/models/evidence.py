@@ -43,6 +43,9 @@ def evidence(
     scores = _scores(model, _without_each(asked, things), wanted)
     worth = scores[0] - scores[1:]  # (things, items)
     worth = np.where(np.isfinite(worth), np.maximum(worth, 0), 0)
+    known = getattr(model, "known", None)
+    if known is not None:  # the others come last, by however much
+        worth[:, ~known[wanted]] = 0
     # What is below the rounding of the scores is nobody's doing.
     told = scores[0][np.isfinite(scores[0])]
     worth[worth <= 1e-6 * np.abs(told).max(initial=0)] = 0

@@ -16,7 +16,7 @@ _CASCADE = {
     "auxiliary": "0.1..3",
     "dropout": "0..0.5",
     "regularization": "1e-6..1e-2",
-    "batch": "1024,4096",
+    "batch": "256,1024,4096",
 }
 _ALL_PAIRS = {
     "learning_rate": "1e-3..5e-2",

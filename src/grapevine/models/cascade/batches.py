@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from grapevine.models.tables import Pairs
+from grapevine.models.tables import SMALL, STEPS, Pairs
 from grapevine.random import stream
 from grapevine.structs.rising import holds
 
+MOST = 16
+"""Pairs of another behaviour in a step, for each that the target may have there."""
+USERS, FEW = 16, 64
+"""An epoch of fewer steps of users than this has fewer users in each, down to so few."""
 ROUNDS = 100
 """How often an item that was taken is drawn again; then it stands, as where a user took all."""
 
@@ -66,7 +70,8 @@ class ByPairs:
             pairs: of each behaviour that is asked for.
             taken: `user * I + item` of what is no negative of it, rising.
             names: of the behaviours: what is drawn for one depends on no other.
-            size: pairs of the last behaviour in a step, at most.
+            size: pairs of the last behaviour in a step, at most; fewer where an epoch would have
+                few steps, or where there are far more pairs of another behaviour.
             negatives: items drawn for each pair, S.
             seed: of the order and the draws.
             epoch: counted from 0.
@@ -74,8 +79,10 @@ class ByPairs:
         self.pairs, self.taken, self.names = pairs, taken, names
         self.seed, self.epoch, self.negatives = seed, epoch, negatives
         self.examples = sum(len(one.users) for one in pairs.values())
-        most = len(pairs[max(pairs)].users) or self.examples
-        self.steps = -(-most // size)
+        counts = [len(one.users) for one in pairs.values()]
+        last = len(pairs[max(pairs)].users) or self.examples
+        size = min(size, max(SMALL, last // STEPS))
+        self.steps = max(-(-last // size), -(-max(counts) // (MOST * size)))
         self.orders = {
             row: stream(seed, "order", names[row], epoch).permutation(len(one.users))
             for row, one in pairs.items()
@@ -120,10 +127,18 @@ class ByUsers:
     """
 
     def __init__(self, pairs: Mapping[int, Pairs], *, size: int, seed: int, epoch: int) -> None:
-        """Put the users who took anything into an order of the epoch's own."""
-        self.pairs, self.size = pairs, size
+        """Put the users who took anything into an order of the epoch's own.
+
+        Args:
+            pairs: of each behaviour that is asked for.
+            size: users of a step, at most; fewer where an epoch would have few steps.
+            seed: of the order.
+            epoch: counted from 0.
+        """
+        self.pairs = pairs
         self.examples = sum(len(one.users) for one in pairs.values())
         there = np.unique(np.concatenate([one.users for one in pairs.values()]))
+        self.size = min(size, max(FEW, len(there) // USERS))
         self.order = there[stream(seed, "order", epoch).permutation(len(there))]
         self.starts = {
             row: np.searchsorted(one.users, np.arange(one.num_users + 1))

@@ -34,9 +34,16 @@ class Config:
     starting from what the one before it left; or all of them at once, an edge by its relation."""
     layers: int = 2
     """Convolutions of each graph, or of all of them at once."""
+    depths: tuple[int, ...] = ()
+    """Convolutions of the graph of each behaviour, in the order of the schema; `layers` each if not
+    given."""
     through: Through = "linear"
-    """How the next of the blocks starts: from a learnt map of what the one before it left, or from
-    where that one started and what it left, added up."""
+    """How the next of the blocks starts: from a learnt map of what the one before it left (the mean
+    of its layers), or from where that one started and what its last layer left, added up."""
+    unit: bool = False
+    """Whether what a block leaves is of length one."""
+    spread: float = 0.1
+    """Standard deviation of what is held at the start."""
     behaviours: Behaviours = "all"
     """Which of them there are."""
 
@@ -74,7 +81,8 @@ class Config:
     regularization: float = 0.0
     """Of the rows that a step asks for, half their squared length for each."""
     batch: int = 1024
-    """Pairs of the target in a step; users, with "all-pairs"."""
+    """Pairs of the target in a step; users, with "all-pairs". Fewer where an epoch would have less
+    than a few steps."""
     epochs: int = 100
     """The most."""
     patience: int = 10
@@ -87,9 +95,15 @@ class Config:
     def __post_init__(self) -> None:
         check_bounds(self, "cascade", "width", "batch", "epochs", "negatives", least=1)
         check_bounds(self, "cascade", "layers", "patience", "regularization", "auxiliary", least=0)
-        check_bounds(self, "cascade", "learning_rate", "temperature", above=0)
+        check_bounds(self, "cascade", "learning_rate", "temperature", "spread", above=0)
         check_bounds(self, "cascade", "negative_weight", above=0, most=1)
         check_bounds(self, "cascade", "dropout", least=0, most=0.99)
+        if any(one < 0 for one in self.depths) or (self.depths and self.encoder != "blocks"):
+            raise ConfigError(
+                "model.depths are the convolutions of each block, 0 or more: got "
+                f'{list(self.depths)} with encoder="{self.encoder}"',
+                hint="set model.layers, or model.encoder=blocks",
+            )
         if not all(0 <= one < np.inf for one in self.weights) or not any(self.weights or (1,)):
             raise ConfigError(
                 f"model.weights must be 0 or more, and one above it: got {list(self.weights)}",
@@ -113,6 +127,19 @@ class Config:
                 "model.cosine bounds the scores, which only a temperature makes up for",
                 hint='set model.loss="softmax", or model.cosine=false',
             )
+
+    def deep(self, graphs: int) -> tuple[int, ...]:
+        """The convolutions of so many graphs, one after another.
+
+        Raises:
+            ConfigError: there is not a number for each.
+        """
+        if self.depths and len(self.depths) != graphs:
+            raise ConfigError(
+                f"{len(self.depths)} model.depths for {graphs} behaviours",
+                hint="give one each, up to the target",
+            )
+        return self.depths or (self.layers,) * graphs
 
     def asked(self, train: Dataset) -> dict[int, float]:
         """What each behaviour that is asked for counts, by its row in the schema.

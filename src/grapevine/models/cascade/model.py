@@ -107,8 +107,13 @@ class CascadePairs:
         scorer.load_state_dict({name: torch.from_numpy(one) for name, one in self.towers.items()})
         return scorer.eval()
 
+    @property
+    def known(self) -> Bool[np.ndarray, " items"]:
+        """Items of which something is known; the others come last."""
+        return self.heard
+
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
-        """What the target scores, with all that leads to it; 0 of items that nobody met."""
+        """What the target scores, with all that leads to it; items that nobody met come last."""
         import torch
 
         known = np.flatnonzero(self.heard)
@@ -123,6 +128,8 @@ class CascadePairs:
             for start in range(0, len(batch), rows):
                 part = {name: one[start : start + rows] for name, one in asking.items()}
                 out[start : start + rows, known] = self._target(part, items).numpy()
+        # Most scores are below 0, logs of chances all of them.
+        out[:, ~self.heard] = out[:, known].min(1, keepdims=True) - 1
         return out
 
     def _target(self, users: dict[str, "Tensor"], items: dict[str, "Tensor"]) -> "Tensor":

@@ -17,10 +17,6 @@ from grapevine.core.neighbourhoods import Adjacency
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.scorer import Scorer, View, seeded
 
-SPREAD = 0.1
-"""Standard deviation of the tables at the start."""
-
-
 class Network(nn.Module):
     """Tables, graphs and scorers of behaviours that lead to each other.
 
@@ -48,9 +44,10 @@ class Network(nn.Module):
         self.config, self.num_users, self.names = config, num_users, tuple(names)
         self.graphs = list(graphs)
         width = config.width
-        self.held = _table(num_users + num_items, width, seed, "held")
+        self.depths = config.deep(len(self.graphs))
+        self.held = _table(num_users + num_items, config, seed, "held")
         if config.scorer == "neumf":
-            self.deep = _table(num_users + num_items, width, seed, "deep")
+            self.deep = _table(num_users + num_items, config, seed, "deep")
         held = 0
         if config.scorer != "mlp" and config.encoder != "relations":
             held = 1 if config.transfer else len(self.names)
@@ -62,7 +59,7 @@ class Network(nn.Module):
         if config.encoder == "blocks" and config.through == "linear":
             for name in self.names[:-1]:
                 seeded(seed, "turn", name)
-                self.turns.append(nn.Linear(width, width, bias=False))
+                self.turns.append(Turn(width, config.spread))
         self.relations = nn.ParameterList()
         self.layers = nn.ModuleList()
         if config.encoder == "relations":
@@ -116,17 +113,22 @@ class Network(nn.Module):
         """LightGCN by each behaviour in turn (CRGCN; MB-CGCN)."""
         out: list[Tensor] = []
         for place, graph in enumerate(self.graphs):
+            residual = self.config.through == "residual"
             said_ND = total_ND = x_ND
-            for _ in range(self.config.layers):
+            for _ in range(self.depths[place]):
                 said_ND = listen(graph, said_ND, "importance")
-                total_ND = total_ND + said_ND
-            heard_ND = unit_rows(total_ND)
-            if self.config.through == "residual":
+                total_ND = said_ND if residual else total_ND + said_ND
+            # A mean of all layers, which length one leaves as it is; of a residual block the last.
+            scaled = residual or self.config.unit
+            heard_ND = total_ND if scaled else total_ND / (1 + self.depths[place])
+            heard_ND = unit_rows(heard_ND) if self.config.unit else heard_ND
+            if residual:
                 x_ND = x_ND + heard_ND
                 out.append(x_ND)
             else:
                 out.append(out[-1] + heard_ND if out else heard_ND)
-                x_ND = self.turns[place](heard_ND) if place < len(self.turns) else heard_ND
+                last = place == len(self.turns)
+                x_ND = heard_ND if last else self.turns[place](heard_ND, self.num_users)
         return out
 
     def _related(self, x_ND: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -139,6 +141,27 @@ class Network(nn.Module):
             nodes, relations = nodes + x_ND, relations + said_RD
         share = 1 / (1 + len(self.layers))
         return [nodes * share] * len(relations), [one * share for one in relations]
+
+
+class Turn(nn.Module):
+    """What the next block starts from: users by a map of their own, and items by theirs.
+
+    Args:
+        width: D.
+        spread: standard deviation at the start. From large random maps the next blocks would say
+            much of nothing.
+    """
+
+    def __init__(self, width: int, spread: float) -> None:
+        super().__init__()
+        self.users = nn.Linear(width, width, bias=False)
+        self.items = nn.Linear(width, width, bias=False)
+        for one in (self.users, self.items):
+            nn.init.normal_(one.weight, std=spread)
+
+    def forward(self, x_ND: Tensor, num_users: int) -> Tensor:
+        """The users stand first."""
+        return torch.cat([self.users(x_ND[:num_users]), self.items(x_ND[num_users:])])
 
 
 class Relational(nn.Module):
@@ -167,10 +190,10 @@ class Relational(nn.Module):
         return leaky_relu(self.nodes(heard_ND), 0.2), self.relations(said_RD)
 
 
-def _table(rows: int, width: int, seed: int, name: str) -> nn.Embedding:
+def _table(rows: int, config: Config, seed: int, name: str) -> nn.Embedding:
     seeded(seed, name)
-    table = nn.Embedding(rows, width)
-    nn.init.normal_(table.weight, std=SPREAD)
+    table = nn.Embedding(rows, config.width)
+    nn.init.normal_(table.weight, std=config.spread)
     return table
 
 

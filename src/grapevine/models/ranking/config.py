@@ -35,6 +35,10 @@ class Config:
     """Parts of the users. For a question of training the retriever has learnt from the other parts
     alone, so that what it says of an answer is no echo of that answer."""
 
+    once: bool = False
+    """Whether a history holds each item once, at the last of the farthest that was done with it,
+    and none of them is a candidate: for questions about what was never met."""
+
     # What is heard
     length: int = 50
     """Events of a history that the network reads, the latest; what was done with a candidate is

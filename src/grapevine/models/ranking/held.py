@@ -68,7 +68,7 @@ def held_out(
     drawn = stream(seed, "ranking", "held").permutation(len(validation))[:MOST]
     some = validation.take(np.sort(drawn))
     batch = some.questions(0, len(some))
-    found = listed(retriever, batch, facts.order, config.candidates)
+    found = listed(retriever, batch, facts.order, config)
     answers, size = some.targets, train.interactions.num_items
     rows = np.repeat(np.arange(len(some)), answers.lengths)
     pairs = (rows * size + answers.values)[answers.values >= 0]

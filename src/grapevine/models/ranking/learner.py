@@ -1,6 +1,7 @@
 """The ranking stage on its way: what a step loses, and the model that comes of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,6 +39,8 @@ class RankingLearner(GradientLearner):
         self.epochs, self.patience = config.epochs, config.patience
         self.target, self.names = train.schema.target_row, train.schema.behaviours
         self.weights = config.asked(train)
+        if config.once:
+            train = replace(train, interactions=train.interactions.once())
         self.sources = _sources(config, train, seed)
         self.met = train.interactions.counts() > 0
         self.facts = Facts.of(train, self.met if self.sources is None else self.sources.known)

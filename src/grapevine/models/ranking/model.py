@@ -11,7 +11,7 @@ from grapevine.models.base import Model, refuse_other_arrays
 from grapevine.models.calibration import BINS, Table, platt, sigmoid, table_of
 from grapevine.models.ranking.config import Config as RankingConfig
 from grapevine.models.ranking.facts import Facts
-from grapevine.models.ranking.shortlist import Shortlist
+from grapevine.models.ranking.shortlist import Shortlist, among
 from grapevine.structs.batch import Batch
 
 if TYPE_CHECKING:  # torch is loaded when something is learnt or asked
@@ -109,7 +109,7 @@ class Ranker:
         By how much tells their logits for the target, on a bent scale.
         """
         out = np.array(self.retriever.score(batch), np.float32)
-        found = self.shortlist(out)
+        found = self.shortlist(out, batch)
         if not found.items.shape[1]:
             return out
         there = found.items >= 0
@@ -124,13 +124,16 @@ class Ranker:
         out[query, items[there]] = lifted[there]
         return out
 
-    def shortlist(self, scores: Float32[np.ndarray, "queries items"]) -> Shortlist:
+    def shortlist(
+        self, scores: Float32[np.ndarray, "queries items"], batch: Batch
+    ) -> Shortlist:
         """The candidates among all items.
 
         Args:
             scores: of the retriever.
+            batch: the questions.
         """
-        return Shortlist.of(scores, self.facts.order, self.config.candidates)
+        return among(scores, batch, self.facts.order, self.config)
 
     def probabilities(
         self, batch: Batch, items: Int64[np.ndarray, "queries some"]
@@ -157,7 +160,7 @@ class Ranker:
                 f"items must lie in [0, {len(self.facts.known)}): got {items.min()} .. "
                 f"{items.max()}"
             )
-        found = self.shortlist(np.asarray(self.retriever.score(batch)))
+        found = self.shortlist(np.asarray(self.retriever.score(batch)), batch)
         logits = self.logits(batch, items, found, found.places(items))
         return sigmoid(self.platt[:, 0] * logits + self.platt[:, 1]).astype(np.float32)
 
@@ -192,7 +195,7 @@ class Ranker:
         with torch.no_grad():
             for start in range(0, len(batch), size):
                 part = slice(start, min(start + size, len(batch)))
-                asked = heard(batch.slice(part.start, part.stop), self.facts)
+                asked = heard(batch.slice(part.start, part.stop), self.facts, self.config.once)
                 seen = inputs_of(
                     self.facts, asked, items[part], told[part], length=self.config.length
                 )

@@ -20,7 +20,7 @@ from grapevine.log import track
 from grapevine.models.base import Model, Trained
 from grapevine.models.ranking.config import Config
 from grapevine.models.ranking.facts import Facts
-from grapevine.models.ranking.shortlist import Shortlist
+from grapevine.models.ranking.shortlist import Shortlist, among
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import offsets_of
@@ -166,7 +166,7 @@ class Retrievers:
         for part in np.unique(parts):
             rows = np.flatnonzero(parts == part)
             of_part = asked.take(rows).batch() if len(rows) < len(asked) else batch
-            found = listed(self.models[part], strangers(of_part), order, self.config.candidates)
+            found = listed(self.models[part], strangers(of_part), order, self.config)
             items[rows], scores[rows] = found.items, found.scores
         return Shortlist(items, scores)
 
@@ -176,16 +176,18 @@ def strangers(batch: Batch) -> Batch:
     return replace(batch, users=np.full(len(batch), -1, np.int64))
 
 
-def listed(model: Model, batch: Batch, order: Int64[np.ndarray, " able"], most: int) -> Shortlist:
+def listed(
+    model: Model, batch: Batch, order: Int64[np.ndarray, " able"], config: Config
+) -> Shortlist:
     """What a retriever brings.
 
     Args:
         model: the retriever.
         batch: the questions.
         order: the items that may be candidates: see `Shortlist.of`.
-        most: of them.
+        config: how many there are, and whether what was met is among them.
     """
-    return Shortlist.of(np.asarray(model.score(batch)), order, most)
+    return among(np.asarray(model.score(batch)), batch, order, config)
 
 
 def fitted(options: Any, train: Dataset, seed: int) -> Model:

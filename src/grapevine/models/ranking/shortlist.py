@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
+from grapevine.models.ranking.config import Config
+from grapevine.structs.batch import Batch
+
 COLUMNS = 4
 """Numbers that tell where an item stands."""
 
@@ -91,6 +94,28 @@ class Shortlist:
         if not self.scores.shape[1]:
             return np.zeros(places.shape, np.float32)
         return np.take_along_axis(self.scores, np.maximum(places, 0), 1)
+
+
+def among(
+    scores: Float32[np.ndarray, "queries items"],
+    batch: Batch,
+    order: Int64[np.ndarray, " able"],
+    config: Config,
+) -> Shortlist:
+    """The candidates of some questions.
+
+    Args:
+        scores: of the retriever, of all items.
+        batch: the questions.
+        order: the items that may be candidates: see `Shortlist.of`.
+        config: how many there are, and whether what was met is among them.
+    """
+    if config.once:
+        scores = scores.copy()
+        known = batch.items >= 0
+        query = np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
+        scores[query[known], batch.items[known]] = -np.inf
+    return Shortlist.of(scores, order, config.candidates)
 
 
 def numbers_of(

@@ -5,7 +5,7 @@ from functools import cached_property, partial, reduce
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from grapevine.errors import ConfigError
 from grapevine.graph.listen import listen_sparse
@@ -99,6 +99,11 @@ class Vine(Reader):
         """In which ways places pass questions on."""
         return tuple(kind for kind in KINDS if len(getattr(self, f"{kind}_offsets")))
 
+    @property
+    def known(self) -> Bool[np.ndarray, " items"]:
+        """Items of which something is known; the others come last."""
+        return self.met
+
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """What an item scores: with `begun` or `passed`, the log of its chance to be the next.
 
@@ -127,6 +132,7 @@ class Vine(Reader):
                 if points:
                     pointed = network.point(h_BD, seen, torch.arange(len(rows)), lengths - 1)
                     said = self._told(said, seen.items.numpy(), pointed)
+                said[:, ~self.met] = said.min(1, keepdims=True) - 1
                 out[rows] = said
 
         tasks = [partial(answer, rows) for rows in reversed(list(blocks(events)))]
@@ -161,7 +167,6 @@ class Vine(Reader):
         if self.config.begun:
             # Whatever else speaks for it, training has it that the pointer alone tells of these.
             out[row, item] = logs_PW[:, 0]
-        out[:, ~self.met] = out.min(1, keepdims=True) - 1
         return out
 
     def answering(self, behaviour: int) -> Self:

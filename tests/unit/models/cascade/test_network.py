@@ -38,21 +38,28 @@ def dense(taken):
     return out / (degrees[:, None] * degrees).sqrt()
 
 
+@pytest.mark.parametrize("unit", [False, True])
 @pytest.mark.parametrize("through", ["linear", "residual"])
-def test_each_block_starts_from_what_the_one_before_it_left(through):
-    made = network(encoder="blocks", through=through, layers=2)
+def test_each_block_starts_from_what_the_one_before_it_left(through, unit):
+    made = network(encoder="blocks", through=through, unit=unit, depths=(1, 3, 2))
     x = made.held.weight
     wanted, total = [], 0
     for place, taken in enumerate(TAKEN.values()):
-        graph = dense(taken)
-        heard = normalize(x + graph @ x + graph @ graph @ x)
+        layers, graph = [x], dense(taken)
+        for _ in range((1, 3, 2)[place]):
+            layers.append(graph @ layers[-1])
+        heard = layers[-1] if through == "residual" else torch.stack(layers).mean(0)
+        heard = normalize(heard) if unit else heard
         if through == "residual":
             x = x + heard
             wanted.append(x)
             continue
         total = total + heard
         wanted.append(total)
-        x = heard @ made.turns[place].weight.T if place < 2 else heard
+        if place < 2:
+            sides = heard[:USERS], heard[USERS:]
+            turn = made.turns[place]
+            x = torch.cat([sides[0] @ turn.users.weight.T, sides[1] @ turn.items.weight.T])
     for view, one in zip(made.views(), wanted, strict=True):
         torch.testing.assert_close(view.nodes, one)
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ from grapevine import training
 from grapevine.errors import BundleError, ConfigError
 from grapevine.models import MODELS
 from grapevine.models.ranking import DCN, DIEN, Config, Ranker, WideDeep
+from grapevine.models.ranking.questions import questions_of
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
@@ -63,13 +65,40 @@ def test_candidates_stand_above_all_others_which_keep_their_order():
     model = training.fit(DCN.Config(**SMALL, candidates=5), data, seed=0)
     batch = everybody(data)
     first, found = np.array(model.retriever.score(batch)), model.score(batch)
-    listed = model.shortlist(first).items
+    listed = model.shortlist(first, batch).items
     assert listed.shape == (len(batch), 5)
     for query, items in enumerate(listed):
         others = np.setdiff1d(np.arange(len(data.items)), items)
         assert found[query, items].min() > found[query, others].max()
         np.testing.assert_array_equal(found[query, others], first[query, others])
     assert (np.argsort(-np.take_along_axis(found, listed, 1), 1) != np.arange(5)).any()
+
+
+def test_what_was_met_is_no_candidate_where_nothing_met_is_asked_for():
+    data = shop()
+    model = training.fit(DCN.Config(**SMALL, candidates=5, once=True), data, seed=0)
+    batch = everybody(data)
+    met = [set(batch.items[low:high].tolist()) for low, high in pairwise(batch.offsets)]
+    first = np.array(model.retriever.score(batch))
+    listed = model.shortlist(first, batch).items
+    assert (listed >= 0).all()
+    assert not any(set(items) & here for items, here in zip(listed.tolist(), met, strict=True))
+    plain = replace(model, config=replace(model.config, once=False))
+    others = plain.shortlist(first, batch).items.tolist()
+    assert any(set(items) & here for items, here in zip(others, met, strict=True))
+    # Nor is it asked for in training, where a purchase was always viewed before.
+    once = data.interactions.once()
+    asked = questions_of(replace(data, interactions=once), model.config, 0)
+    each = asked.batch()
+    for low, high, answer in zip(each.offsets, each.offsets[1:], asked.answers, strict=False):
+        assert answer not in each.items[low:high]
+    # Histories that say the same once and twice are told alike.
+    twice = data.interactions.batch(np.arange(len(data.users)))
+    every = np.tile(np.arange(len(data.items)), (len(batch), 1))
+    np.testing.assert_array_equal(
+        model.probabilities(twice, every), model.probabilities(everybody(replace(
+            data, interactions=once)), every)
+    )  # fmt: skip
 
 
 def test_a_score_does_not_depend_on_what_is_asked_beside_it(monkeypatch):
@@ -109,7 +138,7 @@ def test_chances_are_calibrated_on_what_is_held_out(how):
     assert table.counts.sum(1).min() > 0
     asked = train.validation
     batch = asked.questions(0, len(asked))
-    listed = model.shortlist(np.array(model.retriever.score(batch))).items
+    listed = model.shortlist(np.array(model.retriever.score(batch)), batch).items
     chances = model.probabilities(batch, listed)
     assert chances.shape == (*listed.shape, 2)
     came = (listed[:, :, None] == np.array([one[0] for one in asked.targets])[:, None, None]).any(2)
@@ -150,7 +179,7 @@ def test_an_item_that_features_tell_is_a_candidate_that_nobody_has_to_have_met()
     model = training.fit(DCN.Config(**SMALL), data, seed=0)
     assert model.facts.known.all()
     assert model.weights["items.weight"][0].any()
-    listed = model.shortlist(np.array(model.retriever.score(everybody(data)))).items
+    listed = model.shortlist(np.array(model.retriever.score(everybody(data))), everybody(data)).items
     assert (listed == 0).any(1).all()
     plain = training.fit(DCN.Config(**SMALL, features=("title",)), data, seed=0)
     assert not plain.facts.known[0]
