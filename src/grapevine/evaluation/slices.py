@@ -17,6 +17,9 @@ from grapevine.structs.jagged import Jagged
 
 POPULARITY = "target's training events"
 HISTORY = "history length"
+OWN = "user's target events"
+OWN_EDGES = (0, 1, 3, 6)
+"""Groups of users by how often they did what is asked for: never, once or twice, ..."""
 MOST_GROUPS = 12
 """A column with more values keeps its most frequent ones; the rest is `other`."""
 
@@ -48,7 +51,10 @@ class Slice:
 
 
 def slices_of(holdout: Holdout, train: Dataset, columns: Sequence[str] = ()) -> list[Slice]:
-    """By popularity of the target, by length of the history, and by columns on request.
+    """By popularity of the target, by the user's history, and by columns on request.
+
+    By the history's length; and by how much of it is what is asked for, where there are several
+    behaviours.
 
     Args:
         holdout: the questions.
@@ -59,7 +65,7 @@ def slices_of(holdout: Holdout, train: Dataset, columns: Sequence[str] = ()) -> 
     Raises:
         ConfigError: no table has such a column, or its values have no names.
     """
-    found = [*_by_popularity(train), *_by_history(holdout)]
+    found = [*_by_popularity(train), *_by_history(holdout), *_by_own(holdout, train)]
     for column in columns:
         found.extend(_by_column(column, holdout, train))
     return found
@@ -79,6 +85,18 @@ def _by_history(holdout: Holdout) -> Iterator[Slice]:
     yield from (
         Slice(HISTORY, group, queries=keep) for group, keep in _quarters(lengths, len(lengths))
     )
+
+
+def _by_own(holdout: Holdout, train: Dataset) -> Iterator[Slice]:
+    if len(train.schema.behaviours) == 1:
+        return
+    history = holdout.history.of(train.schema.target_row)
+    counts = np.append(np.diff(history.offsets), 0)[holdout.users]
+    for low, high in pairwise([*OWN_EDGES, np.iinfo(np.int64).max]):
+        group = "none" if low == 0 else f"{low}-{high - 1}" if low < OWN_EDGES[-1] else f"{low}+"
+        keep = (counts >= low) & (counts < high)
+        if keep.any():
+            yield Slice(OWN, group, queries=keep)
 
 
 def _by_column(column: str, holdout: Holdout, train: Dataset) -> Iterator[Slice]:

@@ -66,6 +66,8 @@ SPACES: dict[str, dict[str, str]] = {
     "mb-cgcn": {
         **{option: one for option, one in _CASCADE.items() if option != "auxiliary"},
         "layers": "1..3",
+        "unit": "false,true",
+        "spread": "0.01,0.1",
     },
     "crgcn": {**_CASCADE, "layers": "1..3"},
     "vine": {

@@ -4,9 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from grapevine.data.holdout import Holdout
 from grapevine.errors import ConfigError
 from grapevine.evaluation import rank_model
-from grapevine.evaluation.slices import HISTORY, POPULARITY, slices_of
+from grapevine.evaluation.slices import HISTORY, OWN, POPULARITY, slices_of
+from grapevine.structs.jagged import Jagged
+from grapevine.testing.worlds import world as events_world
 
 
 def by(slices, name):
@@ -54,6 +57,26 @@ def test_histories_in_quarters(world):
     covered = np.sum([group.queries for group in groups.values()], axis=0)
     assert covered.tolist() == [1] * 60
     assert groups["2-3"].queries.tolist() == ((lengths == 2) | (lengths == 3)).tolist()
+
+
+def test_users_are_told_apart_by_how_often_they_did_what_is_asked_for():
+    bought = {"a": 0, "b": 1, "c": 2, "d": 3, "e": 6}
+    events = [(user, item, "view") for user in bought for item in range(9)]
+    events += [(user, item, "buy") for user, count in bought.items() for item in range(count)]
+    data = events_world(events, behaviours=("view", "buy"))
+    asked = Holdout(
+        name="test", users=np.arange(5), targets=Jagged.from_lists([[0]] * 5),
+        history=data.interactions, asked_at=np.full(5, 99), target=1,
+    )  # fmt: skip
+    groups = by(slices_of(asked, data), OWN)
+    names = np.array(data.users.ids.to_list())
+    assert {name: names[one.queries].tolist() for name, one in groups.items()} == {
+        "none": ["a"], "1-2": ["b", "c"], "3-5": ["d"], "6+": ["e"]
+    }  # fmt: skip
+
+
+def test_one_behaviour_alone_is_not_told_apart_from_the_history(world):
+    assert not by(slices_of(world.holdout, world.train), OWN)
 
 
 def test_equal_histories_are_one_group(world):

@@ -74,7 +74,8 @@ class CascadeLearner(GradientLearner):
         parts = {
             self.names[place]: self.asked[place] * lose(self, views, place, one, batch)
             for place, one in batch.asked.items()
-            if len(one.users)
+            # Over all pairs, those who took nothing by it are told that they did not.
+            if len(one.users) or config.loss == "all-pairs"
         }
         if config.regularization:
             nodes = [torch.from_numpy(np.concatenate([

@@ -61,7 +61,7 @@ class TogetherLearner(GradientLearner):
     """
 
     def __init__(self, config: Config, tasks: Tasks, seed: int) -> None:
-        _check(tasks)
+        _check(tasks, config)
         self.config, self.tasks, self.names = config, tasks, tuple(tasks.trained)
         network = config.network(tasks, seed=seed)
         self.weighing = getattr(network, "weighing", None)
@@ -243,8 +243,14 @@ class TogetherLearner(GradientLearner):
         self.epochs = self.validated if over else self.config.epochs
 
 
-def _check(tasks: Tasks) -> None:
+def _check(tasks: Tasks, config: Config) -> None:
     for name in tasks.trained:
+        weight = tasks.tasks[name].weight
+        if config.weigh != "constant" and weight != 1:
+            raise ConfigError(
+                f"`{name}` has a weight of {weight:g}, and weigh=\"{config.weigh}\" learns weights",
+                hint='leave the weight out, or set weigh="constant"',
+            )
         if name in {SHARING, RELATIONS}:
             raise ConfigError(f"no task can be called `{name}`: it is a part of the loss")
         if not len(tasks.rows(name, "train")):
