@@ -24,9 +24,7 @@ def head(seed=0, **options):
 def test_one_turn_is_one_classifier_of_the_first_state_and_what_it_hears():
     premise, hypothesis = texts()
     made = head(turns=1).eval()
-    state = torch.einsum(
-        "bh,bhd->bd", (hypothesis @ made.summed.weight[0]).softmax(1), hypothesis
-    )
+    state = torch.einsum("bh,bhd->bd", (hypothesis @ made.summed.weight[0]).softmax(1), hypothesis)
     wanted = torch.einsum("bpd,bd->bp", premise, state @ made.asked.weight.T)
     heard = torch.einsum("bp,bpd->bd", wanted.softmax(1), premise)
     both = torch.cat([state, heard, (state - heard).abs(), state * heard], 1)

@@ -17,6 +17,7 @@ from grapevine.core.neighbourhoods import Adjacency
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.scorer import Scorer, View, seeded
 
+
 class Network(nn.Module):
     """Tables, graphs and scorers of behaviours that lead to each other.
 

@@ -124,9 +124,7 @@ class Ranker:
         out[query, items[there]] = lifted[there]
         return out
 
-    def shortlist(
-        self, scores: Float32[np.ndarray, "queries items"], batch: Batch
-    ) -> Shortlist:
+    def shortlist(self, scores: Float32[np.ndarray, "queries items"], batch: Batch) -> Shortlist:
         """The candidates among all items.
 
         Args:

@@ -248,7 +248,7 @@ def _check(tasks: Tasks, config: Config) -> None:
         weight = tasks.tasks[name].weight
         if config.weigh != "constant" and weight != 1:
             raise ConfigError(
-                f"`{name}` has a weight of {weight:g}, and weigh=\"{config.weigh}\" learns weights",
+                f'`{name}` has a weight of {weight:g}, and weigh="{config.weigh}" learns weights',
                 hint='leave the weight out, or set weigh="constant"',
             )
         if name in {SHARING, RELATIONS}:

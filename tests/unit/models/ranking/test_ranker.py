@@ -179,7 +179,9 @@ def test_an_item_that_features_tell_is_a_candidate_that_nobody_has_to_have_met()
     model = training.fit(DCN.Config(**SMALL), data, seed=0)
     assert model.facts.known.all()
     assert model.weights["items.weight"][0].any()
-    listed = model.shortlist(np.array(model.retriever.score(everybody(data))), everybody(data)).items
+    listed = model.shortlist(
+        np.array(model.retriever.score(everybody(data))), everybody(data)
+    ).items
     assert (listed == 0).any(1).all()
     plain = training.fit(DCN.Config(**SMALL, features=("title",)), data, seed=0)
     assert not plain.facts.known[0]
