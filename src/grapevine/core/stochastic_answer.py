@@ -1,6 +1,6 @@
 """An answer about two texts that is read off several times, and meant to hold each time.
 
-B = pairs, P = places of the premise, H = places of the hypothesis, D = width, C = classes, K = turns
+B = pairs, P = places of the premise, H = of the hypothesis, D = width, C = classes, K = turns
 """
 
 import torch
