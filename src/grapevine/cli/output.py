@@ -47,8 +47,10 @@ def as_table(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", title: str | No
 
     lines = rows if isinstance(rows, Sequence) else rows.to_dicts()
     table = Table(title=title)
-    for name, value in (lines[0] if lines else {}).items():
-        table.add_column(name, justify="right" if isinstance(value, int | float) else "left")
+    for place, (name, value) in enumerate((lines[0] if lines else {}).items()):
+        right = isinstance(value, int | float)
+        # The first column names the row, and is to be typed again.
+        table.add_column(name, justify="right" if right else "left", no_wrap=place == 0)
     for line in lines:
         table.add_row(*(_cell(value) for value in line.values()))
     return table

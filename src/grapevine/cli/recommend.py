@@ -42,6 +42,9 @@ def recommend(
     why: Annotated[
         bool, typer.Option("--why", help="Tell what in the history spoke for it.")
     ] = False,
+    chances: Annotated[
+        bool, typer.Option("--chances", help="Tell how likely each behaviour is, and the rating.")
+    ] = False,
     all_users: Annotated[
         Path | None, typer.Option("--all-users", help="Lists for every user, to a Parquet file.")
     ] = None,
@@ -50,7 +53,8 @@ def recommend(
     """The best items for a user, for somebody new, beside an item, or for everybody.
 
     Examples: `grapevine recommend runs/ease --user 42 --why`, `... --history 260,1196 -k 5`,
-    `... --item 260`, `... --all-users lists.parquet`
+    `... --item 260`, `... --all-users lists.parquet`, `grapevine recommend runs/vine --user 42
+    --chances`
     """
     opened = gv.open_run(run)
     if behaviour is not None:
@@ -79,7 +83,8 @@ def recommend(
         count = opened.recommend_all(new_file(all_users, example="lists.parquet"), **limits)
         say(f"{count:,} users -> {all_users}")
         return
-    table = opened.recommend(**{given[0]: asked[given[0]]}, why=why, **limits)
+    told = {"why": why, "chances": chances}
+    table = opened.recommend(**{given[0]: asked[given[0]]}, **told, **limits)
     if not unmet:
         _say_who_gets_nothing(table, user or [])
     if json:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32
 from grapevine.core.kernels.rank import rank_targets
 from grapevine.errors import ConfigError, DataError
 from grapevine.log import track
+from grapevine.models.chances import chances_of
 from grapevine.models.conditions import MOST_COMPARED, Where, items_where
 from grapevine.models.reasons import columns, reasons, title_column
 from grapevine.structs.batch import Batch
@@ -110,6 +111,7 @@ def recommend(
     candidates: Sequence[Any] | None = None,
     where: Where = (),
     why: bool = False,
+    chances: bool = False,
 ) -> pl.DataFrame:
     """The best k items for each user, or each item, or each history: one of the three.
 
@@ -123,14 +125,16 @@ def recommend(
         candidates: the only item IDs that may be shown.
         where: conditions on the item table, such as `"price<20"`, `"category=tops"`.
         why: tell which things of the history spoke for each item, and how they lead there.
+        chances: tell how likely each behaviour is with each item, and how it would be rated.
 
     Returns:
         A table `user_id` (or `item`, or `history`), `item_id`, `score`, `rank` from 1, `title`
         where items have one; if asked, `why` in words and `evidence`, the same in numbers: see
-        `models.reasons`.
+        `models.reasons`; and `chances` and `rating`: see `models.chances`.
 
     Raises:
-        ConfigError: not exactly one of users, items and histories; an unknown ID or column.
+        ConfigError: not exactly one of users, items and histories; an unknown ID or column; the
+            run tells no chances.
     """
     if sum(part is not None for part in (users, items, histories)) != 1:
         raise ConfigError("give users, items or histories: exactly one of them")
@@ -155,6 +159,8 @@ def recommend(
         allowed=_allowed(run, candidates, where),
     )
     table = _table(run, ranking, asked.alias(label))
+    if chances:
+        table = table.with_columns(chances_of(run, batch, ranking))
     return table.with_columns(_reasons(run, batch, ranking)) if why else table
 
 
