@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # torch is loaded when something is learnt
 
 How = Literal["none", "logit", "probability", "chain"]
 """As `tasks.cascade` has it, which torch comes with."""
-Encoder = Literal["ids", "blocks", "relations"]
+Encoder = Literal["ids", "blocks", "relations", "shares"]
+ONE_FOR_ALL: tuple[Encoder, ...] = ("ids", "shares")
+"""Encoders by which nodes hold the same for every behaviour."""
 Through = Literal["linear", "residual"]
 Scorer = Literal["gmf", "mlp", "neumf"]
 Loss = Literal["log-loss", "bpr", "all-pairs", "softmax"]
@@ -31,7 +33,8 @@ class Config:
     """Of what a user and an item hold, D."""
     encoder: Encoder = "ids"
     """A vector each for all behaviours; or the graphs of the behaviours one after another, each
-    starting from what the one before it left; or all of them at once, an edge by its relation."""
+    starting from what the one before it left; or all of them at once, an edge by its relation, or
+    each graph by a share that is learnt for each layer."""
     layers: int = 2
     """Convolutions of each graph, or of all of them at once."""
     depths: tuple[int, ...] = ()
@@ -41,7 +44,7 @@ class Config:
     """How the next of the blocks starts: from a learnt map of what the one before it left (the mean
     of its layers), or from where that one started and what its last layer left, added up."""
     unit: bool = False
-    """Whether what a block leaves is of length one."""
+    """Whether what a block leaves, or all layers of the shares, is of length one."""
     spread: float = 0.1
     """Standard deviation of what is held at the start."""
     behaviours: Behaviours = "all"

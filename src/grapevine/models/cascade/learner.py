@@ -16,7 +16,7 @@ from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import distinct
 from grapevine.models.base import Layout
 from grapevine.models.cascade.batches import Asked, ByPairs, ByUsers, Step
-from grapevine.models.cascade.config import Config
+from grapevine.models.cascade.config import ONE_FOR_ALL, Config
 from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
 from grapevine.models.cascade.network import Network
 from grapevine.models.cascade.scorer import View
@@ -113,7 +113,7 @@ class CascadeLearner(GradientLearner):
                 config=self.config, users=nodes[:users], items=nodes[users:], degrees=degrees,
                 behaviour=behaviour, scale=views[target].weights.numpy().copy(),
             )  # fmt: skip
-        shared = self.config.encoder == "ids"
+        shared = self.config.encoder in ONE_FOR_ALL
         tables = (
             {"held": views[0].nodes}
             if shared

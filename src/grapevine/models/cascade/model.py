@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from grapevine.errors import ConfigError
 from grapevine.models.base import refuse_other_arrays
+from grapevine.models.cascade.config import ONE_FOR_ALL
 from grapevine.models.cascade.config import Config as CascadeConfig
 from grapevine.models.vectors import UserItemVectors, stranger_vectors, unit
 from grapevine.structs.batch import Batch
@@ -201,7 +202,7 @@ def _check_tables(
     """Let every table and every parameter of the towers be there, and no other."""
     from grapevine.models.cascade.scorer import Scorer
 
-    tables = [*(["held"] if config.encoder == "ids" else names)]
+    tables = [*(["held"] if config.encoder in ONE_FOR_ALL else names)]
     tables += ["deep"] if config.scorer == "neumf" else []
     towers = Scorer(config, names).state_dict()
     wanted = [f"tables.{name}" for name in tables] + [f"towers.{name}" for name in towers]

@@ -67,6 +67,9 @@ class Network(nn.Module):
             seeded(seed, "relations")
             self.relations.extend(torch.ones(width) for _ in self.names)
             self.layers.extend(Relational(width) for _ in range(config.layers))
+        # Logits of how much each graph counts in each layer: all alike at the start.
+        rows = config.layers if config.encoder == "shares" else 0
+        self.shares = nn.ParameterList(torch.zeros(len(self.names)) for _ in range(rows))
 
     def views(self) -> list[View]:
         """What all nodes hold for each behaviour."""
@@ -75,8 +78,10 @@ class Network(nn.Module):
         if self.config.encoder == "relations":
             nodes, weights = self._related(x_ND)
         else:
-            blocks = self.config.encoder == "blocks"
-            nodes = self._in_blocks(x_ND) if blocks else [x_ND] * len(self.names)
+            if self.config.encoder == "blocks":
+                nodes = self._in_blocks(x_ND)
+            else:
+                nodes = [self._by_shares(x_ND)] * len(self.names)
             weights = [*self.weights] or [torch.ones(self.config.width)] * len(self.names)
             for turn in self.maps:
                 weights.append(turn(weights[-1]))
@@ -131,6 +136,22 @@ class Network(nn.Module):
                 last = place == len(self.turns)
                 x_ND = heard_ND if last else self.turns[place](heard_ND, self.num_users)
         return out
+
+    def _by_shares(self, x_ND: Tensor) -> Tensor:
+        """LightGCN over all graphs, each with its share of a layer; of no layer, what is held."""
+        total_ND = x_ND
+        for logits_R in self.shares:
+            shares_R = logits_R.softmax(0)
+            x_ND = sum(
+                (share * listen(graph, x_ND, "importance")
+                 for graph, share in zip(self.graphs, shares_R, strict=True)),
+                torch.zeros_like(x_ND),
+            )  # fmt: skip
+            total_ND = total_ND + x_ND
+        if not len(self.shares):
+            return x_ND
+        total_ND = total_ND / (1 + len(self.shares))
+        return unit_rows(total_ND) if self.config.unit else total_ND
 
     def _related(self, x_ND: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """All behaviours at once, what is said being multiplied by the relation (GHCF)."""

@@ -64,7 +64,7 @@ def test_all_weight_on_the_target_is_the_target_alone_to_the_bit(options):
 
 
 @pytest.mark.parametrize("how", ["none", "logit", "probability", "chain"])
-@pytest.mark.parametrize("encoder", ["ids", "blocks"])
+@pytest.mark.parametrize("encoder", ["ids", "blocks", "shares"])
 def test_a_model_scores_as_its_network_does(how, encoder):
     data = funnel(more=2)
     learner = small(NMTR, how=how, encoder=encoder).learner(data, seed=1)

@@ -64,6 +64,26 @@ def test_each_block_starts_from_what_the_one_before_it_left(through, unit):
         torch.testing.assert_close(view.nodes, one)
 
 
+def test_each_layer_hears_all_graphs_by_their_shares():
+    made = network(encoder="shares", layers=2)
+    with torch.no_grad():
+        made.shares[0].copy_(torch.tensor([1.0, 0.0, -1.0]))
+        made.shares[1].copy_(torch.tensor([0.0, 9.0, 0.0]))
+    graphs = torch.stack([dense(taken) for taken in TAKEN.values()])
+    layers = [made.held.weight]
+    for shares in made.shares:
+        layers.append(torch.einsum("r,rnm,md->nd", shares.softmax(0), graphs, layers[-1]))
+    for view in made.views():
+        torch.testing.assert_close(view.nodes, torch.stack(layers).mean(0))
+    # Of one behaviour it is LightGCN, and without layers what is held.
+    alone = Network(made.config, USERS, ITEMS, ["buy"], [graph_of(pairs_of(TAKEN["buy"]))], seed=3)
+    graph, x = dense(TAKEN["buy"]), alone.held.weight
+    wanted = (x + graph @ x + graph @ graph @ x) / 3
+    torch.testing.assert_close(alone.views()[0].nodes, wanted)
+    flat = network(encoder="shares", layers=0)
+    torch.testing.assert_close(flat.views()[0].nodes, flat.held.weight)
+
+
 def test_relations_multiply_what_is_said_and_all_behaviours_are_heard_at_once():
     made = network(encoder="relations", layers=2)
     with torch.no_grad():
@@ -103,7 +123,7 @@ def test_with_even_weights_a_product_is_that_of_matrix_factorisation():
     torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("encoder", ["ids", "blocks", "relations"])
+@pytest.mark.parametrize("encoder", ["ids", "blocks", "relations", "shares"])
 @pytest.mark.parametrize("kind", ["gmf", "mlp", "neumf"])
 def test_a_tower_has_both_ends_side_by_side(kind, encoder):
     made = network(scorer=kind, encoder=encoder)
