@@ -175,7 +175,7 @@ def plot(found: dict[str, float]) -> str:
             f'<text x="170" y="{y + 13}" text-anchor="end">{label}</text>',
             f'<rect x="180" y="{y}" width="{max(share, 0) * 320:.1f}" height="18" '
             f'fill="{"#6b2d5c" if label == "vine" else "#b9a3b4"}"/>',
-            f'<text x="{186 + max(share, 0) * 320:.1f}" y="{y + 13}">{share:.0%}</text>',
+            f'<text x="{186 + max(share, 0) * 320:.1f}" y="{y + 13}">{max(share, 0):.0%}</text>',
         ]
     return "\n".join([*lines, "</svg>"]) + "\n"
 

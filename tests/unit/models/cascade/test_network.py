@@ -72,7 +72,8 @@ def test_each_layer_hears_all_graphs_by_their_shares():
     graphs = torch.stack([dense(taken) for taken in TAKEN.values()])
     layers = [made.held.weight]
     for shares in made.shares:
-        layers.append(torch.einsum("r,rnm,md->nd", shares.softmax(0), graphs, layers[-1]))
+        mixed = (shares.softmax(0)[:, None, None] * graphs).sum(0)
+        layers.append(mixed @ layers[-1])
     for view in made.views():
         torch.testing.assert_close(view.nodes, torch.stack(layers).mean(0))
     # Of one behaviour it is LightGCN, and without layers what is held.
