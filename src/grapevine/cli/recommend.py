@@ -79,6 +79,8 @@ def recommend(
         "where": where or (),
     }
     unmet = _say_what_is_met_by_nothing(opened, where or ())
+    if all_users is not None and (why or chances):
+        raise ConfigError("--all-users writes lists alone: leave out --why and --chances")
     if all_users is not None:
         count = opened.recommend_all(new_file(all_users, example="lists.parquet"), **limits)
         say(f"{count:,} users -> {all_users}")

@@ -90,7 +90,7 @@ def _by_history(holdout: Holdout) -> Iterator[Slice]:
 def _by_own(holdout: Holdout, train: Dataset) -> Iterator[Slice]:
     if len(train.schema.behaviours) == 1:
         return
-    history = holdout.history.of(train.schema.target_row)
+    history = holdout.history.of(holdout.target)
     counts = np.append(np.diff(history.offsets), 0)[holdout.users]
     for low, high in pairwise([*OWN_EDGES, np.iinfo(np.int64).max]):
         group = "none" if low == 0 else f"{low}-{high - 1}" if low < OWN_EDGES[-1] else f"{low}+"

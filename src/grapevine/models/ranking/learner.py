@@ -9,6 +9,7 @@ from torch import Tensor
 
 from grapevine.core.losses import sampled_softmax
 from grapevine.data.dataset import Dataset
+from grapevine.errors import ConfigError
 from grapevine.models.base import Layout
 from grapevine.models.learning import GradientLearner
 from grapevine.models.ranking.batches import Epoch, Material, Step
@@ -39,6 +40,12 @@ class RankingLearner(GradientLearner):
         self.epochs, self.patience = config.epochs, config.patience
         self.target, self.names = train.schema.target_row, train.schema.behaviours
         self.weights = config.asked(train)
+        if config.once and self.target < len(self.names) - 1:
+            raise ConfigError(
+                f"model.once keeps the farthest that was done with an item, and `{self.names[-1]}` "
+                f"comes after the target `{self.names[self.target]}`",
+                hint="import the log without what comes after its target, or leave model.once out",
+            )
         if config.once:
             train = replace(train, interactions=train.interactions.once())
         self.sources = _sources(config, train, seed)

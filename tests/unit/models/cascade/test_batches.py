@@ -41,6 +41,15 @@ def test_an_epoch_has_every_pair_of_every_behaviour_once():
     assert max(steps) <= 4
 
 
+def test_a_small_log_has_steps_enough_and_a_large_behaviour_is_bounded():
+    few = {0: random_pairs(0, 0.5, 200, 90), 1: random_pairs(1, 0.5, 200, 20)}
+    assert len(by_pairs(few, _taken(few), size=10**6)) == -(-len(few[1].users) // 256)
+    rare = {0: random_pairs(0, 0.9, 300, 60), 1: random_pairs(1, 0.01, 300, 60)}
+    batches = by_pairs(rare, _taken(rare), size=10)
+    assert max(len(batches[step].asked[0].users) for step in range(len(batches))) <= 16 * 10
+    assert len(ByUsers(few, size=512, seed=0, epoch=0)) == -(-200 // 64)
+
+
 def test_no_negative_was_taken_by_the_behaviour_or_by_a_later_one():
     pairs, taken = world()
     batches = by_pairs(pairs, taken, negatives=50)

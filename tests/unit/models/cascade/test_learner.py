@@ -151,6 +151,7 @@ def test_models_are_saved_and_foreign_arrays_are_refused(tmp_path):
         ({"weights": (0.0, 0.0)}, "one above it"),
         ({"weights": (1.0, -1.0)}, "0 or more"),
         ({"negative_weight": 0.0}, "negative_weight"),
+        ({"depths": (1, 2, 3)}, "model.depths"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, said):
