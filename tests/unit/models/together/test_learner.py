@@ -345,6 +345,10 @@ def test_tasks_that_cannot_be_trained_are_refused():
     none = replace(tasks.tasks["b"], valid=np.zeros(120, bool))
     with pytest.raises(DataError, match="`b` has no label to learn from"):
         learner(tasks=replace(tasks, tasks={**tasks.tasks, "b": none}))
+    twice = replace(tasks.tasks["b"], weight=2.0)
+    heavy = replace(tasks, tasks={**tasks.tasks, "b": twice})
+    with pytest.raises(ConfigError, match="`b` has a weight of 2"):
+        training.fit(replace(SMALL, weigh="uncertainty"), heavy, seed=0)
     with pytest.raises(ConfigError, match="no task can be called `sharing`"):
         learner(tasks=replace(tasks, tasks={"sharing": tasks.tasks["a"]}))
 
