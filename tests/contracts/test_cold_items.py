@@ -1,5 +1,6 @@
 """Of an item that nobody met a model that knows items by their users alone knows nothing."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -20,6 +21,15 @@ NETWORKS = {"nmtr", "esmm", "vine"}  # of pairs: 0 is no low score there
 TOLD = {"oracle", "taste-oracle"}  # they need a world whose truth is known
 NAMES = sorted(set(MODELS) - READ_FEATURES - DRAW - TOLD)
 COLD = ("x", "y")
+FEW = ("vine.width=8", "vine.epochs=1", "nmtr.width=8", "nmtr.epochs=1", "lightgcn.epochs=1")
+TOGETHER = {
+    "blend of vine": (
+        "blend",
+        {"parts": ("vine", "lightgcn"), "settings": (FEW[0], FEW[1], FEW[4])},
+    ),
+    "dcn over nmtr": ("dcn", {"retriever": "nmtr", "settings": FEW[2:4], "folds": 2, "epochs": 1}),
+}
+"""Rows that hear others which put what nobody met last."""
 
 
 @cache
@@ -78,11 +88,18 @@ def test_an_item_that_nobody_met_scores_no_more_than_a_vector_of_zeros(name):
         assert not model.item_vectors()[0][cold_rows(name)].any()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *TOGETHER])
 def test_an_item_that_nobody_met_is_no_reason_and_has_none(name):
-    everything, cold = range(len(small_world().items)), set(cold_rows(name).tolist())
+    everything = range(len(small_world().items))
+    if name in TOGETHER:
+        row, changes = TOGETHER[name]
+        config = MODELS[row].config
+        model = training.fit(replace(config, **changes), small_world(), seed=3)
+        cold = set(small_world().items.rows(["x"]).tolist())
+    else:
+        model, cold = fitted(name), set(cold_rows(name).tolist())
     for history in HISTORIES:
-        found = evidence(fitted(name), strangers([history]), everything, most=9)
+        found = evidence(model, strangers([history]), everything, most=9)
         assert not any(found[row] for row in cold)
         assert not cold & {thing for parts in found for thing, _ in parts}
 

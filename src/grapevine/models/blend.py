@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from grapevine import config as configs
 from grapevine.config import check_bounds
@@ -115,6 +115,15 @@ class Blend:
     parts: tuple[Model, ...]
     paper: ClassVar[str] = ""
     listens: ClassVar[bool] = True
+
+    @property
+    def known(self) -> Bool[np.ndarray, " items"] | None:
+        """Items of which a part knows something; None where no part tells.
+
+        A part that does not tell scores what it has not met alike, whatever the history.
+        """
+        told = [one for part in self.parts if (one := getattr(part, "known", None)) is not None]
+        return np.logical_or.reduce(told) if told else None
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """The weighted sum; what a part never shows, the blend never shows."""

@@ -13,13 +13,14 @@ if TYPE_CHECKING:  # a Run recommends through `models.recommend`
     from grapevine.models.run import Run
 
 
-def chances_of(run: "Run", batch: Batch, ranking: Ranking) -> list[pl.Series]:
+def chances_of(run: "Run", batch: Batch, ranking: Ranking, *, block: int) -> list[pl.Series]:
     """Two columns beside the lists, or one.
 
     Args:
         run: whose model is asked.
         batch: the questions.
         ranking: their lists; places of -1 have no row.
+        block: how many questions are asked at once.
 
     Returns:
         `chances`, a struct with a number in [0, 1] for each behaviour, where the model learnt them;
@@ -28,6 +29,15 @@ def chances_of(run: "Run", batch: Batch, ranking: Ranking) -> list[pl.Series]:
     Raises:
         ConfigError: the model tells neither.
     """
+    told = [
+        _of_block(run, batch.slice(start, stop), ranking.slice(start, stop))
+        for start in range(0, max(len(batch), 1), block)
+        for stop in [min(start + block, len(batch))]
+    ]
+    return [pl.concat(columns) for columns in zip(*told, strict=True)]
+
+
+def _of_block(run: "Run", batch: Batch, ranking: Ranking) -> list[pl.Series]:
     model = run.model
     there, items = ranking.items >= 0, np.maximum(ranking.items, 0).astype(np.int64)
     found, refused = list[pl.Series](), ""

@@ -44,7 +44,7 @@ def evidence(
     worth = scores[0] - scores[1:]  # (things, items)
     worth = np.where(np.isfinite(worth), np.maximum(worth, 0), 0)
     known = getattr(model, "known", None)
-    if known is not None:  # the others come last, by however much
+    if known is not None:  # the others come last, and by how much says nothing
         worth[:, ~known[wanted]] = 0
     # What is below the rounding of the scores is nobody's doing.
     told = scores[0][np.isfinite(scores[0])]

@@ -160,7 +160,8 @@ def recommend(
     )
     table = _table(run, ranking, asked.alias(label))
     if chances:
-        table = table.with_columns(chances_of(run, batch, ranking))
+        block = block_size(len(run.items))
+        table = table.with_columns(chances_of(run, batch, ranking, block=block))
     return table.with_columns(_reasons(run, batch, ranking)) if why else table
 
 

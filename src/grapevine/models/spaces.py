@@ -65,6 +65,7 @@ SPACES: dict[str, dict[str, str]] = {
     "ghcf": {**_ALL_PAIRS, "layers": "1..4"},
     "mb-cgcn": {
         **{option: one for option, one in _CASCADE.items() if option != "auxiliary"},
+        "batch": "1024,2048,4096",  # each step hears all graphs, and counts the target alone
         "layers": "1..3",
         "unit": "false,true",
         "spread": "0.01,0.1",

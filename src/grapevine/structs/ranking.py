@@ -26,3 +26,7 @@ class Ranking:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def slice(self, start: int, stop: int) -> "Ranking":
+        """Questions start to stop; views, not copies."""
+        return Ranking(self.items[start:stop], self.scores[start:stop])

@@ -3,6 +3,7 @@ import pytest
 
 import grapevine as gv
 from grapevine.errors import ConfigError
+from grapevine.models import recommend
 
 SMALL = ["model.width=16", "model.epochs=1"]
 
@@ -34,6 +35,18 @@ def test_a_list_tells_each_chance_and_the_rating_of_its_items(parts, vine):
     # Of another behaviour's list the chances are the same.
     clicks = vine.answering("click").recommend(users=users[:1], k=3, chances=True)
     assert clicks["chances"].struct.fields == list(names)
+
+
+def test_however_many_are_asked_at_once_the_chances_are_the_same(vine, monkeypatch):
+    users = vine.users.ids[:7].to_list()
+    whole = vine.recommend(users=users, k=3, chances=True)
+    monkeypatch.setattr(recommend, "BLOCK_BYTES", 4 * len(vine.items) * 2)  # two users a block
+    parts = vine.recommend(users=users, k=3, chances=True)
+    assert parts["item_id"].equals(whole["item_id"])
+    for field in whole["chances"].struct.fields:
+        np.testing.assert_allclose(
+            parts["chances"].struct.field(field), whole["chances"].struct.field(field), rtol=1e-5
+        )
 
 
 def test_what_was_not_learnt_is_left_out_and_nothing_at_all_is_an_error(parts):

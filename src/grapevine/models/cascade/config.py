@@ -107,6 +107,12 @@ class Config:
                 f'{list(self.depths)} with encoder="{self.encoder}"',
                 hint="set model.layers, or model.encoder=blocks",
             )
+        if self.unit and self.encoder not in {"blocks", "shares"}:
+            raise ConfigError(
+                "model.unit is of what graphs leave one by one, or by their shares, and "
+                f'encoder="{self.encoder}" has no such thing',
+                hint="set model.encoder=blocks, or leave model.unit out",
+            )
         if not all(0 <= one < np.inf for one in self.weights) or not any(self.weights or (1,)):
             raise ConfigError(
                 f"model.weights must be 0 or more, and one above it: got {list(self.weights)}",

@@ -10,7 +10,7 @@ from grapevine.models.base import Model
 from grapevine.models.ranking.config import Config
 from grapevine.models.ranking.facts import Facts
 from grapevine.models.ranking.questions import Questions, Retrievers, listed
-from grapevine.models.ranking.shortlist import Shortlist
+from grapevine.models.ranking.shortlist import Shortlist, asked_once
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 
@@ -68,6 +68,7 @@ def held_out(
     drawn = stream(seed, "ranking", "held").permutation(len(validation))[:MOST]
     some = validation.take(np.sort(drawn))
     batch = some.questions(0, len(some))
+    batch = asked_once(batch, train.interactions.num_items) if config.once else batch
     found = listed(retriever, batch, facts.order, config)
     answers, size = some.targets, train.interactions.num_items
     rows = np.repeat(np.arange(len(some)), answers.lengths)

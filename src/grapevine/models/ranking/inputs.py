@@ -3,7 +3,7 @@
 B = questions, S = items of each, L = events that are read, R = behaviours, F = numbers, I = items
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from grapevine.core.positions.relative import log_times
-from grapevine.data.interactions import Interactions
 from grapevine.models.ranking import facts as facts_of
 from grapevine.models.ranking import shortlist
 from grapevine.models.ranking.facts import Facts
@@ -115,23 +114,13 @@ def inputs_of(
     )
 
 
-def heard(batch: Batch, facts: Facts, once: bool = False) -> Batch:
+def heard(batch: Batch, facts: Facts) -> Batch:
     """The same questions with their latest events of known items alone.
 
     Args:
         batch: the questions.
         facts: of training.
-        once: whether each item stands in a history once; items that nobody can name do not.
     """
-    if once:
-        events = Interactions(
-            batch.offsets, batch.items, batch.behaviours, batch.times, len(facts.known)
-        )
-        events = events.where(batch.items >= 0).once()
-        batch = replace(
-            batch, offsets=events.offsets, items=events.items, behaviours=events.behaviours,
-            times=events.times,
-        )  # fmt: skip
     keep = batch.items >= 0
     keep &= facts.known[np.where(keep, batch.items, 0)] if len(facts.known) else False
     kept = np.concatenate([[0], np.cumsum(keep)])

@@ -5,13 +5,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from grapevine.models.base import Model, refuse_other_arrays
 from grapevine.models.calibration import BINS, Table, platt, sigmoid, table_of
 from grapevine.models.ranking.config import Config as RankingConfig
 from grapevine.models.ranking.facts import Facts
-from grapevine.models.ranking.shortlist import Shortlist, among
+from grapevine.models.ranking.shortlist import Shortlist, among, asked_once
 from grapevine.structs.batch import Batch
 
 if TYPE_CHECKING:  # torch is loaded when something is learnt or asked
@@ -108,6 +108,7 @@ class Ranker:
 
         By how much tells their logits for the target, on a bent scale.
         """
+        batch = self.heard(batch)
         out = np.array(self.retriever.score(batch), np.float32)
         found = self.shortlist(out, batch)
         if not found.items.shape[1]:
@@ -124,12 +125,21 @@ class Ranker:
         out[query, items[there]] = lifted[there]
         return out
 
+    @property
+    def known(self) -> Bool[np.ndarray, " items"] | None:
+        """Items of which the retriever knows something, if it tells: the others come last."""
+        return getattr(self.retriever, "known", None)
+
+    def heard(self, batch: Batch) -> Batch:
+        """The questions as both stages are asked them: with `once`, each item of a history once."""
+        return asked_once(batch, len(self.facts.known)) if self.config.once else batch
+
     def shortlist(self, scores: Float32[np.ndarray, "queries items"], batch: Batch) -> Shortlist:
         """The candidates among all items.
 
         Args:
             scores: of the retriever.
-            batch: the questions.
+            batch: the questions, as `heard` leaves them.
         """
         return among(scores, batch, self.facts.order, self.config)
 
@@ -158,6 +168,7 @@ class Ranker:
                 f"items must lie in [0, {len(self.facts.known)}): got {items.min()} .. "
                 f"{items.max()}"
             )
+        batch = self.heard(batch)
         found = self.shortlist(np.asarray(self.retriever.score(batch)), batch)
         logits = self.logits(batch, items, found, found.places(items))
         return sigmoid(self.platt[:, 0] * logits + self.platt[:, 1]).astype(np.float32)
@@ -177,7 +188,7 @@ class Ranker:
         """The log-odds of each behaviour, as training has them.
 
         Args:
-            batch: the questions.
+            batch: the questions, as `heard` leaves them.
             items: rows, some for each.
             found: what the first stage brings.
             places: where the items stand in it; -1 for one that does not.
@@ -193,7 +204,7 @@ class Ranker:
         with torch.no_grad():
             for start in range(0, len(batch), size):
                 part = slice(start, min(start + size, len(batch)))
-                asked = heard(batch.slice(part.start, part.stop), self.facts, self.config.once)
+                asked = heard(batch.slice(part.start, part.stop), self.facts)
                 seen = inputs_of(
                     self.facts, asked, items[part], told[part], length=self.config.length
                 )

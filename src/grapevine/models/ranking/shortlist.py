@@ -3,11 +3,12 @@
 Q = questions, I = items, C = candidates, S = items that are asked about
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
+from grapevine.data.interactions import Interactions
 from grapevine.models.ranking.config import Config
 from grapevine.structs.batch import Batch
 
@@ -94,6 +95,21 @@ class Shortlist:
         if not self.scores.shape[1]:
             return np.zeros(places.shape, np.float32)
         return np.take_along_axis(self.scores, np.maximum(places, 0), 1)
+
+
+def asked_once(batch: Batch, num_items: int) -> Batch:
+    """The same questions, in whose histories each item stands once: see `Interactions.once`.
+
+    Args:
+        batch: the questions; what nobody can name is left out.
+        num_items: I.
+    """
+    events = Interactions(batch.offsets, batch.items, batch.behaviours, batch.times, num_items)
+    events = events.where(batch.items >= 0).once()
+    return replace(
+        batch, offsets=events.offsets, items=events.items, behaviours=events.behaviours,
+        times=events.times,
+    )  # fmt: skip
 
 
 def among(

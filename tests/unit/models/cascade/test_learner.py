@@ -85,6 +85,22 @@ def test_a_model_scores_as_its_network_does(how, encoder):
     assert (found[:, ~met] < found[:, met].min(1, keepdims=True)).all()
 
 
+def test_over_all_pairs_those_who_took_nothing_are_told_so():
+    """A step in which nobody bought still asks for purchases: of all pairs, none came true."""
+    learner = small(EHCF, batch=4).learner(world(
+        [(user, item, "view") for user in range(8) for item in range(4)] + [(7, 1, "buy")],
+        behaviours=NAMES,
+    ), seed=2)  # fmt: skip
+    batches = learner.batches(0)
+    batches.size = 1  # it would be all users at once of so few
+    step = next(one for one in map(batches.__getitem__, range(8)) if 7 not in one.users)
+    assert not len(step.asked[2].users)
+    view = learner.network.views()[2]
+    said = (view.nodes[torch.from_numpy(step.users)] * view.weights) @ view.nodes[8:].T
+    wanted = learner.asked[2] * learner.config.negative_weight * said.square().sum()
+    torch.testing.assert_close(learner.loss(step)["buy"], wanted)
+
+
 TOLD = {
     "nmtr": {"negatives": 2},
     "esmm": {"negatives": 2},
@@ -152,6 +168,7 @@ def test_models_are_saved_and_foreign_arrays_are_refused(tmp_path):
         ({"weights": (1.0, -1.0)}, "0 or more"),
         ({"negative_weight": 0.0}, "negative_weight"),
         ({"depths": (1, 2, 3)}, "model.depths"),
+        ({"unit": True}, "model.unit"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, said):
@@ -167,6 +184,8 @@ def test_weights_are_of_the_behaviours_there_are():
     assert Config(weights=(0.0, 2.0, 1.0)).asked(data) == {1: 2.0, 2: 1.0}
     with pytest.raises(ConfigError, match="2 weights for 3 behaviours"):
         Config(weights=(1.0, 1.0)).asked(data)
+    with pytest.raises(ConfigError, match=r"2 model\.depths for 3 behaviours"):
+        small(CRGCN, depths=(1, 2)).learner(data)
     with pytest.raises(ConfigError, match="asks for view"):
         Config(weights=(1.0, 0.0, 0.0)).asked(data)
     with pytest.raises(ConfigError, match="train `nmtr`"):

@@ -81,6 +81,13 @@ def test_each_layer_hears_all_graphs_by_their_shares():
     graph, x = dense(TAKEN["buy"]), alone.held.weight
     wanted = (x + graph @ x + graph @ graph @ x) / 3
     torch.testing.assert_close(alone.views()[0].nodes, wanted)
+    scaled = network(encoder="shares", layers=2, unit=True)
+    with torch.no_grad():
+        for one, other in zip(scaled.shares, made.shares, strict=True):
+            one.copy_(other)
+    torch.testing.assert_close(
+        scaled.views()[0].nodes, normalize(torch.stack(layers).mean(0)), rtol=1e-5, atol=1e-6
+    )
     flat = network(encoder="shares", layers=0)
     torch.testing.assert_close(flat.views()[0].nodes, flat.held.weight)
 

@@ -74,9 +74,11 @@ def test_candidates_stand_above_all_others_which_keep_their_order():
     assert (np.argsort(-np.take_along_axis(found, listed, 1), 1) != np.arange(5)).any()
 
 
-def test_what_was_met_is_no_candidate_where_nothing_met_is_asked_for():
+@pytest.mark.parametrize("retriever", ["item-knn", "markov"])
+def test_what_was_met_is_no_candidate_where_nothing_met_is_asked_for(retriever):
     data = shop()
-    model = training.fit(DCN.Config(**SMALL, candidates=5, once=True), data, seed=0)
+    config = DCN.Config(**SMALL, candidates=5, once=True, retriever=retriever)
+    model = training.fit(config, data, seed=0)
     batch = everybody(data)
     met = [set(batch.items[low:high].tolist()) for low, high in pairwise(batch.offsets)]
     first = np.array(model.retriever.score(batch))
@@ -92,8 +94,11 @@ def test_what_was_met_is_no_candidate_where_nothing_met_is_asked_for():
     each = asked.batch()
     for low, high, answer in zip(each.offsets, each.offsets[1:], asked.answers, strict=False):
         assert answer not in each.items[low:high]
-    # Histories that say the same once and twice are told alike.
-    twice = data.interactions.batch(np.arange(len(data.users)))
+    # Histories that say the same once and twice are told alike, and retrieved for alike.
+    twice = everybody(data)
+    np.testing.assert_array_equal(
+        model.score(twice), model.score(everybody(replace(data, interactions=once)))
+    )
     every = np.tile(np.arange(len(data.items)), (len(batch), 1))
     np.testing.assert_array_equal(
         model.probabilities(twice, every), model.probabilities(everybody(replace(
