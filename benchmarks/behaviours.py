@@ -50,7 +50,7 @@ ORDERED = ("markov, all as one", "sasrec, all behaviours")
 def rows() -> Sequence[Row]:
     plain = (
         "random", "popularity", "funnel", "item-knn", "ease", "nmtr", "esmm", "ehcf", "ghcf",
-        "mb-cgcn", "crgcn",
+        "mb-cgcn", "crgcn", "rgcn", "hgt",
     )  # fmt: skip
     found = [Row(name, name, {}) for name in plain]
     found[3:3] = [

@@ -80,6 +80,8 @@ OF_SHOPS = (
     Row("ghcf", "ghcf", QUICK_CASCADE),
     Row("mb-cgcn", "mb-cgcn", QUICK_CASCADE),
     Row("crgcn", "crgcn", {}),
+    Row("rgcn", "rgcn", {}),
+    Row("hgt", "hgt", {}),
     Row("dcn", "dcn", {}),
 )
 """Beside them where the oracle is known; behaviours.py has them on logs."""

@@ -7,7 +7,7 @@ from grapevine.models.als import ALS
 from grapevine.models.blend import Blend
 from grapevine.models.bpr import BPR
 from grapevine.models.bspm import BSPM
-from grapevine.models.cascade import CRGCN, EHCF, ESMM, GHCF, MBCGCN, NMTR
+from grapevine.models.cascade import CRGCN, EHCF, ESMM, GHCF, HGT, MBCGCN, NMTR, RGCN
 from grapevine.models.chebycf import ChebyCF
 from grapevine.models.content_knn import ContentKNN
 from grapevine.models.ease import EASE
@@ -322,6 +322,22 @@ MODELS: dict[str, ModelRow] = {
         neighbourhood="user <-> its items, behaviour by behaviour",
         merge="symmetric-normalised sum",
         update="added to what the behaviour before left",
+        asked="each behaviour, next item",
+    ),
+    "rgcn": ModelRow(
+        model=RGCN,
+        config=RGCN.Config(),
+        neighbourhood="user <-> its items, either <-> its attributes, relation by relation",
+        merge="mean, through a matrix of the relation",
+        update="linear beside its own state, ReLU between rounds, mean over the rounds",
+        asked="each behaviour, next item",
+    ),
+    "hgt": ModelRow(
+        model=HGT,
+        config=HGT.Config(),
+        neighbourhood="user <-> its items, either <-> its attributes, relation by relation",
+        merge="softmax of dot products over all relations, matrices of types and relations",
+        update="GELU, linear, gated beside its own state, mean over the rounds",
         asked="each behaviour, next item",
     ),
     "wide-deep": ModelRow(

@@ -24,6 +24,14 @@ _ALL_PAIRS = {
     "dropout": "0..0.5",
     "negative_weight": "0.003..0.3",
 }
+_TYPED = {
+    "layers": "1..3",
+    "learning_rate": "1e-3..2e-2",
+    "auxiliary": "0.1..3",
+    "dropout": "0..0.5",
+    "temperature": "0.03..0.2",
+    "hidden": "0.2..0.8",
+}
 
 SPACES: dict[str, dict[str, str]] = {
     "item-knn": {"neighbours": "10..1000", "shrink": "0..200", "weighting": "none,tfidf"},
@@ -71,6 +79,8 @@ SPACES: dict[str, dict[str, str]] = {
         "spread": "0.01,0.1",
     },
     "crgcn": {**_CASCADE, "layers": "1..3"},
+    "rgcn": {**_TYPED, "bases": "0,4"},
+    "hgt": _TYPED,
     "vine": {
         "width": "64,128",
         "blocks": "1..3",

@@ -1,6 +1,10 @@
 """Nodes of several types, and edges of several relations between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool
 
 from grapevine.structs.graph import Graph
 
@@ -18,6 +22,18 @@ class Relation:
     source: int
     target: int
     edges: Graph
+
+    def where(self, keep: Bool[np.ndarray, " edges"]) -> "Relation":
+        """The same kind with some of its edges."""
+
+        def part(column: torch.Tensor) -> torch.Tensor:
+            # Several times as fast as torch's own, where nearly all is kept.
+            return torch.as_tensor(column.numpy()[keep])
+
+        edges = self.edges
+        weights = None if edges.weights is None else part(edges.weights)
+        kept = Graph(part(edges.senders), part(edges.receivers), edges.num_nodes, weights)
+        return replace(self, edges=kept)
 
 
 @dataclass(frozen=True, slots=True)

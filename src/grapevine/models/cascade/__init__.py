@@ -2,8 +2,9 @@
 
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.model import CascadePairs, CascadeVectors
-from grapevine.models.cascade.rows import CRGCN, EHCF, ESMM, GHCF, MBCGCN, NMTR
+from grapevine.models.cascade.rows import CRGCN, EHCF, ESMM, GHCF, HGT, MBCGCN, NMTR, RGCN
 
 __all__ = [
-    "CRGCN", "EHCF", "ESMM", "GHCF", "MBCGCN", "NMTR", "CascadePairs", "CascadeVectors", "Config",
+    "CRGCN", "EHCF", "ESMM", "GHCF", "HGT", "MBCGCN", "NMTR", "RGCN", "CascadePairs",
+    "CascadeVectors", "Config",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int64
@@ -9,6 +10,9 @@ from jaxtyping import Int64
 from grapevine.models.tables import SMALL, STEPS, Pairs
 from grapevine.random import stream
 from grapevine.structs.rising import holds
+
+if TYPE_CHECKING:  # which has these steps, too
+    from grapevine.models.cascade.typed import Heard
 
 MOST = 16
 """Pairs of another behaviour in a step, for each that the target may have there."""
@@ -40,10 +44,12 @@ class Step:
     Attributes:
         asked: by the place of the behaviour.
         users: the users of the step, where the step is of users; else none.
+        heard: the typed graph without what is asked for, where one is heard.
     """
 
     asked: Mapping[int, Asked]
     users: Int64[np.ndarray, " users"]
+    heard: "Heard | None" = None
 
 
 class ByPairs:
@@ -63,6 +69,7 @@ class ByPairs:
         negatives: int,
         seed: int,
         epoch: int,
+        heard: "Heard | None" = None,
     ) -> None:
         """Put the pairs of each behaviour into an order of the epoch's own.
 
@@ -75,8 +82,9 @@ class ByPairs:
             negatives: items drawn for each pair, S.
             seed: of the order and the draws.
             epoch: counted from 0.
+            heard: by each step.
         """
-        self.pairs, self.taken, self.names = pairs, taken, names
+        self.pairs, self.taken, self.names, self.heard = pairs, taken, names, heard
         self.seed, self.epoch, self.negatives = seed, epoch, negatives
         self.examples = sum(len(one.users) for one in pairs.values())
         counts = [len(one.users) for one in pairs.values()]
@@ -98,7 +106,7 @@ class ByPairs:
             here = self.orders[row][low:high]
             users, items = one.users[here], one.items[here]
             found[row] = Asked(users, items, self._drawn(row, step, users))
-        return Step(found, np.empty(0, np.int64))
+        return Step(found, np.empty(0, np.int64), self.heard)
 
     def _drawn(
         self, row: int, step: int, users: Int64[np.ndarray, " pairs"]

@@ -16,8 +16,10 @@ if TYPE_CHECKING:  # torch is loaded when something is learnt
 
 How = Literal["none", "logit", "probability", "chain"]
 """As `tasks.cascade` has it, which torch comes with."""
-Encoder = Literal["ids", "blocks", "relations", "shares"]
-ONE_FOR_ALL: tuple[Encoder, ...] = ("ids", "shares")
+Encoder = Literal["ids", "blocks", "relations", "shares", "rgcn", "hgt"]
+TYPED: tuple[Encoder, ...] = ("rgcn", "hgt")
+"""Encoders that hear attributes as well."""
+ONE_FOR_ALL: tuple[Encoder, ...] = ("ids", "shares", *TYPED)
 """Encoders by which nodes hold the same for every behaviour."""
 Through = Literal["linear", "residual"]
 Scorer = Literal["gmf", "mlp", "neumf"]
@@ -34,7 +36,8 @@ class Config:
     encoder: Encoder = "ids"
     """A vector each for all behaviours; or the graphs of the behaviours one after another, each
     starting from what the one before it left; or all of them at once, an edge by its relation, or
-    each graph by a share that is learnt for each layer."""
+    each graph by a share that is learnt for each layer. Or R-GCN or HGT, by each behaviour and
+    each attribute, either way."""
     layers: int = 2
     """Convolutions of each graph, or of all of them at once."""
     depths: tuple[int, ...] = ()
@@ -49,6 +52,16 @@ class Config:
     """Standard deviation of what is held at the start."""
     behaviours: Behaviours = "all"
     """Which of them there are."""
+    attributes: tuple[str, ...] = ("category", "tags", "number")
+    """Kinds of columns of users and items, or columns by name, whose values are nodes where there
+    are any, with "rgcn" and "hgt"."""
+    hidden: float = 0.5
+    """Share of the pairs that are asked for in an epoch, and that are not heard in it from some
+    behaviour on, with "rgcn" and "hgt"."""
+    heads: int = 4
+    """Of "hgt"; they share the width."""
+    bases: int = 0
+    """Matrices that the relations of "rgcn" share; 0 gives each its own."""
 
     # How a pair scores
     scorer: Scorer = "gmf"
@@ -96,8 +109,11 @@ class Config:
     """How it goes down to a hundredth over all epochs."""
 
     def __post_init__(self) -> None:
-        check_bounds(self, "cascade", "width", "batch", "epochs", "negatives", least=1)
-        check_bounds(self, "cascade", "layers", "patience", "regularization", "auxiliary", least=0)
+        check_bounds(self, "cascade", "width", "batch", "epochs", "negatives", "heads", least=1)
+        check_bounds(
+            self, "cascade", "layers", "patience", "regularization", "auxiliary", "bases", least=0
+        )
+        check_bounds(self, "cascade", "hidden", above=0, most=0.9)
         check_bounds(self, "cascade", "learning_rate", "temperature", "spread", above=0)
         check_bounds(self, "cascade", "negative_weight", above=0, most=1)
         check_bounds(self, "cascade", "dropout", least=0, most=0.99)
@@ -124,6 +140,17 @@ class Config:
                 f'model.loss="{self.loss}" is over all items, and wants scores that are products '
                 f'of two vectors, not scorer="{self.scorer}" with how="{self.how}"',
                 hint='set model.scorer="gmf" and model.how="none", or model.loss="log-loss"',
+            )
+        if self.encoder in TYPED and self.loss == "all-pairs":
+            raise ConfigError(
+                f'model.encoder="{self.encoder}" hears nothing of what is asked for, and '
+                'model.loss="all-pairs" asks for all that a user did',
+                hint='set model.loss="softmax"',
+            )
+        if self.encoder == "hgt" and self.width % self.heads:
+            raise ConfigError(
+                f"model.heads={self.heads} cannot share model.width={self.width}",
+                hint="set model.heads to a divisor of model.width",
             )
         if self.transfer and self.scorer != "gmf":
             raise ConfigError(

@@ -16,10 +16,11 @@ from grapevine.data.dataset import Dataset
 from grapevine.graph.cooccurrence import distinct
 from grapevine.models.base import Layout
 from grapevine.models.cascade.batches import Asked, ByPairs, ByUsers, Step
-from grapevine.models.cascade.config import ONE_FOR_ALL, Config
+from grapevine.models.cascade.config import ONE_FOR_ALL, TYPED, Config
 from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
 from grapevine.models.cascade.network import Network
 from grapevine.models.cascade.scorer import View
+from grapevine.models.cascade.typed import Heard, TypedPairs
 from grapevine.models.learning import GradientLearner
 from grapevine.models.schedules import Schedule
 from grapevine.models.tables import Pairs
@@ -45,8 +46,17 @@ class CascadeLearner(GradientLearner):
         rows = {row: place for place, row in enumerate(self.places)}
         self.asked = {rows[row]: one for row, one in config.asked(train).items()}
         self.taken = _taken(self.pairs)
-        graphs = () if config.encoder == "ids" else [graph_of(one) for one in self.pairs.values()]
-        network = Network(config, events.num_users, events.num_items, self.names, graphs, seed=seed)
+        self.typed = (
+            TypedPairs(config, train, self.pairs, self.places, seed=seed)
+            if config.encoder in TYPED
+            else None
+        )
+        alone = config.encoder in {"ids", *TYPED}
+        graphs = () if alone else [graph_of(one) for one in self.pairs.values()]
+        network = Network(
+            config, events.num_users, events.num_items, self.names, graphs,
+            None if self.typed is None else self.typed.whole, seed=seed,
+        )  # fmt: skip
         super().__init__(
             network,
             seed=seed,
@@ -57,19 +67,20 @@ class CascadeLearner(GradientLearner):
     def batches(self, epoch: int) -> ByPairs | ByUsers:
         """The steps of an epoch, counted from 0."""
         config = self.config
-        pairs = {place: self.pairs[place] for place in self.asked}
+        known, heard = (self.pairs, None) if self.typed is None else self.typed.drawn(epoch)
+        pairs = {place: known[place] for place in self.asked}
         if config.loss == "all-pairs":
             return ByUsers(pairs, size=config.batch, seed=self.seed, epoch=epoch)
         drawn = {"log-loss": config.negatives, "bpr": 1}.get(config.loss, 0)
         return ByPairs(
             pairs, self.taken, dict(enumerate(self.names)), size=config.batch, negatives=drawn,
-            seed=self.seed, epoch=epoch,
+            seed=self.seed, epoch=epoch, heard=heard,
         )  # fmt: skip
 
     def loss(self, batch: Step) -> dict[str, Tensor]:
         """What each behaviour loses, by how much it counts, and the regularisation."""
         network, config = self.network, self.config
-        views = network.views()
+        views = network.views(batch.heard)
         lose = LOSSES[config.loss]
         parts = {
             self.names[place]: self.asked[place] * lose(self, views, place, one, batch)
@@ -97,7 +108,7 @@ class CascadeLearner(GradientLearner):
     def model(self) -> CascadeVectors | CascadePairs:
         """The model as it is now."""
         network, target = self.network.eval(), len(self.names) - 1
-        views, users = network.views(), self.network.num_users
+        users = self.network.num_users
         # Whatever a stranger did is heard, as in training.
         num_items = self.pairs[0].num_items
         degrees = np.bincount(self.taken[0] % num_items, minlength=num_items)
@@ -105,6 +116,12 @@ class CascadeLearner(GradientLearner):
         met = np.zeros(network.held.num_embeddings, bool)
         for one in self.pairs.values():
             met[one.users] = met[users + one.items] = True
+        views = network.views(
+            None if self.typed is None else Heard.of(self.typed.whole, self.config.encoder),
+            torch.from_numpy(met),
+        )
+        if self.typed is not None:
+            met |= self.typed.told
         all_count = self.config.behaviours == "all"
         behaviour = np.array([-1 if all_count else self.target])
         if isinstance(self.config, VectorsConfig):

@@ -16,6 +16,8 @@ from grapevine.core.listen import listen
 from grapevine.core.neighbourhoods import Adjacency
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.scorer import Scorer, View, seeded
+from grapevine.models.cascade.typed import Heard, Typed
+from grapevine.structs.typed_graph import TypedGraph
 
 
 class Network(nn.Module):
@@ -27,6 +29,7 @@ class Network(nn.Module):
         num_items: I.
         names: the behaviours in order, the target last.
         graphs: of each, over all nodes; none where the encoder has no use for them.
+        typed: the graph of behaviours and attributes, where the encoder hears one.
         seed: of the start. What a behaviour starts from is named by it, so that it is the same
             whatever others there are.
     """
@@ -38,6 +41,7 @@ class Network(nn.Module):
         num_items: int,
         names: Sequence[str],
         graphs: Sequence[Adjacency] = (),
+        typed: TypedGraph | None = None,
         *,
         seed: int = 0,
     ) -> None:
@@ -61,6 +65,7 @@ class Network(nn.Module):
             for name in self.names[:-1]:
                 seeded(seed, "turn", name)
                 self.turns.append(Turn(width, config.spread))
+        self.typed = None if typed is None else Typed(config, typed, seed=seed)
         self.relations = nn.ParameterList()
         self.layers = nn.ModuleList()
         if config.encoder == "relations":
@@ -71,15 +76,23 @@ class Network(nn.Module):
         rows = config.layers if config.encoder == "shares" else 0
         self.shares = nn.ParameterList(torch.zeros(len(self.names)) for _ in range(rows))
 
-    def views(self) -> list[View]:
-        """What all nodes hold for each behaviour."""
-        x_ND = self._dropped(self.held.weight)
+    def views(self, heard: Heard | None = None, met: Tensor | None = None) -> list[View]:
+        """What all nodes hold for each behaviour.
+
+        Args:
+            heard: the typed graph, where the encoder hears one.
+            met: `(U + I,)` nodes that hold something of their own; all if not given.
+        """
+        x_ND = self.held.weight if met is None else self.held.weight * met[:, None]
+        x_ND = self._dropped(x_ND)
         deep = self._dropped(self.deep.weight) if self.config.scorer == "neumf" else None
         if self.config.encoder == "relations":
             nodes, weights = self._related(x_ND)
         else:
             if self.config.encoder == "blocks":
                 nodes = self._in_blocks(x_ND)
+            elif self.typed is not None and heard is not None:
+                nodes = [self.typed(x_ND, heard)] * len(self.names)
             else:
                 nodes = [self._by_shares(x_ND)] * len(self.names)
             weights = [*self.weights] or [torch.ones(self.config.width)] * len(self.names)

@@ -131,3 +131,43 @@ class CRGCN(CascadeVectors):
         "Yan, Cheng, Gao, Sun, Sun, Sun, Li: Cascading residual graph convolutional network for "
         "multi-behavior recommendation. ACM TOIS 42(1), 2023. arXiv:2205.13128"
     )
+
+
+class RGCN(CascadeVectors):
+    """Users, items and their attributes hear each other, a matrix for each relation either way.
+
+    Half of the pairs are asked for in an epoch, by what is left of the graph without them.
+    """
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(VectorsConfig):
+        """As `cascade.Config`."""
+
+        encoder: Encoder = "rgcn"
+        loss: Loss = "softmax"
+        cosine: bool = True
+        temperature: float = 0.07
+        learning_rate: float = 0.005
+
+    paper: ClassVar[str] = (
+        "Schlichtkrull, Kipf, Bloem, van den Berg, Titov, Welling: Modeling relational data with "
+        "graph convolutional networks. ESWC 2018. arXiv:1703.06103"
+    )
+
+
+class HGT(CascadeVectors):
+    """The same graph by attention, whose matrices are those of types and relations."""
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Config(VectorsConfig):
+        """As `cascade.Config`."""
+
+        encoder: Encoder = "hgt"
+        loss: Loss = "softmax"
+        cosine: bool = True
+        temperature: float = 0.07
+        learning_rate: float = 0.005
+
+    paper: ClassVar[str] = (
+        "Hu, Dong, Wang, Sun: Heterogeneous graph transformer. WWW 2020. arXiv:2003.01332"
+    )

@@ -9,7 +9,7 @@ from grapevine import training
 from grapevine.errors import BundleError, ConfigError
 from grapevine.models import MODELS
 from grapevine.models.cascade import CascadePairs, CascadeVectors, Config
-from grapevine.models.cascade.rows import CRGCN, EHCF, ESMM, GHCF, MBCGCN, NMTR
+from grapevine.models.cascade.rows import CRGCN, EHCF, ESMM, GHCF, HGT, MBCGCN, NMTR, RGCN
 from grapevine.random import stream
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
@@ -17,7 +17,10 @@ from grapevine.tasks.cascade import cascaded
 from grapevine.testing.worlds import world
 
 NAMES = ("view", "cart", "buy")
-ROWS = {"nmtr": NMTR, "esmm": ESMM, "ehcf": EHCF, "ghcf": GHCF, "mb-cgcn": MBCGCN, "crgcn": CRGCN}
+ROWS = {
+    "nmtr": NMTR, "esmm": ESMM, "ehcf": EHCF, "ghcf": GHCF, "mb-cgcn": MBCGCN, "crgcn": CRGCN,
+    "rgcn": RGCN, "hgt": HGT,
+}  # fmt: skip
 
 
 def funnel(users=24, items=16, *, seed=0, bought=0.3, more=0):
@@ -108,6 +111,8 @@ TOLD = {
     "ghcf": {},
     "mb-cgcn": {"auxiliary": 1.0},
     "crgcn": {},
+    "rgcn": {},
+    "hgt": {},
 }
 """What each row takes to learn of so few."""
 
@@ -169,6 +174,12 @@ def test_models_are_saved_and_foreign_arrays_are_refused(tmp_path):
         ({"negative_weight": 0.0}, "negative_weight"),
         ({"depths": (1, 2, 3)}, "model.depths"),
         ({"unit": True}, "model.unit"),
+        (
+            {"encoder": "rgcn", "loss": "all-pairs", "scorer": "gmf", "how": "none"},
+            "all that a user",
+        ),
+        ({"encoder": "hgt", "heads": 3}, "cannot share"),
+        ({"hidden": 1.0}, "hidden"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, said):

@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch.nn.functional import relu
+
+from grapevine import training
+from grapevine.core.typed import speakers
+from grapevine.models.base import Trained
+from grapevine.models.cascade import HGT, RGCN
+from grapevine.models.cascade.typed import Heard, TypedPairs
+from grapevine.structs.batch import Batch
+from grapevine.structs.jagged import Jagged
+from grapevine.testing.worlds import world
+
+ROWS = {"rgcn": RGCN, "hgt": HGT}
+NAMES = ("view", "buy")
+
+
+def tasting(users=30, items=20, more=4):
+    """Even users take even items and odd ones odd ones, all that is even being of one kind.
+
+    Nobody meets some more items, which are of a kind all the same; of the last nothing is known.
+    """
+    draw, events = np.random.default_rng(3), []
+    for user in range(users):
+        for item in range(user % 2, items, 2):
+            if draw.random() < 0.6:
+                events.append((user, item, "view"))
+                if draw.random() < 0.5:
+                    events.append((user, item, "buy"))
+    found = world(events, items=range(items + more + 1), behaviours=NAMES)
+    ids = found.items.ids.to_list()
+    kinds = [None if one == items + more else ("even", "odd")[one % 2] for one in ids]
+    table = found.item_table.with_columns(pl.Series("kind", kinds, dtype=pl.String))
+    return replace(
+        found, item_table=table, schema=replace(found.schema, items={"kind": "category"})
+    )
+
+
+def learner(name, data, **options):
+    config = ROWS[name].Config(width=8, batch=64, **options)
+    assert isinstance(config, Trained)
+    return config.learner(data, seed=1)
+
+
+def edges(relation, num_items, first):
+    """The pairs of a relation from users to items."""
+    ends = relation.edges.senders.numpy(), relation.edges.receivers.numpy() - first
+    return ends[0] * num_items + ends[1]
+
+
+def test_what_is_asked_for_is_not_heard_nor_what_came_after_it():
+    data = tasting()
+    pairs = learner("rgcn", data).pairs
+    config = RGCN.Config(hidden=0.4)
+    typed = TypedPairs(config, data, pairs, [0, 1], seed=5)
+    num_items, first = len(data.items), len(data.users)
+    keys = [one.users * num_items + one.items for one in pairs.values()]
+    asked, heard = typed.drawn(3)
+    wanted = [asked[place].users * num_items + asked[place].items for place in (0, 1)]
+    for place in (0, 1):
+        there, back = heard.graph.relations[2 * place : 2 * place + 2]
+        left = edges(there, num_items, first)
+        # What is heard and what is asked for are all there is, and nothing is both.
+        np.testing.assert_array_equal(np.sort(np.r_[left, wanted[place]]), keys[place])
+        torch.testing.assert_close(back.edges.senders, there.edges.receivers)
+        torch.testing.assert_close(back.edges.receivers, there.edges.senders)
+    # Whoever is asked about a view is not told of the purchase; many a purchase is asked for by
+    # its view, which is heard.
+    bought = np.intersect1d(wanted[0], keys[1])
+    assert np.isin(bought, wanted[1]).all()
+    assert 0 < np.isin(wanted[1], wanted[0]).mean() < 1
+    share = len(np.union1d(*wanted)) / len(np.union1d(*keys))
+    assert share == pytest.approx(0.4, abs=0.1)
+    # Attributes stay.
+    assert len(heard.graph.relations[4].edges.senders) == num_items
+    again, _ = typed.drawn(3)
+    np.testing.assert_array_equal(again[1].items, asked[1].items)
+    other, _ = typed.drawn(4)
+    assert not np.array_equal(other[0].items, asked[0].items)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_users_and_items_hold_the_mean_of_all_rounds_over_the_whole_graph(name):
+    data = tasting()
+    made = learner(name, data, layers=2)
+    for step in range(2):
+        made.step(made.batches(0)[step], 0.01)
+    model, network = made.model(), made.network.eval()
+    whole, users = made.typed.whole, len(data.users)
+    met = np.r_[np.diff(data.interactions.offsets) > 0, data.interactions.counts() > 0]
+    with torch.no_grad():
+        h = torch.cat([network.held.weight * torch.from_numpy(met)[:, None],
+                       network.typed.values.weight])  # fmt: skip
+        total = h
+        for place, layer in enumerate(network.typed.layers):
+            if name == "hgt":
+                h = layer(h, whole, speakers(whole))
+            else:
+                h = layer(h, [one.edges for one in whole.relations])
+                h = relu(h) if place == 0 else h
+            total = total + h
+    known = users + data.items.rows([0, 5, 20, 21])
+    np.testing.assert_allclose(model.items[known - users], total[known] / 3, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.users, total[:users] / 3, rtol=1e-4, atol=1e-6)
+    # Of an item that nobody met and that has no kind nothing is known.
+    assert not model.items[data.items.rows([24])].any()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_an_item_that_nobody_met_is_known_by_its_attributes(name):
+    data = tasting()
+    config = ROWS[name].Config(width=16, epochs=30, patience=0, batch=64, learning_rate=0.02)
+    model = training.fit(config, data, seed=0)
+    users = np.array(data.users.ids.to_list())
+    scores = np.asarray(model.score(data.interactions.batch(np.arange(len(users)))))
+    even, odd = (scores[:, data.items.rows(rows)].mean(1) for rows in ([20, 22], [21, 23]))
+    assert ((even > odd) == (users % 2 == 0)).mean() > 0.9
+    # And so by somebody new.
+    rows = [data.items.rows([0, 4]), data.items.rows([3, 7])]
+    found = np.asarray(model.score(Batch.of_histories(Jagged.from_lists(rows))))
+    sides = found[:, data.items.rows([20, 22])].mean(1) > found[:, data.items.rows([21])].mean(1)
+    assert sides.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_without_attributes_there_are_users_and_items_alone(name):
+    made = learner(name, tasting(), attributes=())
+    assert made.typed.whole.num_nodes == made.network.num_users + len(tasting().items)
+    assert len(made.typed.whole.relations) == 4
+    alone = learner(name, tasting(), behaviours="target")
+    assert len(alone.typed.whole.relations) == 4  # purchases and kinds, either way
+    heard = Heard.of(alone.typed.whole, name)
+    assert len(alone.network.views(heard)) == 1
