@@ -12,7 +12,9 @@ in results/kept. The result goes to results/ranking.md.
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +52,13 @@ def rows() -> Sequence[Row]:
     ]  # fmt: skip
 
 
+def asked_for(config: Any, parts: Split) -> Any:
+    """The options of a row where what was met is not asked for: it is no candidate."""
+    if not (parts.test.unmet and isinstance(config, Ranker.Config)):
+        return config
+    return replace(config, once=True)
+
+
 def milliseconds(run: Run, parts: Split) -> str:
     """The median over some users of the second stage alone, for one user."""
     model = run.model
@@ -85,7 +94,7 @@ def section(
     if data == "shop":
         gv.pipeline.make_shop(1000, out=folder / "shop-data")
     parts = prepared(data, gv.load(folder / "shop-data") if data == "shop" else None)
-    configs = ((row.label, row.config) for row in wanted)
+    configs = ((row.label, asked_for(row.config, parts)) for row in wanted)
     # A shop is made anew by any version; a log stays what it is.
     kept = "" if data == "shop" else f"ranking/{data}"
     rows = Rows.of(configs, parts, seeds, folder / data, budget, kept=kept)
