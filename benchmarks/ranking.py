@@ -66,7 +66,7 @@ def milliseconds(run: Run, parts: Split) -> str:
         return "-"
     found = list[float]()
     for query in range(min(ASKED, len(parts.test))):
-        batch = model.heard(parts.test.questions(query, query + 1))
+        batch = model.reduced(parts.test.questions(query, query + 1))
         listed = model.shortlist(np.array(model.retriever.score(batch)), batch)
         items, places = np.maximum(listed.items, 0), np.arange(listed.items.shape[1])[None]
         began = time.perf_counter()

@@ -118,12 +118,9 @@ class Blend:
 
     @property
     def known(self) -> Bool[np.ndarray, " items"] | None:
-        """Items of which a part knows something; None where no part tells.
-
-        A part that does not tell scores what it has not met alike, whatever the history.
-        """
+        """Items of which a part knows something; None where a part does not tell."""
         told = [one for part in self.parts if (one := getattr(part, "known", None)) is not None]
-        return np.logical_or.reduce(told) if told else None
+        return np.logical_or.reduce(told) if len(told) == len(self.parts) else None
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """The weighted sum; what a part never shows, the blend never shows."""

@@ -23,8 +23,8 @@ class UserItemVectors(Fitted):
     of zeros, and so is that of an item that nobody took.
 
     Attributes:
-        users: `(users, width)` vectors; of zeros where training had no event of the user.
-        items: `(items, width)` vectors; of zeros where it had none of the item.
+        users: `(users, width)` vectors; of zeros where nothing is known of the user.
+        items: `(items, width)` vectors; of zeros where nothing is known of the item.
         degrees: `(items,)` how many users took each item.
         behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
     """
@@ -33,6 +33,11 @@ class UserItemVectors(Fitted):
     items: Float32[np.ndarray, "items width"]
     degrees: Int64[np.ndarray, " items"]
     behaviour: Int64[np.ndarray, " one"]
+
+    @property
+    def known(self) -> Bool[np.ndarray, " items"]:
+        """Items of which something is known; the others score 0."""
+        return np.asarray(self.items.any(1))
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
         """Dot products; 0 for whom nothing is known."""

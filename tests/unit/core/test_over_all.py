@@ -54,6 +54,13 @@ def test_log_shares_are_those_of_the_whole_table(positions):
     torch.testing.assert_close(found, whole.detach(), rtol=1e-5, atol=1e-5)
 
 
+def test_scores_that_are_no_numbers_lose_what_is_none():
+    """The step that asked looks at its loss, and says what to do."""
+    for wrong in (np.nan, np.inf):
+        table, states = torch.randn(5, 3), torch.full((2, 3), wrong)
+        assert not torch.isfinite(softmax_over_all(states, table, torch.tensor([1, 2])))
+
+
 def test_positions_count_by_their_weights():
     x, table, _, answers = drawn(40)
     weights = torch.rand(40)

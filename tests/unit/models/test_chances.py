@@ -41,7 +41,13 @@ def test_however_many_are_asked_at_once_the_chances_are_the_same(vine, monkeypat
     users = vine.users.ids[:7].to_list()
     whole = vine.recommend(users=users, k=3, chances=True)
     monkeypatch.setattr(recommend, "BLOCK_BYTES", 4 * len(vine.items) * 2)  # two users a block
+    asked, chances = list[int](), type(vine.model).chances
+    monkeypatch.setattr(
+        type(vine.model), "chances",
+        lambda model, batch, items: asked.append(len(batch)) or chances(model, batch, items),
+    )  # fmt: skip
     parts = vine.recommend(users=users, k=3, chances=True)
+    assert asked == [2, 2, 2, 1]
     assert parts["item_id"].equals(whole["item_id"])
     for field in whole["chances"].struct.fields:
         np.testing.assert_allclose(

@@ -122,7 +122,7 @@ def greatest(line: np.ndarray) -> np.float32:
     return np.int32(ranked(best)).view(np.float32)
 
 
-@njit(parallel=True, nogil=True, cache=True, fastmath=True)
+@njit(parallel=True, nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _softmax_rows(
     scores: np.ndarray, answers: np.ndarray, weights: np.ndarray, lost: np.ndarray
 ) -> None:
@@ -133,7 +133,7 @@ def _softmax_rows(
             lost[row] = softmax_row(scores[row], shares, answers[row], weights[row])
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def softmax_row(
     line: np.ndarray, shares: np.ndarray, answer: np.int64, weight: np.float32
 ) -> np.float32:

@@ -47,7 +47,7 @@ class Config:
     """How the next of the blocks starts: from a learnt map of what the one before it left (the mean
     of its layers), or from where that one started and what its last layer left, added up."""
     unit: bool = False
-    """Whether what a block leaves, or all layers of the shares, is of length one."""
+    """Whether what a block leaves, or the mean of all layers of the shares, is of length one."""
     spread: float = 0.1
     """Standard deviation of what is held at the start."""
     behaviours: Behaviours = "all"
@@ -56,8 +56,8 @@ class Config:
     """Kinds of columns of users and items, or columns by name, whose values are nodes where there
     are any, with "rgcn" and "hgt"."""
     hidden: float = 0.5
-    """Share of the pairs that are asked for in an epoch, and that are not heard in it from some
-    behaviour on, with "rgcn" and "hgt"."""
+    """Share of the pairs that are not heard in an epoch from some behaviour on, of which alone is
+    asked, with "rgcn" and "hgt"."""
     heads: int = 4
     """Of "hgt"; they share the width."""
     bases: int = 0
@@ -122,12 +122,6 @@ class Config:
                 "model.depths are the convolutions of each block, 0 or more: got "
                 f'{list(self.depths)} with encoder="{self.encoder}"',
                 hint="set model.layers, or model.encoder=blocks",
-            )
-        if self.unit and self.encoder not in {"blocks", "shares"}:
-            raise ConfigError(
-                "model.unit is of what graphs leave one by one, or by their shares, and "
-                f'encoder="{self.encoder}" has no such thing',
-                hint="set model.encoder=blocks, or leave model.unit out",
             )
         if not all(0 <= one < np.inf for one in self.weights) or not any(self.weights or (1,)):
             raise ConfigError(

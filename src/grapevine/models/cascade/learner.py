@@ -20,7 +20,7 @@ from grapevine.models.cascade.config import ONE_FOR_ALL, TYPED, Config
 from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
 from grapevine.models.cascade.network import Network
 from grapevine.models.cascade.scorer import View
-from grapevine.models.cascade.typed import Heard, TypedPairs
+from grapevine.models.cascade.typed import Heard, Hiding
 from grapevine.models.learning import GradientLearner
 from grapevine.models.schedules import Schedule
 from grapevine.models.tables import Pairs
@@ -46,16 +46,15 @@ class CascadeLearner(GradientLearner):
         rows = {row: place for place, row in enumerate(self.places)}
         self.asked = {rows[row]: one for row, one in config.asked(train).items()}
         self.taken = _taken(self.pairs)
-        self.typed = (
-            TypedPairs(config, train, self.pairs, self.places, seed=seed)
-            if config.encoder in TYPED
-            else None
-        )
+        self.met = met_of(self.pairs)
+        self.hiding = None
+        if config.encoder in TYPED:
+            self.hiding = Hiding(config, train, self.pairs, self.places, seed=seed)
         alone = config.encoder in {"ids", *TYPED}
         graphs = () if alone else [graph_of(one) for one in self.pairs.values()]
         network = Network(
             config, events.num_users, events.num_items, self.names, graphs,
-            None if self.typed is None else self.typed.whole, seed=seed,
+            self.hiding, seed=seed,
         )  # fmt: skip
         super().__init__(
             network,
@@ -67,7 +66,9 @@ class CascadeLearner(GradientLearner):
     def batches(self, epoch: int) -> ByPairs | ByUsers:
         """The steps of an epoch, counted from 0."""
         config = self.config
-        known, heard = (self.pairs, None) if self.typed is None else self.typed.drawn(epoch)
+        known, heard = self.pairs, None
+        if self.hiding is not None:
+            known, heard = self.hiding.drawn(epoch, self.asked)
         pairs = {place: known[place] for place in self.asked}
         if config.loss == "all-pairs":
             return ByUsers(pairs, size=config.batch, seed=self.seed, epoch=epoch)
@@ -80,7 +81,9 @@ class CascadeLearner(GradientLearner):
     def loss(self, batch: Step) -> dict[str, Tensor]:
         """What each behaviour loses, by how much it counts, and the regularisation."""
         network, config = self.network, self.config
-        views = network.views(batch.heard)
+        # Who has no event is heard by its attributes alone, as when all is learnt.
+        met = None if self.hiding is None else torch.from_numpy(self.met)
+        views = network.views(batch.heard, met)
         lose = LOSSES[config.loss]
         parts = {
             self.names[place]: self.asked[place] * lose(self, views, place, one, batch)
@@ -100,6 +103,19 @@ class CascadeLearner(GradientLearner):
         return parts or {"nothing": network.held.weight.sum() * 0}
 
     @property
+    def identity(self) -> dict[str, str]:
+        """What is learnt from beside the events and the catalogue: attributes, of users too."""
+        return {} if self.hiding is None else {"attributes": self.hiding.identity}
+
+    def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Those of a state; of a typed graph with other relations or values, none of its own."""
+        found = super().parameters(state)
+        labels = state.get("network.typed.labels", np.empty(0))
+        if self.hiding is None or np.array_equal(labels, self.hiding.labels):
+            return found
+        return {n: one for n, one in found.items() if not n.startswith("network.typed.")}
+
+    @property
     def rows_of(self) -> Mapping[str, Layout]:
         """Users stand before items."""
         return dict.fromkeys(("held.weight", "deep.weight"), ("users", "items"))
@@ -112,16 +128,13 @@ class CascadeLearner(GradientLearner):
         # Whatever a stranger did is heard, as in training.
         num_items = self.pairs[0].num_items
         degrees = np.bincount(self.taken[0] % num_items, minlength=num_items)
-        # Of nodes without a pair nothing is known but that they were drawn.
-        met = np.zeros(network.held.num_embeddings, bool)
-        for one in self.pairs.values():
-            met[one.users] = met[users + one.items] = True
-        views = network.views(
-            None if self.typed is None else Heard.of(self.typed.whole, self.config.encoder),
-            torch.from_numpy(met),
-        )
-        if self.typed is not None:
-            met |= self.typed.told
+        # Of nodes without a pair nothing is known but that they were drawn, and their attributes.
+        met, heard = self.met, None
+        if self.hiding is not None:
+            heard = Heard.of(self.hiding.whole, self.config.encoder)
+        views = network.views(heard, torch.from_numpy(met))
+        if self.hiding is not None:
+            met = met | self.hiding.told
         all_count = self.config.behaviours == "all"
         behaviour = np.array([-1 if all_count else self.target])
         if isinstance(self.config, VectorsConfig):
@@ -137,7 +150,7 @@ class CascadeLearner(GradientLearner):
             else {name: view.nodes for name, view in zip(self.names, views, strict=True)}
         )
         if self.config.scorer == "neumf":
-            tables["deep"] = network.deep.weight
+            tables["deep"] = views[0].deep
         towers = network.scorer.state_dict()
         return CascadePairs(
             config=self.config,
@@ -194,6 +207,15 @@ LOSSES: dict[str, Callable[[CascadeLearner, list[View], int, Asked, Step], Tenso
     "all-pairs": CascadeLearner.all_pairs,
     "softmax": CascadeLearner.softmax,
 }
+
+
+def met_of(pairs: Mapping[int, Pairs]) -> np.ndarray:
+    """`(U + I,)` which nodes have a pair of any behaviour."""
+    first = next(iter(pairs.values()))
+    met = np.zeros(first.num_users + first.num_items, bool)
+    for one in pairs.values():
+        met[one.users] = met[one.num_users + one.items] = True
+    return met
 
 
 def _kept(nodes_ND: Tensor, met: np.ndarray) -> np.ndarray:

@@ -78,8 +78,8 @@ class CascadePairs:
         scales: `(behaviours, width)` what products are weighed by, the target's last.
         names: the behaviours in order.
         degrees: `(items,)` how many users met each item.
-        met: `(users,)` whether training had an event of the user.
-        heard: `(items,)` whether it had one of the item.
+        met: `(users,)` whether training had an event of the user, or an attribute that is heard.
+        heard: `(items,)` whether it had one of the item, likewise.
         behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
     """
 
@@ -114,7 +114,7 @@ class CascadePairs:
         return self.heard
 
     def score(self, batch: Batch) -> Float32[np.ndarray, "queries items"]:
-        """What the target scores, with all that leads to it; items that nobody met come last."""
+        """What the target scores, with all that leads to it; what is not known comes last."""
         import torch
 
         known = np.flatnonzero(self.heard)

@@ -16,8 +16,7 @@ from grapevine.core.listen import listen
 from grapevine.core.neighbourhoods import Adjacency
 from grapevine.models.cascade.config import Config
 from grapevine.models.cascade.scorer import Scorer, View, seeded
-from grapevine.models.cascade.typed import Heard, Typed
-from grapevine.structs.typed_graph import TypedGraph
+from grapevine.models.cascade.typed import Heard, Hiding, Typed
 
 
 class Network(nn.Module):
@@ -29,9 +28,9 @@ class Network(nn.Module):
         num_items: I.
         names: the behaviours in order, the target last.
         graphs: of each, over all nodes; none where the encoder has no use for them.
-        typed: the graph of behaviours and attributes, where the encoder hears one.
+        hiding: the graph of behaviours and attributes, where the encoder hears one.
         seed: of the start. What a behaviour starts from is named by it, so that it is the same
-            whatever others there are.
+            whatever others there are; but for relations of a typed graph.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class Network(nn.Module):
         num_items: int,
         names: Sequence[str],
         graphs: Sequence[Adjacency] = (),
-        typed: TypedGraph | None = None,
+        hiding: Hiding | None = None,
         *,
         seed: int = 0,
     ) -> None:
@@ -65,7 +64,9 @@ class Network(nn.Module):
             for name in self.names[:-1]:
                 seeded(seed, "turn", name)
                 self.turns.append(Turn(width, config.spread))
-        self.typed = None if typed is None else Typed(config, typed, seed=seed)
+        self.typed = None
+        if hiding is not None:
+            self.typed = Typed(config, hiding.whole, hiding.labels, seed=seed)
         self.relations = nn.ParameterList()
         self.layers = nn.ModuleList()
         if config.encoder == "relations":
@@ -82,16 +83,23 @@ class Network(nn.Module):
         Args:
             heard: the typed graph, where the encoder hears one.
             met: `(U + I,)` nodes that hold something of their own; all if not given.
+
+        Raises:
+            ValueError: the encoder hears a typed graph, and there is none.
         """
-        x_ND = self.held.weight if met is None else self.held.weight * met[:, None]
-        x_ND = self._dropped(x_ND)
-        deep = self._dropped(self.deep.weight) if self.config.scorer == "neumf" else None
+        own = self.held.weight if met is None else self.held.weight * met[:, None]
+        x_ND, deep = self._dropped(own), None
+        if self.config.scorer == "neumf":
+            own = self.deep.weight if met is None else self.deep.weight * met[:, None]
+            deep = self._dropped(own)
         if self.config.encoder == "relations":
             nodes, weights = self._related(x_ND)
         else:
             if self.config.encoder == "blocks":
                 nodes = self._in_blocks(x_ND)
-            elif self.typed is not None and heard is not None:
+            elif self.typed is not None:
+                if heard is None:
+                    raise ValueError(f"{self.config.encoder} hears a typed graph: give one")
                 nodes = [self.typed(x_ND, heard)] * len(self.names)
             else:
                 nodes = [self._by_shares(x_ND)] * len(self.names)

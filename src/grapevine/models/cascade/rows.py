@@ -136,7 +136,7 @@ class CRGCN(CascadeVectors):
 class RGCN(CascadeVectors):
     """Users, items and their attributes hear each other, a matrix for each relation either way.
 
-    Half of the pairs are asked for in an epoch, by what is left of the graph without them.
+    In an epoch half of the pairs are hidden from some behaviour on, and of them alone is asked.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)

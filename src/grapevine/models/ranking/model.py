@@ -108,7 +108,7 @@ class Ranker:
 
         By how much tells their logits for the target, on a bent scale.
         """
-        batch = self.heard(batch)
+        batch = self.reduced(batch)
         out = np.array(self.retriever.score(batch), np.float32)
         found = self.shortlist(out, batch)
         if not found.items.shape[1]:
@@ -127,10 +127,11 @@ class Ranker:
 
     @property
     def known(self) -> Bool[np.ndarray, " items"] | None:
-        """Items of which the retriever knows something, if it tells: the others come last."""
-        return getattr(self.retriever, "known", None)
+        """Items of which a stage knows something; None where the first does not tell."""
+        told = getattr(self.retriever, "known", None)
+        return None if told is None else told | self.facts.known
 
-    def heard(self, batch: Batch) -> Batch:
+    def reduced(self, batch: Batch) -> Batch:
         """The questions as both stages are asked them: with `once`, each item of a history once."""
         return asked_once(batch, len(self.facts.known)) if self.config.once else batch
 
@@ -139,7 +140,7 @@ class Ranker:
 
         Args:
             scores: of the retriever.
-            batch: the questions, as `heard` leaves them.
+            batch: the questions, as `reduced` leaves them.
         """
         return among(scores, batch, self.facts.order, self.config)
 
@@ -168,7 +169,7 @@ class Ranker:
                 f"items must lie in [0, {len(self.facts.known)}): got {items.min()} .. "
                 f"{items.max()}"
             )
-        batch = self.heard(batch)
+        batch = self.reduced(batch)
         found = self.shortlist(np.asarray(self.retriever.score(batch)), batch)
         logits = self.logits(batch, items, found, found.places(items))
         return sigmoid(self.platt[:, 0] * logits + self.platt[:, 1]).astype(np.float32)
@@ -188,7 +189,7 @@ class Ranker:
         """The log-odds of each behaviour, as training has them.
 
         Args:
-            batch: the questions, as `heard` leaves them.
+            batch: the questions, as `reduced` leaves them.
             items: rows, some for each.
             found: what the first stage brings.
             places: where the items stand in it; -1 for one that does not.

@@ -104,8 +104,11 @@ def asked_once(batch: Batch, num_items: int) -> Batch:
         batch: the questions; what nobody can name is left out.
         num_items: I.
     """
-    events = Interactions(batch.offsets, batch.items, batch.behaviours, batch.times, num_items)
-    events = events.where(batch.items >= 0).once()
+    named = batch.items >= 0
+    history = batch.history.where(named)
+    events = Interactions(
+        history.offsets, history.values, batch.behaviours[named], batch.times[named], num_items
+    ).once()
     return replace(
         batch, offsets=events.offsets, items=events.items, behaviours=events.behaviours,
         times=events.times,

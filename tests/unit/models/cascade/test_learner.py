@@ -173,7 +173,6 @@ def test_models_are_saved_and_foreign_arrays_are_refused(tmp_path):
         ({"weights": (1.0, -1.0)}, "0 or more"),
         ({"negative_weight": 0.0}, "negative_weight"),
         ({"depths": (1, 2, 3)}, "model.depths"),
-        ({"unit": True}, "model.unit"),
         (
             {"encoder": "rgcn", "loss": "all-pairs", "scorer": "gmf", "how": "none"},
             "all that a user",

@@ -8,9 +8,12 @@ from torch.nn.functional import relu
 
 from grapevine import training
 from grapevine.core.typed import speakers
+from grapevine.data.vocabulary import Vocabulary
+from grapevine.errors import ConfigError
 from grapevine.models.base import Trained
-from grapevine.models.cascade import HGT, RGCN
-from grapevine.models.cascade.typed import Heard, TypedPairs
+from grapevine.models.cascade import HGT, NMTR, RGCN
+from grapevine.models.cascade import typed as typed_module
+from grapevine.models.cascade.typed import Heard, Hiding
 from grapevine.structs.batch import Batch
 from grapevine.structs.jagged import Jagged
 from grapevine.testing.worlds import world
@@ -40,6 +43,13 @@ def tasting(users=30, items=20, more=4):
     )
 
 
+def with_users(data, towns):
+    """The same, in which users have a town."""
+    table = pl.DataFrame({"user_id": data.users.ids, "town": towns})
+    schema = replace(data.schema, users={"town": "category"})
+    return replace(data, user_table=table, schema=schema)
+
+
 def learner(name, data, **options):
     config = ROWS[name].Config(width=8, batch=64, **options)
     assert isinstance(config, Trained)
@@ -56,10 +66,10 @@ def test_what_is_asked_for_is_not_heard_nor_what_came_after_it():
     data = tasting()
     pairs = learner("rgcn", data).pairs
     config = RGCN.Config(hidden=0.4)
-    typed = TypedPairs(config, data, pairs, [0, 1], seed=5)
+    hiding = Hiding(config, data, pairs, [0, 1], seed=5)
     num_items, first = len(data.items), len(data.users)
     keys = [one.users * num_items + one.items for one in pairs.values()]
-    asked, heard = typed.drawn(3)
+    asked, heard = hiding.drawn(3, [0, 1])
     wanted = [asked[place].users * num_items + asked[place].items for place in (0, 1)]
     for place in (0, 1):
         there, back = heard.graph.relations[2 * place : 2 * place + 2]
@@ -77,9 +87,9 @@ def test_what_is_asked_for_is_not_heard_nor_what_came_after_it():
     assert share == pytest.approx(0.4, abs=0.1)
     # Attributes stay.
     assert len(heard.graph.relations[4].edges.senders) == num_items
-    again, _ = typed.drawn(3)
+    again, _ = hiding.drawn(3, [0, 1])
     np.testing.assert_array_equal(again[1].items, asked[1].items)
-    other, _ = typed.drawn(4)
+    other, _ = hiding.drawn(4, [0, 1])
     assert not np.array_equal(other[0].items, asked[0].items)
 
 
@@ -90,7 +100,7 @@ def test_users_and_items_hold_the_mean_of_all_rounds_over_the_whole_graph(name):
     for step in range(2):
         made.step(made.batches(0)[step], 0.01)
     model, network = made.model(), made.network.eval()
-    whole, users = made.typed.whole, len(data.users)
+    whole, users = made.hiding.whole, len(data.users)
     met = np.r_[np.diff(data.interactions.offsets) > 0, data.interactions.counts() > 0]
     with torch.no_grad():
         h = torch.cat([network.held.weight * torch.from_numpy(met)[:, None],
@@ -129,9 +139,118 @@ def test_an_item_that_nobody_met_is_known_by_its_attributes(name):
 @pytest.mark.parametrize("name", ROWS)
 def test_without_attributes_there_are_users_and_items_alone(name):
     made = learner(name, tasting(), attributes=())
-    assert made.typed.whole.num_nodes == made.network.num_users + len(tasting().items)
-    assert len(made.typed.whole.relations) == 4
+    assert made.hiding.whole.num_nodes == made.network.num_users + len(tasting().items)
+    assert len(made.hiding.whole.relations) == 4
     alone = learner(name, tasting(), behaviours="target")
-    assert len(alone.typed.whole.relations) == 4  # purchases and kinds, either way
-    heard = Heard.of(alone.typed.whole, name)
+    assert len(alone.hiding.whole.relations) == 4  # purchases and kinds, either way
+    heard = Heard.of(alone.hiding.whole, name)
     assert len(alone.network.views(heard)) == 1
+
+
+def test_of_a_view_after_the_purchase_nothing_is_heard():
+    """Time counts where there is one: later steps of a pair tell of what is asked for."""
+    events = [(user, item, "buy", 1000) for user in range(20) for item in range(10)]
+    early = [(user, item, "view", 10) for user in range(20) for item in range(0, 10, 2)]
+    late = [(user, item, "view", 2000) for user in range(20) for item in range(1, 10, 2)]
+    data = world([*events, *early, *late], behaviours=NAMES)
+    pairs = learner("rgcn", data).pairs
+    for clock, told in (("exact", False), ("none", True)):
+        dated = replace(data, schema=replace(data.schema, clock=clock))
+        hiding = Hiding(RGCN.Config(), dated, pairs, [0, 1], seed=2)
+        asked, heard = hiding.drawn(0, [0, 1])
+        bought = asked[1].users * 10 + asked[1].items
+        viewed = edges(heard.graph.relations[0], 10, 20)
+        left = bought[np.isin(bought, viewed)]
+        assert (left % 2 == 0).any()  # those viewed before
+        assert (left % 2 == 1).any() == told
+
+
+def test_of_views_no_more_is_asked_than_of_purchases_and_nothing_is_hidden_for_nothing(monkeypatch):
+    monkeypatch.setattr(typed_module, "FEW", 5)
+    data = tasting()
+    made = learner("rgcn", data)
+    asked, heard = made.hiding.drawn(0, [0, 1])
+    assert 5 < len(asked[0].users) == len(asked[1].users)
+    hidden = len(made.pairs[0].users) - len(heard.graph.relations[0].edges.senders)
+    assert hidden > len(asked[0].users)
+    num_items = len(data.items)
+    keys = [one.users * num_items + one.items for one in made.pairs.values()]
+    _, heard = made.hiding.drawn(0, [1])  # nobody asks for views
+    left = edges(heard.graph.relations[0], num_items, len(data.users))
+    assert np.isin(np.setdiff1d(keys[0], left), keys[1]).all()
+
+
+def test_columns_are_named_by_themselves_or_by_role_and_a_wrong_name_is_told():
+    data = tasting()
+    brands = data.item_table.with_columns(
+        pl.Series("category", ["a", "b"] * 12 + ["a"]), pl.Series("text", ["x"] * 25)
+    )
+    roles = {"kind": "category", "category": "category", "text": "text"}
+    data = replace(data, item_table=brands, schema=replace(data.schema, items=roles))
+
+    def names(*attributes):
+        made = learner("rgcn", with_users(data, ["up", "down"] * 15), attributes=attributes)
+        return [one.name for one in made.hiding.view.attributes]
+
+    # A column that is called like a role is no reason to leave out the others of that role.
+    assert names("category") == ["user.town", "item.kind", "item.category"]
+    assert names("town", "kind") == ["user.town", "item.kind"]
+    for wrong in ("brnd", "text"):
+        with pytest.raises(ConfigError, match=wrong):
+            names("kind", wrong)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_user_without_an_event_is_known_by_its_attributes(name):
+    data = tasting()
+    towns = ["even" if one % 2 == 0 else "odd" for one in data.users.ids.to_list()]
+    # Two more users, who have a town and nothing else.
+    more = replace(
+        with_users(data, towns),
+        users=Vocabulary.of([*data.users.ids.to_list(), 100, 101]),
+        interactions=replace(
+            data.interactions,
+            offsets=np.r_[data.interactions.offsets, [len(data.interactions)] * 2],
+        ),
+        user_table=pl.DataFrame({
+            "user_id": [*data.users.ids.to_list(), 100, 101], "town": [*towns, "even", "odd"],
+        }),
+    )  # fmt: skip
+    config = ROWS[name].Config(width=16, epochs=30, patience=0, batch=64, learning_rate=0.02)
+    model = training.fit(config, more, seed=0)
+    scores = np.asarray(model.score(more.interactions.batch(np.array([30, 31]))))
+    met = data.items.rows(list(range(20)))
+    best = np.argsort(-scores[:, met], 1)[:, :5] % 2
+    assert (best == [[0], [1]]).mean() > 0.9
+
+
+def test_another_table_is_another_training_and_other_values_start_anew(tmp_path):
+    data = tasting()
+    one, other = (
+        learner("hgt", with_users(data, towns))
+        for towns in (["m", "n"] * 15, ["a", "n"] * 15)
+    )  # fmt: skip
+    same = learner("hgt", with_users(data, ["m", "n"] * 15))
+    moved = learner("hgt", with_users(data, ["n", "m"] * 15))
+    assert one.identity == same.identity != moved.identity
+    assert one.identity != other.identity
+    state = one.state()
+    assert one.parameters(state).keys() == same.parameters(state).keys()
+    assert moved.parameters(state).keys() == same.parameters(state).keys()
+    left = same.parameters(state).keys() - other.parameters(state).keys()
+    assert left
+    assert all(key.startswith("network.typed.") for key in left)
+
+
+def test_a_tower_is_told_nothing_of_who_has_no_event():
+    data = tasting()
+    config = NMTR.Config(width=8, batch=64, encoder="rgcn")
+    made = config.learner(data, seed=1)
+    for step in range(2):
+        made.step(made.batches(0)[step], 0.01)
+    model = made.model()
+    cold = len(data.users) + data.items.rows([20, 21])
+    assert not model.tables["deep"][cold].any()
+    assert model.tables["held"][cold].any(1).all()
+    with pytest.raises(ValueError, match="hears a typed graph"):
+        made.network.views()

@@ -94,6 +94,12 @@ def test_what_was_met_is_no_candidate_where_nothing_met_is_asked_for(retriever):
     each = asked.batch()
     for low, high, answer in zip(each.offsets, each.offsets[1:], asked.answers, strict=False):
         assert answer not in each.items[low:high]
+    # What nobody can name is left out.
+    stranger = Batch.of_histories(Jagged.from_lists([[0, 1, -1], [-1], [2, 2]]))
+    named = Batch.of_histories(Jagged.from_lists([[0, 1], [], [2]]))
+    found = model.reduced(stranger)
+    np.testing.assert_array_equal(found.items, named.items)
+    np.testing.assert_array_equal(found.offsets, named.offsets)
     # Histories that say the same once and twice are told alike, and retrieved for alike.
     twice = everybody(data)
     np.testing.assert_array_equal(
