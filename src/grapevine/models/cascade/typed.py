@@ -187,9 +187,9 @@ class Hiding:
         nth = (draw.random(len(chosen)) * has.sum(1)).astype(np.int64)
         hides = has & (np.cumsum(has, 1) > nth[:, None])
         if self.began is not None:  # a view that came after the purchase tells of it, too
-            when = [self.began[place][places(keys[place], chosen)] for place in keys]
-            when = np.where(has, np.stack(when, 1), LAST)
-            hides |= has & (when >= when[np.arange(len(chosen)), hides.argmax(1)][:, None])
+            # A pair that is not there has the place -1, where none began.
+            when = np.stack([self.began[at][places(one, chosen)] for at, one in keys.items()], 1)
+            hides |= has & (when >= np.take_along_axis(when, hides.argmax(1)[:, None], 1))
         asked, relations = dict[int, Pairs](), list(self.whole.relations)
         for column, (place, one) in enumerate(self.pairs.items()):
             hidden = holds(chosen[hides[:, column]], keys[place])
@@ -226,10 +226,12 @@ def _columns(config: Config, train: Dataset) -> list[str]:
     return [name for name, role in roles.items() if {name, role} & {*config.attributes}]
 
 
-def _began(events: Interactions, keys: Int64[np.ndarray, " pairs"]) -> Int64[np.ndarray, " pairs"]:
-    """When each pair's first event was; the events of a user are in their order."""
+def _began(
+    events: Interactions, keys: Int64[np.ndarray, " pairs"]
+) -> Int64[np.ndarray, " pairs_plus_one"]:
+    """When each pair's first event was, and `LAST`; the events of a user are in their order."""
     met, first = np.unique(events.users * events.num_items + events.items, return_index=True)
-    return events.times[first[places(met, keys)]]
+    return np.append(events.times[first[places(met, keys)]], LAST)
 
 
 def _some(pairs: Pairs, rows: Int64[np.ndarray, " some"]) -> Pairs:

@@ -254,3 +254,16 @@ def test_a_tower_is_told_nothing_of_who_has_no_event():
     assert model.tables["held"][cold].any(1).all()
     with pytest.raises(ValueError, match="hears a typed graph"):
         made.network.views()
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    "events",
+    [[(0, 1, "buy"), (1, 2, "buy")], [(0, 1, "view")], [], [(0, 1, "view"), (0, 1, "buy")]],
+    ids=["nobody viewed", "nobody bought", "nothing", "one pair"],
+)
+def test_a_behaviour_that_nobody_did_is_no_fault(name, events):
+    data = world(events, items=range(4), behaviours=NAMES)
+    model = training.fit(ROWS[name].Config(width=8, epochs=2), data, seed=0)
+    met = np.isin(data.items.ids.to_list(), [item for _, item, _ in events])
+    np.testing.assert_array_equal(model.known, met)
