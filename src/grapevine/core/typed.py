@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, pad
 
 from grapevine.core.additive import glorot
 from grapevine.core.edges import Edges
@@ -61,24 +61,31 @@ class RGCN(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out))
 
     def forward(
-        self, h_ND: Float[Tensor, "nodes width"], relations: Sequence[Neighbourhood]
+        self,
+        h_ND: Float[Tensor, "nodes width"],
+        relations: Sequence[Neighbourhood],
+        spans: Sequence[slice] | None = None,
     ) -> Float[Tensor, "nodes out"]:
         """What each node holds afterwards.
 
         Args:
             h_ND: what the nodes hold.
             relations: who listens to whom by each relation, all over the same nodes.
+            spans: the rows that hear each relation, where those are known to be no others.
         """
         weights = self.weight
         if self.factors_RB is not None:
             weights = torch.einsum("rb,bdo->rdo", self.factors_RB, weights)
         if len(relations) != len(weights):
             raise ValueError(f"made for {len(weights)} relations: got {len(relations)}")
+        every = [slice(0, len(h_ND))] * len(relations)
         out = self.bias.expand(len(h_ND), -1)
         if self.own is not None:
             out = out + h_ND @ self.own
-        for weight, relation in zip(weights, relations):
-            out = out + self._through(weight, listen(relation, h_ND, "mean"))
+        for weight, relation, rows in zip(weights, relations, spans or every):
+            heard_ND = self._through(weight, listen(relation, h_ND, "mean")[rows])
+            around = rows.start, len(h_ND) - rows.stop
+            out = out + (pad(heard_ND, (0, 0, *around)) if any(around) else heard_ND)
         return out
 
     def _through(self, weight: Tensor, heard_ND: Tensor) -> Tensor:

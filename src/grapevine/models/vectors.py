@@ -1,6 +1,7 @@
 """Models that end up as a vector for each user and one for each item."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -34,7 +35,7 @@ class UserItemVectors(Fitted):
     degrees: Int64[np.ndarray, " items"]
     behaviour: Int64[np.ndarray, " one"]
 
-    @property
+    @cached_property
     def known(self) -> Bool[np.ndarray, " items"]:
         """Items of which something is known; the others score 0."""
         return np.asarray(self.items.any(1))
@@ -46,12 +47,16 @@ class UserItemVectors(Fitted):
     def products(self, batch: Batch) -> Products:
         """The users and the items."""
         asking = np.empty((len(batch), self.items.shape[1]), np.float32)
-        known = met_users(self.users, batch)
+        known = self.met(batch)
         asking[known] = self.users[batch.users[known]]
         if not known.all():
             strangers = stranger_vectors(batch, self.behaviour, self.degrees, self.items)
             asking[~known] = strangers[~known]
         return Products(asking, self.items)
+
+    def met(self, batch: Batch) -> Bool[np.ndarray, " queries"]:
+        """Which questions the user's own vector answers, and not the history."""
+        return met_users(self.users, batch)
 
 
 def stranger_vectors(

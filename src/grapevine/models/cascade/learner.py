@@ -1,6 +1,7 @@
 """How the models of several behaviours learn: the losses of all of them, step by step."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,13 @@ from grapevine.graph.cooccurrence import distinct
 from grapevine.models.base import Layout
 from grapevine.models.cascade.batches import Asked, ByPairs, ByUsers, Step
 from grapevine.models.cascade.config import ONE_FOR_ALL, TYPED, Config
-from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
+from grapevine.models.cascade.model import (
+    CascadePairs,
+    CascadeVectors,
+    TypedConfig,
+    TypedVectors,
+    VectorsConfig,
+)
 from grapevine.models.cascade.network import Network
 from grapevine.models.cascade.scorer import View
 from grapevine.models.cascade.typed import Heard, Hiding
@@ -105,7 +112,9 @@ class CascadeLearner(GradientLearner):
     @property
     def identity(self) -> dict[str, str]:
         """What is learnt from beside the events and the catalogue: attributes, of users too."""
-        return {} if self.hiding is None else {"attributes": self.hiding.identity}
+        if self.hiding is None:
+            return {}
+        return {"attributes": self.hiding.identity, "timed": str(self.hiding.began is not None)}
 
     def parameters(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Those of a state; of a typed graph with other relations or values, none of its own."""
@@ -133,16 +142,25 @@ class CascadeLearner(GradientLearner):
         if self.hiding is not None:
             heard = Heard.of(self.hiding.whole, self.config.encoder)
         views = network.views(heard, torch.from_numpy(met))
+        degrees_of, users_met = degrees, met[:users]
         if self.hiding is not None:
             met = met | self.hiding.told
+            # An item that nobody met and that is known all the same says something in a history.
+            degrees_of = np.maximum(degrees, met[users:])
+            if not isinstance(self.config, TypedConfig):  # its model tells no such users apart
+                met[:users] = users_met
         all_count = self.config.behaviours == "all"
         behaviour = np.array([-1 if all_count else self.target])
         if isinstance(self.config, VectorsConfig):
             nodes = _kept(views[target].nodes, met)
-            return CascadeVectors(
-                config=self.config, users=nodes[:users], items=nodes[users:], degrees=degrees,
-                behaviour=behaviour, scale=views[target].weights.numpy().copy(),
-            )  # fmt: skip
+            found: dict[str, Any] = {
+                "config": self.config, "users": nodes[:users], "items": nodes[users:],
+                "degrees": degrees_of, "behaviour": behaviour,
+                "scale": views[target].weights.numpy().copy(),
+            }  # fmt: skip
+            if isinstance(self.config, TypedConfig):
+                return TypedVectors(**found, learnt=users_met)
+            return CascadeVectors(**found)
         shared = self.config.encoder in ONE_FOR_ALL
         tables = (
             {"held": views[0].nodes}
@@ -157,7 +175,7 @@ class CascadeLearner(GradientLearner):
             tables={name: _kept(one, met) for name, one in tables.items()},
             towers={name: one.numpy().copy() for name, one in towers.items()},
             scales=torch.stack([view.weights for view in views]).numpy(),
-            names=tuple(self.names), degrees=degrees, met=met[:users], behaviour=behaviour,
+            names=tuple(self.names), degrees=degrees_of, met=users_met, behaviour=behaviour,
             heard=met[users:],
         )  # fmt: skip
 

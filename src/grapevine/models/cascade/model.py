@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float32, Int64
 
 from grapevine.errors import ConfigError
 from grapevine.models.base import refuse_other_arrays
-from grapevine.models.cascade.config import ONE_FOR_ALL
+from grapevine.models.cascade.config import ONE_FOR_ALL, TYPED
 from grapevine.models.cascade.config import Config as CascadeConfig
+from grapevine.models.histories import asked_history
 from grapevine.models.vectors import UserItemVectors, stranger_vectors, unit
 from grapevine.structs.batch import Batch
 from grapevine.structs.products import Products
@@ -63,6 +64,46 @@ class CascadeVectors(UserItemVectors):
         return Products(asking, found.items)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TypedConfig(VectorsConfig):
+    """As `cascade.Config`, where a typed graph is heard."""
+
+    def __post_init__(self) -> None:
+        VectorsConfig.__post_init__(self)
+        if self.encoder not in TYPED:
+            raise ConfigError(
+                f'this model hears a typed graph, and encoder="{self.encoder}" none',
+                hint="train `crgcn` with these options",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypedVectors(CascadeVectors):
+    """As `CascadeVectors`; a user without an event has the vector of its attributes.
+
+    That answers for it as long as it has done nothing; then it is a stranger with a history.
+
+    Attributes:
+        learnt: `(users,)` whether training had an event of the user.
+    """
+
+    Config: ClassVar[type] = TypedConfig
+
+    learnt: Bool[np.ndarray, " users"]
+
+    def met(self, batch: Batch) -> Bool[np.ndarray, " queries"]:
+        """Users by themselves, but those of whom there is nothing but what they did since."""
+        known = super().met(batch)
+        idle = asked_history(batch, self.behaviour).lengths == 0
+        known[known] = self.learnt[batch.users[known]] | idle[known]
+        return known
+
+    @cached_property
+    def told(self) -> Bool[np.ndarray, " users"]:
+        """Users whom something is known of, whether or not they did anything."""
+        return np.asarray(self.users.any(1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class CascadePairs:
     """Scores that a network makes of every pair: those of the target, and of all that leads to it.
@@ -78,8 +119,8 @@ class CascadePairs:
         scales: `(behaviours, width)` what products are weighed by, the target's last.
         names: the behaviours in order.
         degrees: `(items,)` how many users met each item.
-        met: `(users,)` whether training had an event of the user, or an attribute that is heard.
-        heard: `(items,)` whether it had one of the item, likewise.
+        met: `(users,)` whether training had an event of the user.
+        heard: `(items,)` whether it had one of the item, or an attribute that is heard.
         behaviour: `(1,)` the behaviour of a history that counts, -1 for all.
     """
 

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from grapevine.models.cascade.config import Config, Encoder, How, Loss, Scorer, Through
-from grapevine.models.cascade.model import CascadePairs, CascadeVectors, VectorsConfig
+from grapevine.models.cascade.model import (
+    CascadePairs,
+    CascadeVectors,
+    TypedConfig,
+    TypedVectors,
+    VectorsConfig,
+)
 
 
 class NMTR(CascadePairs):
@@ -133,14 +139,14 @@ class CRGCN(CascadeVectors):
     )
 
 
-class RGCN(CascadeVectors):
+class RGCN(TypedVectors):
     """Users, items and their attributes hear each other, a matrix for each relation either way.
 
     In an epoch half of the pairs are hidden from some behaviour on, and of them alone is asked.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
-    class Config(VectorsConfig):
+    class Config(TypedConfig):
         """As `cascade.Config`."""
 
         encoder: Encoder = "rgcn"
@@ -155,11 +161,11 @@ class RGCN(CascadeVectors):
     )
 
 
-class HGT(CascadeVectors):
+class HGT(TypedVectors):
     """The same graph by attention, whose matrices are those of types and relations."""
 
     @dataclass(frozen=True, kw_only=True, slots=True)
-    class Config(VectorsConfig):
+    class Config(TypedConfig):
         """As `cascade.Config`."""
 
         encoder: Encoder = "hgt"

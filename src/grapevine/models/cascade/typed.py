@@ -55,6 +55,12 @@ class Heard:
     relations: tuple[Adjacency, ...] = ()
     edges: Edges | None = None
 
+    @property
+    def spans(self) -> list[slice]:
+        """Rows of the nodes that hear each relation."""
+        offsets = self.graph.offsets
+        return [slice(*offsets[one.target : one.target + 2]) for one in self.graph.relations]
+
     @classmethod
     def of(cls, graph: TypedGraph, encoder: str) -> Self:
         """The graph for these layers."""
@@ -104,7 +110,7 @@ class Typed(nn.Module):
             if isinstance(layer, HGT):
                 h_ND = layer(h_ND, heard.graph, heard.edges)
             else:
-                h_ND = layer(h_ND, heard.relations)
+                h_ND = layer(h_ND, heard.relations, heard.spans)
                 h_ND = relu(h_ND) if place < len(self.layers) - 1 else h_ND
             total_ND = total_ND + h_ND
         return (total_ND / (1 + len(self.layers)))[: len(x_ND)]
@@ -138,7 +144,7 @@ class Hiding:
         self.began = None
         if train.schema.clock != "none":
             self.began = {
-                place: _began(train.interactions.of(row), self.keys[place])
+                place: _began(train.interactions, row, self.keys[place])
                 for place, row in zip(pairs, rows, strict=True)
             }
 
@@ -189,7 +195,8 @@ class Hiding:
         if self.began is not None:  # a view that came after the purchase tells of it, too
             # A pair that is not there has the place -1, where none began.
             when = np.stack([self.began[at][places(one, chosen)] for at, one in keys.items()], 1)
-            hides |= has & (when >= np.take_along_axis(when, hides.argmax(1)[:, None], 1))
+            first = np.where(hides, when, LAST).min(1, keepdims=True, initial=LAST)
+            hides |= has & (when >= first)
         asked, relations = dict[int, Pairs](), list(self.whole.relations)
         for column, (place, one) in enumerate(self.pairs.items()):
             hidden = holds(chosen[hides[:, column]], keys[place])
@@ -214,24 +221,30 @@ def _columns(config: Config, train: Dataset) -> list[str]:
     tables = [(train.schema.items, train.item_table)]
     if train.user_table is not None:
         tables.append((train.schema.users, train.user_table))
-    roles = {
-        column: role
+    found = [
+        (column, role)
         for columns, table in tables
         for column, role in columns.items()
         if role in ROLES and column in table.columns
-    }
+    ]
+    names = {name for name, _ in found}
     for one in config.attributes:
-        if one not in ROLES and one not in roles:
-            raise unknown("role or column in model.attributes", one, [*ROLES, *roles])
-    return [name for name, role in roles.items() if {name, role} & {*config.attributes}]
+        if one not in ROLES and one not in names:
+            raise unknown("role or column in model.attributes", one, [*ROLES, *names])
+    return [name for name, role in found if {name, role} & {*config.attributes}]
 
 
 def _began(
-    events: Interactions, keys: Int64[np.ndarray, " pairs"]
+    events: Interactions, row: int, keys: Int64[np.ndarray, " pairs"]
 ) -> Int64[np.ndarray, " pairs_plus_one"]:
-    """When each pair's first event was, and `LAST`; the events of a user are in their order."""
-    met, first = np.unique(events.users * events.num_items + events.items, return_index=True)
-    return np.append(events.times[first[places(met, keys)]], LAST)
+    """The place of each pair's first event of a behaviour among all events, and `LAST`.
+
+    A user's events stand in their order, also where two were at the same time.
+    """
+    places_of = np.flatnonzero(events.behaviours == row)
+    pairs = events.users[places_of] * np.int64(events.num_items) + events.items[places_of]
+    met, first = np.unique(pairs, return_index=True)
+    return np.append(places_of[first[places(met, keys)]], LAST)
 
 
 def _some(pairs: Pairs, rows: Int64[np.ndarray, " some"]) -> Pairs:

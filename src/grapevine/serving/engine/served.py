@@ -186,6 +186,7 @@ class Served:
         hidden = side.chooser.hidden(asked, self.histories.seen(heard, side.behaviour))
         at.append(clock())
         cold = not len(heard) and asked.item_id is None and self._listens
+        cold = cold and not self._told(heard.user)
         found = side.chooser.candidates(asked, question, allowed, hidden, cold=cold)
         if asked.item_id is not None and (found.fallback or heard.new is not None):
             row = self.catalogue.row_of[str(asked.item_id)]
@@ -248,6 +249,11 @@ class Served:
     def _listens(self) -> bool:
         """Whether the model answers by what it hears: the others answer strangers as anybody."""
         return getattr(self.run.model, "listens", True)
+
+    def _told(self, user: int) -> bool:
+        """Whether the model knows something of a user who did nothing, such as its attributes."""
+        told = getattr(self.run.model, "told", None)
+        return told is not None and user >= 0 and bool(told[user])
 
     def _alike(self, row: int, most: int) -> Int64[np.ndarray, " alike"]:
         """The items that are most alike in what the catalogue says; else those it stands among."""

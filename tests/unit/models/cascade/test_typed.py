@@ -85,6 +85,16 @@ def test_what_is_asked_for_is_not_heard_nor_what_came_after_it():
     assert 0 < np.isin(wanted[1], wanted[0]).mean() < 1
     share = len(np.union1d(*wanted)) / len(np.union1d(*keys))
     assert share == pytest.approx(0.4, abs=0.1)
+    # It is what the layers are given.
+    for relation, told in zip(heard.graph.relations, heard.relations, strict=True):
+        found = told.edges(heard.graph.num_nodes)
+        wanted = {*zip(relation.edges.senders.tolist(), relation.edges.receivers.tolist())}
+        assert {*zip(found.senders.tolist(), found.receivers.tolist())} == wanted
+    _, attended = Hiding(replace(config, encoder="hgt"), data, pairs, [0, 1], seed=5).drawn(
+        3, [0, 1]
+    )
+    np.testing.assert_array_equal(attended.edges.senders, speakers(heard.graph).senders)
+    np.testing.assert_array_equal(attended.edges.receivers, speakers(heard.graph).receivers)
     # Attributes stay.
     assert len(heard.graph.relations[4].edges.senders) == num_items
     again, _ = hiding.drawn(3, [0, 1])
@@ -134,6 +144,11 @@ def test_an_item_that_nobody_met_is_known_by_its_attributes(name):
     found = np.asarray(model.score(Batch.of_histories(Jagged.from_lists(rows))))
     sides = found[:, data.items.rows([20, 22])].mean(1) > found[:, data.items.rows([21])].mean(1)
     assert sides.tolist() == [True, False]
+    # And what nobody met says something in a history, too.
+    rows = [data.items.rows([20]), data.items.rows([21])]
+    found = np.asarray(model.score(Batch.of_histories(Jagged.from_lists(rows))))
+    sides = found[:, data.items.rows([22])[0]] > found[:, data.items.rows([23])[0]]
+    assert sides.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -163,6 +178,42 @@ def test_of_a_view_after_the_purchase_nothing_is_heard():
         left = bought[np.isin(bought, viewed)]
         assert (left % 2 == 0).any()  # those viewed before
         assert (left % 2 == 1).any() == told
+
+
+def test_of_three_behaviours_none_is_heard_that_came_after_what_is_asked():
+    names, draw = ("fav", "cart", "buy"), np.random.default_rng(0)
+    when = {
+        (user, item, name): int(draw.integers(1_000_000))
+        for user in range(30) for item in range(15) for name in names if draw.random() < 0.6
+    }  # fmt: skip
+    data = world([(*event, time) for event, time in when.items()], behaviours=names)
+    asks = 0
+    hiding = Hiding(RGCN.Config(), data, learner("rgcn", data).pairs, [0, 1, 2], seed=2)
+    asked, heard = hiding.drawn(0, [0, 1, 2])
+    users, items = data.users.ids.to_list(), data.items.ids.to_list()
+    left = {
+        (users[key // 15], items[key % 15], name)
+        for place, name in enumerate(names)
+        for key in edges(heard.graph.relations[2 * place], 15, 30).tolist()
+    }
+    for place, one in asked.items():
+        for user, item in zip(one.users.tolist(), one.items.tolist(), strict=True):
+            pair = users[user], items[item]
+            there = [name for name in names if (*pair, name) in left]
+            asks += len(there)
+            assert all(when[*pair, name] < when[*pair, names[place]] for name in there)
+    assert asks > 20
+
+
+def test_what_stands_before_it_at_the_same_time_is_heard():
+    """Many logs have dates and no more; their events stand in the order of arrival."""
+    events = [
+        (user, item, name, 1000) for user in range(20) for item in range(10) for name in NAMES
+    ]
+    data = world(events, behaviours=NAMES)
+    asked, heard = learner("rgcn", data).hiding.drawn(0, [0, 1])
+    bought = asked[1].users * 10 + asked[1].items
+    assert np.isin(bought, edges(heard.graph.relations[0], 10, 20)).any()
 
 
 def test_of_views_no_more_is_asked_than_of_purchases_and_nothing_is_hidden_for_nothing(monkeypatch):
@@ -222,6 +273,12 @@ def test_a_user_without_an_event_is_known_by_its_attributes(name):
     met = data.items.rows(list(range(20)))
     best = np.argsort(-scores[:, met], 1)[:, :5] % 2
     assert (best == [[0], [1]]).mean() > 0.9
+    # Once it has done something, that is heard.
+    odd = Batch.of_histories(Jagged.from_lists([data.items.rows([3, 7]), data.items.rows([5])]))
+    known = replace(odd, users=np.array([30, 31]))
+    np.testing.assert_array_equal(model.score(known), model.score(odd))
+    again = ROWS[name].restore(config, model.state())
+    np.testing.assert_array_equal(again.score(known), model.score(known))
 
 
 def test_another_table_is_another_training_and_other_values_start_anew(tmp_path):

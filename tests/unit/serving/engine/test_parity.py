@@ -1,10 +1,15 @@
 """The same question gets the same list and the same scores offline and in service."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 
 import grapevine as gv
+from grapevine.data.vocabulary import Vocabulary
 from grapevine.serving.engine import Asked, Filters, Happened, Served
+from grapevine.testing.worlds import world
 
 MODELS = ("popularity", "ease", "item-knn", "markov", "als", "pinsage", "sasrec", "hstu", "vine")
 
@@ -116,3 +121,30 @@ def test_reasons_are_those_of_offline(run_of, served_of):
         for one, other in zip(alone, answer.items[0].reasons, strict=True):
             assert (one.kind, one.text) == (other.kind, other.text)
             assert [told.item_id for told in one.items] == [told.item_id for told in other.items]
+
+
+def test_who_is_known_by_attributes_alone_is_answered_by_them_in_service_too():
+    """Even users take even items and live in one town; two more live there and did nothing."""
+    events = [(user, item) for user in range(20) for item in range(user % 2, 16, 2) if user != item]
+    data = world(events)
+    rows = data.interactions
+    ids = [*data.users.ids.to_list(), 100, 101]
+    data = replace(
+        data,
+        users=Vocabulary.of(ids),
+        interactions=replace(rows, offsets=np.r_[rows.offsets, [len(rows)] * 2]),
+        user_table=pl.DataFrame({"user_id": ids, "town": ["ab"[one % 2] for one in ids]}),
+        schema=replace(data.schema, users={"town": "category"}),
+    )
+    settings = ["model.epochs=20", "model.width=16", "model.learning_rate=0.02"]
+    run = gv.fit("rgcn", data, settings=settings)
+    served = Served.of(run, "towns")
+    for user in (100, 101):
+        answer = served.answer(Asked(user_id=user, k=5))
+        assert not answer.fallback
+        assert pairs(answer) == offline(run, users=[user], k=5)
+        assert {item % 2 for item, _ in pairs(answer)} == {user % 2}
+    # What it does then is heard.
+    met = Asked(user_id=100, history=[Happened(1), Happened(3)], k=3)
+    assert {item % 2 for item, _ in pairs(served.answer(met))} == {1}
+    assert served.answer(Asked(user_id=999)).fallback == "popular"
