@@ -304,9 +304,9 @@ MODELS: dict[str, ModelRow] = {
     "ghcf": ModelRow(
         model=GHCF,
         config=GHCF.Config(),
-        neighbourhood="user <-> its items by each behaviour, four hops",
+        neighbourhood="user <-> its items by each behaviour at once",
         merge="symmetric-normalised sum, times the relation",
-        update="linear, leaky ReLU, mean over the hops",
+        update="linear, leaky ReLU, mean of before and after",
         asked="each behaviour, of all pairs",
     ),
     "mb-cgcn": ModelRow(

@@ -73,7 +73,11 @@ class EHCF(CascadeVectors):
 
 
 class GHCF(CascadeVectors):
-    """Users and items hear each other by all behaviours at once, through vectors of relations."""
+    """Users and items hear each other by all behaviours at once, through vectors of relations.
+
+    The paper has four layers. Graphs of several behaviours add up, and after four nothing but
+    popularity was left on any log that we have; one layer learns.
+    """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
     class Config(VectorsConfig):
@@ -81,7 +85,9 @@ class GHCF(CascadeVectors):
 
         encoder: Encoder = "relations"
         loss: Loss = "all-pairs"
-        layers: int = 4
+        layers: int = 1
+        negative_weight: float = 0.01
+        learning_rate: float = 0.005
         batch: int = 512
 
     paper: ClassVar[str] = (
