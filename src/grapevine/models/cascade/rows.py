@@ -75,8 +75,8 @@ class EHCF(CascadeVectors):
 class GHCF(CascadeVectors):
     """Users and items hear each other by all behaviours at once, through vectors of relations.
 
-    The paper has four layers. Graphs of several behaviours add up, and after four nothing but
-    popularity was left on any log that we have; one layer learns.
+    The paper has four layers. Graphs of several behaviours add up, and after four little but
+    popularity was left on a shop, on `taobao-mb` and on `retailrocket`; one layer learns there.
     """
 
     @dataclass(frozen=True, kw_only=True, slots=True)
